@@ -1,0 +1,39 @@
+"""DAGs in, plans and diagnostics out as plain data: stages 3 to 5 in order. Nothing here knows Hera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dsl.author import DAG
+from dsl.checks import check
+from dsl.checks.graph import GRAPH_CHECKS
+from dsl.diagnostics import Diagnostic, in_order
+from dsl.plan import Plan, make_plan
+from dsl.resolve import make_graph
+from dsl.summary import summarize
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What stages 3 to 5 found out about one DAG; `plan` is None if an error prevents it."""
+
+    name: str
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+    summary: Mapping[str, object]
+
+
+def analyze(dag: DAG) -> Analysis:
+    """Return the plan of a DAG, or why there is none."""
+    graph = make_graph(dag)
+    problems = in_order((*graph.problems, *check(graph, GRAPH_CHECKS)))
+    if any(problem.is_error for problem in problems):
+        return Analysis(dag.name, None, problems, {})
+    plan = make_plan(graph)
+    return Analysis(dag.name, plan, problems, summarize(plan))
+
+
+def analyze_all(dags: Sequence[DAG]) -> list[Analysis]:
+    """Return the analysis of every DAG of a file, in order."""
+    return [analyze(dag) for dag in dags]

@@ -1,0 +1,484 @@
+"""Stage 2: decorators and `>>` in, a DAG of recorded facts out.
+
+Nothing is decided here and nothing is raised that can be recorded: a mistake becomes a diagnostic of its DAG and
+yields a stand-in. The open DAG is the one ambient value; outside one a decorated function is the plain function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from functools import partialmethod, update_wrapper
+from itertools import pairwise
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected
+from dsl.location import Location
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Self = TypeVar("Self", bound="Chainable")
+
+_open: ContextVar[DAG | None] = ContextVar("open DAG", default=None)
+_opened: list[DAG] = []
+
+
+def opened_dags() -> list[DAG]:
+    """Return every DAG that was entered in this process, in order."""
+    return list(_opened)
+
+
+class Chainable:
+    """What may stand in a chain: `>>` puts what follows after it, `<<` before it."""
+
+    def __rshift__(self, after: object) -> Chain:
+        return _link(self, after)
+
+    def __lshift__(self, before: object) -> Chain:
+        return _link(before, self)
+
+    def __rrshift__(self, before: Sequence[object]) -> Chain:
+        return _link(before, self)
+
+    def __rlshift__(self, after: Sequence[object]) -> Chain:
+        return _link(self, after)
+
+
+class Element(Chainable):
+    """A part of a chain that has no parts: a node, a source or a Repartition."""
+
+    location: Location
+    problems: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One `>>` between two elements."""
+
+    upstream: Element
+    downstream: Element
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain(Chainable):
+    """The result of `>>`: where it starts, where it ends, and all elements in it."""
+
+    heads: tuple[Element, ...]
+    tails: tuple[Element, ...]
+    elements: tuple[Element, ...]
+
+    def when(self, condition: object) -> Chain:
+        """Run the nodes of this chain only if the condition holds; a node that does not run is Skipped."""
+        for element in self.elements:
+            if isinstance(element, Node):
+                element.when(condition)
+        return self
+
+
+class Operand:
+    """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
+
+    def _compare(self, operator: str, other: object) -> Condition:
+        return Condition(operator, (self, other), Location.of_caller())
+
+    __eq__ = partialmethod(_compare, "==")  # type: ignore[assignment]  # it builds a condition
+    __ne__ = partialmethod(_compare, "!=")  # type: ignore[assignment]  # it builds a condition
+    __lt__ = partialmethod(_compare, "<")
+    __le__ = partialmethod(_compare, "<=")
+    __gt__ = partialmethod(_compare, ">")
+    __ge__ = partialmethod(_compare, ">=")
+
+    def __and__(self, other: object) -> Condition:
+        return self._compare("and", other)
+
+    def __or__(self, other: object) -> Condition:
+        return self._compare("or", other)
+
+    def __invert__(self) -> Condition:
+        return Condition("not", (self,), Location.of_caller())
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        here = Location.of_caller()
+        message = "an output has no truth value before the DAG runs"
+        raise Rejected(
+            Diagnostic(Code.CONDITION_AS_BOOL, here, message, "write & | ~ in place of and, or, not")
+        )
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - it never returns
+        here = Location.of_caller()
+        message = "an output cannot be iterated before the DAG runs"
+        raise Rejected(
+            Diagnostic(Code.CONDITION_AS_BOOL, here, message, "pass it to f.expand(...) or Items(...)")
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition(Operand):
+    """A comparison (`== != < <= > >=`) or `and`, `or`, `not` of operands."""
+
+    operator: str
+    operands: tuple[object, ...]
+    location: Location
+
+    def __bool__(self) -> bool:
+        return Operand.__bool__(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ParamReference(Operand):
+    """`dag.params.x`: a parameter of the run, with the default that its DAG gives it."""
+
+    name: str
+    default: object
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output(Operand):
+    """The value of a node, or a part of it: the keys and indexes that lead there."""
+
+    node: Node
+    path: tuple[str | int, ...]
+    location: Location
+    fallback: tuple[object, ...] = ()
+    """The value to take where the node was skipped: one element, or none."""
+
+    def __getitem__(self, key: str | int) -> Output:
+        return Output(self.node, (*self.path, key), Location.of_caller(), self.fallback)
+
+    def default(self, value: object) -> Output:
+        """Return this output with a value to take where its node did not succeed."""
+        return Output(self.node, self.path, self.location, (value,))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileOf:
+    """`node.file("name")`: one of the files that a node writes."""
+
+    node: Node
+    name: str
+    location: Location
+
+
+class Node(Element, Operand):
+    """The use of an execution function in a DAG."""
+
+    def __init__(self, dag: DAG, task: Task[..., Any], location: Location) -> None:
+        self.dag = dag
+        self.task = task
+        self.location = location
+        self.bare = False
+        self.arguments: dict[str, object] = _meant(dag, task.arguments)
+        self.expanded: dict[str, object] = {}
+        self.zipped = False
+        self.conditions: list[tuple[object, Location]] = []
+        dag.nodes.append(self)
+
+    def when(self, condition: object) -> Node:
+        """Run this node only if the condition holds; a node that does not run is Skipped, as in Argo."""
+        meant = _meant(self.dag, {"condition": condition})["condition"]
+        self.conditions.append((meant, Location.of_caller()))
+        return self
+
+    def __getitem__(self, key: str | int) -> Output:
+        return Output(self, (key,), Location.of_caller())
+
+    def default(self, value: object) -> Output:
+        """Return this node's value, or `value` where the node did not succeed."""
+        return Output(self, (), Location.of_caller(), (value,))
+
+    def file(self, name: str) -> FileOf:
+        """Return one of several files that this node writes, for an `InFile` parameter."""
+        return FileOf(self, name, Location.of_caller())
+
+
+class Task(Chainable, Generic[P, R]):
+    """A decorated function. In a DAG each call is a node; bare in a chain it is one node per DAG."""
+
+    __argosy_task__ = True
+    __wrapped__: Callable[P, R]
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        kind: str,
+        options: Mapping[str, object],
+        arguments: Mapping[str, object],
+        location: Location,
+    ) -> None:
+        update_wrapper(self, fn)
+        self.fn = fn
+        self.kind = kind
+        self.options = dict(options)
+        self.arguments = dict(arguments)
+        self.location = location
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a node here, a result elsewhere
+        """Return a node of the open DAG, or outside a DAG what the function returns."""
+        dag = _open.get()
+        if dag is None:
+            return self.fn(*args, **kwargs)
+        here = Location.of_caller()
+        node = Node(dag, self, here)
+        node.arguments |= _meant(dag, self._named(dag, args, here) | kwargs)
+        return node
+
+    def partial(self, **arguments: object) -> Task[P, R]:
+        """Return this task with some arguments fixed: the same value for every item."""
+        return Task(self.fn, self.kind, self.options, {**self.arguments, **arguments}, Location.of_caller())
+
+    def override(self, **options: object) -> Task[P, R]:
+        """Return this task with other options."""
+        return Task(self.fn, self.kind, {**self.options, **options}, self.arguments, Location.of_caller())
+
+    def expand(self, **arguments: object) -> Node:
+        """Return a node that runs once per item: the cross product of the arguments, the last fastest."""
+        return self._expanded(arguments, zipped=False)
+
+    def expand_zip(self, **arguments: object) -> Node:
+        """Return a node that runs once per position of the arguments, which must be equally long."""
+        return self._expanded(arguments, zipped=True)
+
+    def node_in(self, dag: DAG) -> Node:
+        """Return the one node that this task is when it stands bare in a DAG."""
+        if id(self) not in dag.bare:
+            node = Node(dag, self, Location.of_caller())
+            node.bare = True
+            dag.bare[id(self)] = node
+        return dag.bare[id(self)]
+
+    def when(self, condition: object) -> Node:
+        """Condition the one node that this task is when it stands bare in the open DAG."""
+        return self.node_in(current_dag("when")).when(condition)
+
+    def __getitem__(self, key: str | int) -> Output:
+        return self.node_in(current_dag("[...]"))[key]
+
+    def _expanded(self, arguments: Mapping[str, object], *, zipped: bool) -> Node:
+        dag = current_dag("expand")
+        node = Node(dag, self, Location.of_caller())
+        node.expanded = _meant(dag, arguments)
+        node.zipped = zipped
+        return node
+
+    def _named(self, dag: DAG, args: Sequence[object], here: Location) -> dict[str, object]:
+        names = [*self.fn.__code__.co_varnames[: self.fn.__code__.co_argcount]]
+        if len(args) > len(names):
+            message = f"{self.__name__} takes {len(names)} arguments, {len(args)} are given"
+            dag.problems.append(Diagnostic(Code.UNKNOWN_ARGUMENT, here, message, "remove the extra ones"))
+        return dict(zip(names, args, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """`dag.params`: the parameters of a run by name."""
+
+    defaults: Mapping[str, object]
+    problems: list[Diagnostic]
+
+    def __getattr__(self, name: str) -> ParamReference:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> ParamReference:
+        here = Location.of_caller()
+        if name not in self.defaults:
+            known = ", ".join(self.defaults) or "none"
+            message = f"the DAG has no parameter {name!r}; it has: {known}"
+            self.problems.append(
+                Diagnostic(
+                    Code.UNKNOWN_RUN_PARAMETER, here, message, f"add it: DAG(…, params={{{name!r}: …}})"
+                )
+            )
+        return ParamReference(name, self.defaults.get(name), here)
+
+
+@dataclass(eq=False)
+class DAG:
+    """Functions and how they wait for one another. Use it as a context manager and chain tasks inside.
+
+    Args:
+        name: what a run is called; Kubernetes names are made from it.
+        params: parameters of a run with their defaults; `dag.params.x` is an argument.
+        default_args: options for every task that does not set them itself.
+        parallelism: how many pods run at once.
+        storage: `Artifacts()` (the default) or `Volume("claim")`.
+        lowering: `"explicit"` or `"compact"` forces one form of the manifest.
+    """
+
+    name: str
+    params: Params
+    options: dict[str, object]
+    location: Location
+    nodes: list[Node] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    bare: dict[int, Node] = field(default_factory=dict)
+    _token: Token[DAG | None] | None = None
+
+    def __init__(self, name: str, *, params: Mapping[str, object] | None = None, **options: object) -> None:
+        self.name = name
+        self.location = Location.of_caller()
+        self.options = options
+        self.nodes, self.links, self.problems, self.bare = [], [], [], {}
+        self.params = Params(dict(params or {}), self.problems)
+
+    def __enter__(self) -> DAG:
+        self._token = _open.set(self)
+        if self not in _opened:
+            _opened.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _open.reset(self._token)
+
+
+def chain(*elements: object) -> Chain:
+    """Return `elements[0] >> elements[1] >> …`, as Airflow's `chain`; equally long lists pair up."""
+    dag, here = current_dag("chain"), Location.of_caller()
+    parts = [part for element in elements if (part := _parts(dag, element, here))]
+    for before, after in pairwise(parts):
+        if len(before) == len(after) > 1:
+            pairs: Iterable[tuple[Chain, Chain]] = zip(before, after, strict=True)
+        else:
+            pairs = ((b, a) for b in before for a in after)
+        for upstream, downstream in pairs:
+            _join(dag, upstream, downstream, here)
+    first, last = (_side_by_side(parts[index] if parts else ()) for index in (0, -1))
+    return Chain(first.heads, last.tails, _unique(e for part in parts for c in part for e in c.elements))
+
+
+def cross_downstream(upstreams: Sequence[object], downstreams: Sequence[object]) -> Chain:
+    """Let every downstream wait for every upstream, as Airflow's `cross_downstream`."""
+    return _link(list(upstreams), list(downstreams))
+
+
+def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
+    """Return arguments with each task and chain replaced by the node it means as a value."""
+
+    def meant(value: object) -> object:
+        if isinstance(value, Chain) and len(value.tails) == 1:
+            return value.tails[0]
+        return value.node_in(dag) if isinstance(value, Task) else value
+
+    return {name: meant(value) for name, value in arguments.items()}
+
+
+def current_dag(what: str) -> DAG:
+    """Return the open DAG. Raises Rejected outside one."""
+    dag = _open.get()
+    if dag is None:
+        message = f"{what} is used outside a DAG"
+        raise Rejected(
+            Diagnostic(Code.NO_OPEN_DAG, Location.of_caller(), message, 'write it inside `with DAG("name"):`')
+        )
+    return dag
+
+
+def _link(before: object, after: object) -> Chain:
+    dag, here = current_dag(">>"), Location.of_caller()
+    upstream = _side_by_side(_parts(dag, before, here))
+    downstream = _side_by_side(_parts(dag, after, here))
+    _join(dag, upstream, downstream, here)
+    return Chain(
+        upstream.heads or downstream.heads,
+        downstream.tails or upstream.tails,
+        _unique((*upstream.elements, *downstream.elements)),
+    )
+
+
+def _join(dag: DAG, upstream: Chain, downstream: Chain, here: Location) -> None:
+    dag.links += [Link(tail, head, here) for tail in upstream.tails for head in downstream.heads]
+
+
+def _parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
+    """Return what a chain's operand is made of, one chain per element of a list."""
+    if isinstance(value, Chain):
+        return (value,)
+    if isinstance(value, Task):
+        value = value.node_in(dag)
+    if isinstance(value, Element):
+        if isinstance(value, Node) and value.dag is not dag:
+            message = f"{value.task.__name__} is a node of the DAG {value.dag.name!r}"
+            hint = f"use the function {value.task.__name__} itself here"
+            dag.problems.append(Diagnostic(Code.FOREIGN_NODE, here, message, hint))
+            return ()
+        return (Chain((value,), (value,), (value,)),)
+    if isinstance(value, list | tuple):
+        return tuple(part for element in value for part in _parts(dag, element, here))
+    message = f"a {type(value).__name__} cannot stand in a chain"
+    hint = (
+        "decorate it with @task or @task.shell"
+        if callable(value)
+        else "chain tasks, sources and lists of them"
+    )
+    dag.problems.append(Diagnostic(Code.NOT_A_NODE, here, message, hint))
+    return ()
+
+
+def _side_by_side(parts: Iterable[Chain]) -> Chain:
+    parts = tuple(parts)
+    return Chain(
+        _unique(head for part in parts for head in part.heads),
+        _unique(tail for part in parts for tail in part.tails),
+        _unique(element for part in parts for element in part.elements),
+    )
+
+
+def _unique(elements: Iterable[Element]) -> tuple[Element, ...]:
+    return tuple({id(element): element for element in elements}.values())
+
+
+class _Decorator:
+    """`@task` and its forms; each takes options or the function itself."""
+
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+        """Make a Python function an execution function; its value is what it returns."""
+        return _decorated("python", fn, options)
+
+    @overload
+    def shell(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def shell(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def shell(self, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+        """Make a function that returns `sh` text an execution function; parameters are its variables."""
+        return _decorated("shell", fn, options)
+
+    @overload
+    def container(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def container(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def container(self, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+        """Make a function that returns a list of words, `$(NAME)` for variables, an execution function."""
+        return _decorated("container", fn, options)
+
+    @overload
+    def kind(self, name: str, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def kind(self, name: str, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def kind(self, name: str, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+        """Make a function an execution function of a third party's orchestrator, found by its entry point."""
+        return _decorated(name, fn, options)
+
+
+def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, object]) -> object:
+    here = Location.of_caller()
+
+    def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
+        return Task(cast("Callable[..., Any]", fn), kind, options, {}, here)
+
+    return decorate if fn is None else decorate(fn)
+
+
+task = _Decorator()

@@ -1,0 +1,228 @@
+"""Checks of stage 4: what is wrong with a graph as a whole, or with one of its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Related
+from dsl.graph import Constant, Field, Graph, GraphNode, NodeValue, knots, skippable
+from dsl.names import is_reserved, is_shell_variable
+from dsl.reading import REQUIRED, Role
+from dsl.shelltext import undeclared
+
+_WORKER_SETS = frozenset(
+    "INPUT_FILE OUTPUT_FILE INPUT_DIR OUTPUT_DIR RESULT_FILE ITEM PARTITION_ID PARTITION_COUNT INDEX ATTEMPT"
+    " RUN_ID RUN_TYPE DATA_INTERVAL_START DATA_INTERVAL_END".split()
+)
+_FORGIVING = (
+    "all_done",
+    "always",
+    "none_failed",
+    "one_done",
+    "all_failed",
+    "one_failed",
+    "none_skipped",
+    "all_skipped",
+)
+
+
+def empty_dag(graph: Graph) -> Iterator[Diagnostic]:
+    """A DAG without nodes has nothing to run."""
+    if not graph.dag.nodes:
+        message = f"the DAG {graph.dag.name!r} has no nodes"
+        yield Diagnostic(Code.EMPTY_DAG, graph.dag.location, message, "chain tasks inside its with block")
+
+
+def dependency_cycle(graph: Graph) -> Iterator[Diagnostic]:
+    """Nodes that wait for one another never start."""
+    for knot in knots(graph.waits):
+        if len(knot) == 1:
+            location = graph.waits.edges[knot[0], knot[0]]["location"]
+            message = f"{knot[0]} waits for itself"
+            yield Diagnostic(
+                Code.SELF_EDGE, location, message, "remove this edge, or call the function twice"
+            )
+            continue
+        edges = [edge for edge in graph.waits.edges if edge[0] in knot and edge[1] in knot]
+        places = sorted((graph.waits.edges[edge]["location"], edge) for edge in edges)
+        path = " >> ".join((*_path(graph, knot), knot[0]))
+        related = tuple(Related(f"{a} >> {b}", place) for place, (a, b) in places[1:])
+        message = f"nodes wait for one another: {path}"
+        yield Diagnostic(Code.DEPENDENCY_CYCLE, places[0][0], message, "remove one of these edges", related)
+
+
+def missing_image(graph: Graph) -> Iterator[Diagnostic]:
+    """A shell or container task runs in the image that it names; only Python has one by default."""
+    for node in graph:
+        if node.function.kind != "python" and not node.options.image:
+            message = f"{node.id} names no image"
+            hint = 'add image="…" to its decorator, or DAG(default_args={"image": "…"})'
+            yield Diagnostic(Code.MISSING_IMAGE, node.location, message, hint)
+
+
+def parameter_names(graph: Graph) -> Iterator[Diagnostic]:
+    """A parameter of a shell or container task is a variable, and some names are not free."""
+    for node in graph:
+        if node.function.kind == "python":
+            continue
+        for parameter in node.reading.of(Role.VALUE):
+            if not is_shell_variable(parameter.name) or is_reserved(parameter.name):
+                message = f"{parameter.name!r} of {node.id} cannot be a variable of the task"
+                hint = f"rename it, for example {parameter.name.strip('_').lower()}_value"
+                yield Diagnostic(Code.INVALID_PARAMETER_NAME, node.location, message, hint)
+
+
+def undeclared_variable(graph: Graph) -> Iterator[Diagnostic]:
+    """A variable that nothing sets ends a shell task, which runs under `set -u`."""
+    for node in graph:
+        if node.function.kind != "shell" or not isinstance(node.reading.body, str):
+            continue
+        declared = (
+            {parameter.name for parameter in node.reading.parameters} | _WORKER_SETS | set(node.options.env)
+        )
+        for name in dict.fromkeys(found for found, _, _ in undeclared(node.reading.body, declared)):
+            message = f"nothing sets ${name} in {node.id}"
+            hint = f"make it a parameter, or write ${{{name}:-}} if it may be absent"
+            yield Diagnostic(Code.UNDECLARED_VARIABLE, node.location, message, hint)
+
+
+def bare_and_called(graph: Graph) -> Iterator[Diagnostic]:
+    """A function used bare and called is two nodes, which is seldom meant."""
+    bare = {id(node.task.fn): node for node in graph.dag.nodes if node.bare}
+    for node in graph.dag.nodes:
+        if not node.bare and id(node.task.fn) in bare:
+            name = node.task.__name__
+            message = f"{name} is used both bare and called, which makes two nodes"
+            related = (Related("used bare", bare[id(node.task.fn)].location),)
+            hint = f"name one of them: {name}.override(task_id=…)"
+            yield Diagnostic(Code.BARE_AND_CALLED, node.location, message, hint, related)
+
+
+def files_unread(graph: Graph) -> Iterator[Diagnostic]:
+    """Files that reach a task which reads nothing are probably meant to be read."""
+    for node in graph:
+        upstreams = [graph.node(before) for before in graph.digraph.predecessors(node.id)]
+        wrote = [u.id for u in upstreams if any(w.writer == u.id for w in u.written)]
+        reads = node.inputs or any(isinstance(a, Field | NodeValue) for a in node.arguments.values())
+        if wrote and not reads and node.options.each is None and not node.conditions:
+            message = f"files of {', '.join(wrote)} reach {node.id}, which does not read them"
+            hint = 'read them by a parameter input_dir or input_file, or say each="all" if the order is all'
+            yield Diagnostic(Code.FILES_UNREAD, node.location, message, hint)
+
+
+def unsafe_string(graph: Graph) -> Iterator[Diagnostic]:
+    """Text must survive its channel: no lone surrogates anywhere, no NUL in an environment."""
+    for node in graph:
+        for name, argument in node.arguments.items():
+            values: list[object] = []
+            if isinstance(argument, Constant):
+                values = [argument.value]
+            elif isinstance(argument, Field) and node.domain:
+                values = list(node.domain.columns[argument.column])
+            why = _unsafe(values, node)
+            if why:
+                message = f"{name} of {node.id} {why}"
+                yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "remove these characters")
+        for files in node.inputs:
+            names = node.domain.columns[files.column] if node.domain and files.column else ()
+            if _surrogate(names):
+                message = f"a file name that {node.id} reads is not UTF-8"
+                yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "rename the file")
+                break
+
+
+def skippable_value(graph: Graph) -> Iterator[Diagnostic]:
+    """A value that may be absent needs something to take its place."""
+    may_skip = skippable(graph)
+    for node in graph:
+        if node.options.trigger_rule not in _FORGIVING:
+            continue
+        for name, argument in node.arguments.items():
+            if isinstance(argument, NodeValue) and not argument.fallback:
+                forgives_failure = node.options.trigger_rule not in ("none_failed", "none_skipped")
+                has_default = node.reading.named[name].default is not REQUIRED
+                if (argument.node in may_skip or forgives_failure) and not has_default:
+                    message = (
+                        f"{argument.node} may not have succeeded when {node.id} runs, so {name} may be absent"
+                    )
+                    hint = f"write {argument.node}.default(…), or give {name} a default"
+                    yield Diagnostic(Code.SKIPPABLE_VALUE, node.location, message, hint)
+
+
+def never_runs(graph: Graph) -> Iterator[Diagnostic]:
+    """A rule that waits for a skip where nothing can be skipped never lets its node run."""
+    may_skip = skippable(graph)
+    for node in graph:
+        upstreams = set(graph.digraph.predecessors(node.id))
+        if node.options.trigger_rule == "all_skipped" and upstreams and not upstreams <= may_skip:
+            message = (
+                f"{node.id} runs when all upstreams are skipped, and {min(upstreams - may_skip)} never is"
+            )
+            yield Diagnostic(
+                Code.NEVER_RUNS, node.location, message, "change trigger_rule, or add .when(…) upstream"
+            )
+
+
+def partition_too_large(graph: Graph) -> Iterator[Diagnostic]:
+    """The items of a partition travel in one environment variable, which Linux limits to 128 KiB."""
+    for domain in {id(node.domain): node.domain for node in graph if node.domain}.values():
+        rows = iter(range(sum(domain.sizes)))
+        for index, size in enumerate(domain.sizes):
+            length = sum(
+                len(str(c[row])) * 2 + 1
+                for row in (next(rows) for _ in range(size))
+                for c in domain.columns.values()
+            )
+            if length > 100_000:
+                message = f"partition {index} of {domain.name} holds {length // 1024} KiB of items"
+                yield Diagnostic(
+                    Code.PARTITION_TOO_LARGE, domain.location, message, "make partitions smaller: size=…"
+                )
+                break
+
+
+def _path(graph: Graph, knot: list[str]) -> list[str]:
+    """Return the nodes of one cycle in a knot, from its first node on."""
+    import networkx as nx
+
+    cycle = nx.find_cycle(graph.waits.subgraph(knot), knot[0])
+    return [str(edge[0]) for edge in cycle]
+
+
+def _unsafe(values: object, node: GraphNode) -> str | None:
+    if _surrogate(values):
+        return "holds text that is not Unicode (a lone surrogate)"
+    if node.function.kind != "python" and "\0" in _texts(values):
+        return "holds a NUL character, which no environment variable can"
+    return None
+
+
+def _surrogate(values: object) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in _texts(values))
+
+
+def _texts(value: object) -> str:
+    """Return all text in a value, joined."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return "".join(_texts(key) + _texts(inner) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return "".join(map(_texts, value))
+    return ""
+
+
+GRAPH_CHECKS = (
+    empty_dag,
+    dependency_cycle,
+    missing_image,
+    parameter_names,
+    undeclared_variable,
+    bare_and_called,
+    files_unread,
+    unsafe_string,
+    skippable_value,
+    never_runs,
+    partition_too_large,
+)

@@ -1,0 +1,46 @@
+"""What is wrong, where, and what to do about it: facts without layout. `report` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dsl.codes import Code, Severity
+from dsl.location import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that takes part in a problem, and its part in it."""
+
+    message: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: `message` is a lower-case clause, `hint` an action."""
+
+    code: Code
+    location: Location
+    message: str
+    hint: str = ""
+    related: tuple[Related, ...] = ()
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it prevents a manifest; a warning does not."""
+        return self.code.severity is Severity.ERROR
+
+
+class Rejected(Exception):
+    """Input that no stage can go on with; it carries at least one diagnostic."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("; ".join(f"{d.location}: {d.message}" for d in diagnostics))
+        self.diagnostics = diagnostics
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return them by place, then code, without duplicates."""
+    return tuple(sorted(set(diagnostics), key=lambda d: (d.location, d.code.id, d.message)))

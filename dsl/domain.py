@@ -1,0 +1,230 @@
+"""The items that mapped nodes share: columns of values and how partitions divide them.
+
+Nodes of one domain are aligned: partition i of one goes to partition i of the next. A crossing or a Repartition
+makes a new domain whose rows know the rows they come from.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from dsl.author import Element
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected
+from dsl.location import Location
+from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight
+from dsl.source import Division, Repartition, Source, Table, as_bytes, as_regex
+
+INPUTS, RUN = "inputs", "run"
+"""Where the paths of a file column begin: at the DAG file's folder, or at the files that this run wrote."""
+
+
+@dataclass(eq=False)
+class Domain:
+    """Items in partitions. `sizes` holds the number of items of each partition; it is empty for a list that only
+    the run knows, which `discovered_by` (a node's id) makes, `sizes_of` items to a partition.
+    """
+
+    name: str
+    origin: Element
+    location: Location
+    columns: dict[str, Sequence[object]]
+    files: dict[str, str]
+    sizes: tuple[int, ...]
+    division: Division
+    parallelism: int | None = None
+    discovered_by: str | None = None
+    discovered_size: int = 1
+    constants: frozenset[str] = frozenset()
+    parents: tuple[tuple[Domain, tuple[int, ...]], ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that are neither files nor the item itself."""
+        return tuple(name for name in self.columns if name not in self.files and name != "item")
+
+    @cached_property
+    def partition_of(self) -> tuple[int, ...]:
+        """The partition of each row."""
+        return tuple(index for index, size in enumerate(self.sizes) for _ in range(size))
+
+    def rows_in(self, ancestor: Domain) -> tuple[int, ...] | None:
+        """Return the row of an ancestor that each row comes from, or None if there is no such ancestor."""
+        for parent, rows in self.parents:
+            if parent is ancestor:
+                return rows
+            further = parent.rows_in(ancestor)
+            if further is not None:
+                return tuple(further[row] for row in rows)
+        return None
+
+
+def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
+    """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has no items to give."""
+    table = source.table()
+    columns = dict(table.columns)
+    files = dict.fromkeys(table.files, INPUTS)
+    if keyword and keyword not in columns:
+        main = next(iter(columns))
+        columns = {keyword if column == main else column: values for column, values in columns.items()}
+        files = {keyword if column == main else column: root for column, root in files.items()}
+    sizes = _sizes(source.division, source.location, table)
+    return Domain(name, source, source.location, columns, files, sizes, source.division, source.parallelism)
+
+
+def of_discovered(source: Source, name: str, keyword: str, node_id: str) -> Domain:
+    """Return the domain of a list that a node's value holds when the DAG runs."""
+    division = source.division
+    if division.count is not None or division.weight is not None:
+        message = "the number of items is known only when the DAG runs"
+        raise Rejected(Diagnostic(Code.PARTITION_SIZE, source.location, message, "divide it by size="))
+    size = 1 if division.size is None else division.size
+    if size < 1:
+        raise _bad_size(source.location, f"size is {size}")
+    return Domain(
+        name, source, source.location, {keyword: ()}, {}, (), division, source.parallelism, node_id, size
+    )
+
+
+def crossed(domains: Sequence[Domain], location: Location) -> Domain:
+    """Return the cross product, the last domain fastest; size and parallelism come from the first."""
+    if len(domains) == 1:
+        return domains[0]
+    if any(domain.discovered_by for domain in domains):
+        message = "a list that only the run knows cannot be crossed with another"
+        raise Rejected(
+            Diagnostic(Code.UNSUPPORTED, location, message, "let one task return the crossed list")
+        )
+    picks = list(itertools.product(*(range(_length(domain)) for domain in domains)))
+    return _combined(domains, picks, location, " × ".join(domain.name for domain in domains))
+
+
+def zipped(domains: Sequence[Domain], names: Sequence[str], location: Location) -> Domain:
+    """Return position by position. Raises Rejected if the lengths differ."""
+    lengths = [_length(domain) for domain in domains]
+    if len(set(lengths)) > 1:
+        facts = ", ".join(f"{name} has {length}" for name, length in zip(names, lengths, strict=True))
+        raise Rejected(Diagnostic(Code.UNEQUAL_ZIP, location, facts, "make the lists equally long"))
+    return _combined(domains, [(row,) * len(domains) for row in range(lengths[0])], location, "zip")
+
+
+def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | None) -> Domain:
+    """Return the rows of a domain divided anew; `names` are the files that the rows stand for."""
+    division, here = repartition.division, repartition.location
+    rows = list(range(_length(domain)))
+    keys: dict[str, Sequence[object]] = {}
+    if division.by is not None:
+        if division.size is not None or division.count is not None:
+            raise _bad_size(here, "by= already says how items are divided")
+        key, values = _grouping(division.by, domain, names, here)
+        groups = {value: index for index, value in enumerate(dict.fromkeys(values))}
+        rows.sort(key=lambda row: groups[values[row]])
+        keys[key] = [values[row] for row in rows]
+        sizes = tuple(sum(1 for value in values if value == group) for group in groups)
+        constants = frozenset((key,))
+    else:
+        table = Table({"row": rows})
+        sizes, constants = _sizes(division, here, table), frozenset()
+    columns = {name: [values[row] for row in rows] for name, values in domain.columns.items()}
+    return Domain(
+        f"Repartition({domain.name})",
+        repartition,
+        here,
+        {**columns, **keys},
+        dict(domain.files),
+        sizes,
+        division,
+        repartition.parallelism,
+        constants=constants,
+        parents=((domain, tuple(rows)),),
+    )
+
+
+def _combined(
+    domains: Sequence[Domain], picks: Sequence[tuple[int, ...]], here: Location, name: str
+) -> Domain:
+    columns: dict[str, Sequence[object]] = {}
+    files: dict[str, str] = {}
+    for position, domain in enumerate(domains):
+        for column, values in domain.columns.items():
+            columns[column] = [values[pick[position]] for pick in picks]
+        files |= domain.files
+    first = domains[0]
+    division = Division(first.division.size, first.division.count)
+    sizes = _sizes(division, here, Table({"row": picks}))
+    parents = tuple(
+        (domain, tuple(pick[position] for pick in picks)) for position, domain in enumerate(domains)
+    )
+    return Domain(
+        name, first.origin, here, columns, files, sizes, division, first.parallelism, parents=parents
+    )
+
+
+def _grouping(
+    by: str | Callable[[str], object], domain: Domain, names: Sequence[str] | None, here: Location
+) -> tuple[str, list[object]]:
+    """Return the name of the key that groups rows and its value for each."""
+    if isinstance(by, str) and "{" not in by:
+        if by not in domain.keys:
+            known = ", ".join(domain.keys) or "none"
+            message = f"there is no key {by!r} here; the items have: {known}"
+            raise Rejected(
+                Diagnostic(Code.UNKNOWN_KEY, here, message, 'write a pattern, such as by="{year}_*.tif"')
+            )
+        return by, list(domain.columns[by])
+    if names is None:
+        message = "no file names are known here before the DAG runs"
+        raise Rejected(Diagnostic(Code.REPARTITION, here, message, "give the task before it output= names"))
+    if callable(by):
+        values = [by(name) for name in names]
+        if any(not isinstance(value, str | int) for value in values):
+            message = "by= must return text or a number for every file name"
+            raise Rejected(Diagnostic(Code.REPARTITION, here, message, "return the group as text"))
+        return "key", values
+    found = re.findall(r"\{(\w+)\}", by)
+    if len(found) != 1:
+        message = f"{by!r} has {len(found)} keys"
+        raise Rejected(Diagnostic(Code.REPARTITION, here, message, "write one key in the pattern"))
+    regex = re.compile(as_regex(by))
+    matches = [regex.fullmatch(name) for name in names]
+    for name, match in zip(names, matches, strict=True):
+        if match is None:
+            message = f"{name!r} does not match {by!r}"
+            raise Rejected(Diagnostic(Code.REPARTITION, here, message, "widen the pattern"))
+    return found[0], [match[1] for match in matches if match]
+
+
+def _length(domain: Domain) -> int:
+    return len(next(iter(domain.columns.values()), ()))
+
+
+def _sizes(division: Division, here: Location, table: Table) -> tuple[int, ...]:
+    chosen = [name for name in ("size", "count", "weight") if getattr(division, name) is not None]
+    if len(chosen) > 1:
+        raise _bad_size(here, f"{' and '.join(chosen)} are both given")
+    try:
+        if division.count is not None:
+            return tuple(sizes_by_count(len(table), division.count))
+        if division.weight is not None:
+            if not table.bytes and len(table):
+                raise ValueError("weight counts bytes of files, and these items are no files")
+            return tuple(sizes_by_weight(table.bytes, as_bytes(division.weight)))
+        return tuple(sizes_by_size(len(table), 1 if division.size is None else division.size))
+    except (ValueError, TypeError) as error:
+        raise _bad_size(here, str(error)) from None
+
+
+def _bad_size(here: Location, message: str) -> Rejected:
+    return Rejected(
+        Diagnostic(Code.PARTITION_SIZE, here, message, "give one of size, count and weight, from 1")
+    )
+
+
+def starts(sizes: Sequence[int]) -> list[int]:
+    """Return the first row of each partition."""
+    return list(accumulate(sizes[:-1], initial=0)) if sizes else []

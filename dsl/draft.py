@@ -1,0 +1,191 @@
+"""Stage 3, first half: each recorded node gets its id, its validated options, what it reads, and what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import networkx as nx
+from pydantic import BaseModel, ValidationError
+
+from dsl.author import DAG, Element, FileOf, Node, Output
+from dsl.closure import ship
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected, Related
+from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOptions
+from dsl.graph import TEMPLATES, operands
+from dsl.location import Location
+from dsl.names import did_you_mean, template_names
+from dsl.reading import Reading, read
+from dsl.source import Items, Repartition, Source
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A recorded node with everything that does not depend on other nodes.
+
+    `incoming` are the elements that stand before it in chains.
+    """
+
+    id: str
+    name: str
+    node: Node
+    options: TaskOptions
+    reading: Reading
+    function: ExecutionFunction
+    incoming: tuple[tuple[Element, Location], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The drafts of a DAG by id; `waits` holds every node, sound or not, and an edge for every wait."""
+
+    sound: Mapping[str, Draft]
+    ids: Mapping[int, str]
+    before: Mapping[int, tuple[tuple[Element, Location], ...]]
+    waits: nx.DiGraph[str]
+    options: DagOptions
+    problems: tuple[Diagnostic, ...]
+
+
+def make_drafts(dag: DAG) -> Drafts:
+    """Return a draft for every node that can have one, and the problems of the others."""
+    problems: list[Diagnostic] = list(dag.problems)
+    options = validated(DagOptions, dag.options, dag.location, problems) or DagOptions()
+    defaults = {name: value for name, value in options.default_args.items() if name != "task_id"}
+    validated(TaskOptions, defaults, dag.location, problems)
+    ids = _ids(dag, problems)
+    names = template_names(list(ids.values()), TEMPLATES)
+    before: dict[int, list[tuple[Element, Location]]] = {}
+    for link in dag.links:
+        before.setdefault(id(link.downstream), []).append((link.upstream, link.location))
+    shipped: dict[int, tuple[PythonSource | None, tuple[Diagnostic, ...]]] = {}
+    sound: dict[str, Draft] = {}
+    waits: nx.DiGraph[str] = nx.DiGraph()
+    waits.add_nodes_from((ids[id(node)], {"location": node.location}) for node in dag.nodes)
+    for node in dag.nodes:
+        node_id = ids[id(node)]
+        incoming = tuple(before.get(id(node), ()))
+        for upstream, location in _waited_for(node, incoming, before):
+            if id(upstream) in ids:
+                waits.add_edge(ids[id(upstream)], node_id, location=location)
+        chosen = _options(defaults, node, problems)
+        try:
+            reading = read(node.task.fn, node.task.kind, node.task.location)
+            function = _function(node, node_id, reading, chosen or TaskOptions(), shipped, problems)
+        except Rejected as rejected:
+            problems += rejected.diagnostics
+            continue
+        if chosen and function:
+            sound[node_id] = Draft(node_id, names[node_id], node, chosen, reading, function, incoming)
+    frozen = {key: tuple(value) for key, value in before.items()}
+    return Drafts(sound, ids, frozen, waits, options, tuple(problems))
+
+
+def validated(
+    model: type[M], fields: Mapping[str, object], location: Location, problems: list[Diagnostic]
+) -> M | None:
+    """Return a model of the fields, or None and a diagnostic for each that is unknown or invalid."""
+    try:
+        return model.model_validate(dict(fields))
+    except ValidationError as error:
+        for detail in error.errors():
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            if detail["type"] == "extra_forbidden":
+                guess = did_you_mean(name, model.model_fields)
+                hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
+                problems.append(
+                    Diagnostic(Code.UNKNOWN_OPTION, location, f"there is no option {name!r}", hint)
+                )
+            else:
+                reason = str(detail["msg"]).removeprefix("Value error, ")
+                message = f"{name}={detail['input']!r}: {reason[:1].lower()}{reason[1:]}"
+                problems.append(Diagnostic(Code.INVALID_OPTION, location, message, f"correct {name!r}"))
+        return None
+
+
+def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
+    """Return an id per node: its `task_id`, or the function's name with `-2`, `-3` … in order."""
+    explicit: dict[str, Node] = {}
+    for node in dag.nodes:
+        if (task_id := node.task.options.get("task_id")) is not None:
+            if not isinstance(task_id, str) or not task_id:
+                message = f"task_id={task_id!r} is no text"
+                problems.append(Diagnostic(Code.INVALID_OPTION, node.location, message, "give it a name"))
+            elif task_id in explicit:
+                first = Related("the first one", explicit[task_id].location)
+                message = f"the task_id {task_id!r} is taken"
+                hint = "give each use of the function its own task_id"
+                problems.append(Diagnostic(Code.DUPLICATE_TASK_ID, node.location, message, hint, (first,)))
+            else:
+                explicit[task_id] = node
+    ids = {id(node): task_id for task_id, node in explicit.items()}
+    taken = set(explicit)
+    for node in dag.nodes:
+        if id(node) in ids:
+            continue
+        name, count = node.task.__name__, 1
+        if name == "<lambda>":
+            name = "lambda"
+        while (candidate := name if count == 1 else f"{name}-{count}") in taken:
+            count += 1
+        taken.add(candidate)
+        ids[id(node)] = candidate
+    return ids
+
+
+def _options(defaults: Mapping[str, object], node: Node, problems: list[Diagnostic]) -> TaskOptions | None:
+    known = {name: value for name, value in defaults.items() if name in TaskOptions.model_fields}
+    given = {name: value for name, value in node.task.options.items() if name != "task_id"}
+    return validated(TaskOptions, known | given, node.task.location, problems)
+
+
+def _function(
+    node: Node,
+    node_id: str,
+    reading: Reading,
+    options: TaskOptions,
+    shipped: dict[int, tuple[PythonSource | None, tuple[Diagnostic, ...]]],
+    problems: list[Diagnostic],
+) -> ExecutionFunction | None:
+    kind, fn = node.task.kind, node.task.fn
+    if reading.body is not None:
+        return ExecutionFunction(name=node_id, command=reading.body, kind=kind, options=options)
+    if id(fn) not in shipped:
+        source, found = ship(fn)
+        shipped[id(fn)] = (
+            PythonSource(source=source.source, entry=source.function) if not found else None,
+            found,
+        )
+        problems += found
+    python, _ = shipped[id(fn)]
+    return python and ExecutionFunction(name=node_id, function=python, kind=kind, options=options)
+
+
+def _waited_for(
+    node: Node,
+    incoming: Iterable[tuple[Element, Location]],
+    before: Mapping[int, Iterable[tuple[Element, Location]]],
+) -> Iterator[tuple[object, Location]]:
+    """Yield every node that `node` waits for, directly or through a source or a Repartition."""
+    arguments = [*node.arguments.values(), *node.expanded.values()]
+    pending = list(incoming)
+    pending += [(value, node.location) for value in arguments if isinstance(value, Source)]
+    while pending:
+        element, location = pending.pop(0)
+        if isinstance(element, Source | Repartition):
+            pending += before.get(id(element), ())
+            if isinstance(element, Items) and element.upstream:
+                yield element.upstream, location
+        else:
+            yield element, location
+    conditions = [(operand, place) for condition, place in node.conditions for operand in operands(condition)]
+    values = [(value, node.location) for value in arguments]
+    for value, location in (*values, *conditions):
+        if isinstance(value, Output | FileOf):
+            yield value.node, location
+        elif isinstance(value, Node):
+            yield value, location

@@ -1,0 +1,145 @@
+"""The artifact store: keys in, files and folders out, and back. A key below `inputs/` is a source file, read only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+
+class ArtifactError(ValueError):
+    """An artifact cannot be read or written; the message becomes part of its leaf's."""
+
+
+class Store:
+    """Artifacts in a folder: `<root>/<key>` is a file, or a folder for a prefix."""
+
+    def __init__(self, root: Path, inputs: Path) -> None:
+        self.root = root
+        self.inputs = inputs
+
+    def path(self, key: str) -> Path:
+        """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
+        parts = PurePosixPath(key.strip("/")).parts
+        if not parts or ".." in parts:
+            raise ArtifactError(f"key {key!r} leads out of the store")
+        if parts[0] == "inputs":
+            return self.inputs.joinpath(*parts[1:])
+        return self.root.joinpath(*parts)
+
+    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool) -> None:
+        """Put an artifact at `target`: a link, or a copy that its reader may change. Tarballs are unpacked.
+
+        Raises:
+            ArtifactError: there is nothing under its key and it is not optional.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if artifact.get("raw") is not None:
+            target.write_text(str(artifact["raw"].get("data") or ""), encoding="utf-8")
+            return
+        source = self.path(str((artifact.get("s3") or {}).get("key") or ""))
+        if not source.exists():
+            if not artifact.get("optional"):
+                raise ArtifactError("The specified key does not exist.")
+            target.mkdir(exist_ok=True)
+        elif source.is_file() and _is_packed(artifact, source):
+            _unpack(source, target)
+        elif link:
+            _remove(target)
+            target.symlink_to(source.resolve())
+        elif source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+            target.chmod(int(artifact.get("mode") or 0o600))
+
+    def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> Path:
+        """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`; return its place.
+
+        Raises:
+            ArtifactError: the key is below `inputs/` or leads out of the store.
+        """
+        target = self.path(key)
+        if not target.is_relative_to(self.root):
+            raise ArtifactError(f"key {key!r} is below inputs/, which is read only")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if archive is None or archive.get("none") is None:
+            _pack(source, target, archive or {})
+        elif source.is_symlink():
+            copy = shutil.copytree if source.is_dir() else shutil.copyfile
+            copy(source.resolve(), target)
+        else:
+            _move(source, target)
+        return target
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename; a folder is added to what is there."""
+    if source.is_dir() and target.is_dir():
+        for entry in sorted(source.iterdir()):
+            _move(entry, target / entry.name)
+        return
+    _remove(target)
+    try:
+        source.rename(target)
+    except OSError:  # another file system
+        shutil.move(str(source), str(target))
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+
+
+def _is_packed(artifact: Mapping[str, Any], source: Path) -> bool:
+    archive = artifact.get("archive") or {}
+    if archive.get("none") is not None:
+        return False
+    with source.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return archive.get("tar") is not None
+    return tarfile.is_tarfile(source)
+
+
+def _unpack(source: Path, target: Path) -> None:
+    """Unpack beside the target; a tarball of one file becomes that file, of one folder that folder."""
+    aside = target.with_name(f"{target.name}.unpacked")
+    with tarfile.open(source) as tarball:
+        tarball.extractall(aside, filter="data")
+    entries = list(aside.iterdir())
+    _remove(target)
+    if len(entries) == 1:
+        entries[0].rename(target)
+        aside.rmdir()
+    else:
+        aside.rename(target)
+
+
+def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
+    _remove(target)
+    level = (archive.get("tar") or {}).get("compressionLevel")
+    if level == 0:
+        with tarfile.open(target, "w") as tarball:
+            tarball.add(source, arcname=source.name)
+        return
+    with tarfile.open(target, "w:gz", compresslevel=int(level or 6)) as tarball:
+        tarball.add(source, arcname=source.name)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Show a file or folder at `target` by hard links, or copies where links cannot reach."""
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        for entry in sorted(source.iterdir()):
+            link_tree(entry, target / entry.name)
+        return
+    _remove(target)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,163 @@
+"""A template and the arguments of one call in, its inputs and the scope of its tags out (workflow/common/util.go:ProcessArgs)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsl.engine import gojson
+from dsl.engine.definition import Template
+from dsl.engine.node import Node, NodeFault, hash32
+from dsl.engine.scope import Globals, Scope
+from dsl.engine.tags import Document, Mode, TagError, substitute
+
+_LOCATIONS = ("s3", "raw")
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a template: by a DAG task, a step, a hook, or the workflow itself.
+
+    A parameter that is None is an absent optional: it counts as not given. `done` is told once, when the node ended.
+    """
+
+    name: str
+    path: str
+    template: Template
+    done: Callable[[Node], None]
+    parameters: Mapping[str, str | None] = field(default_factory=dict)
+    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    boundary: Node | None = None
+    caller: str = ""
+    task: str = ""
+    flag: str = ""
+    order: tuple[int, ...] = ()
+    depth: int = 0
+    local: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A call whose inputs are known. `scope` has globals and inputs, `body` the template with its tags filled."""
+
+    call: Call
+    template: Template
+    inputs: dict[str, str]
+    artifacts: dict[str, dict[str, Any]]
+    scope: Scope
+    body: dict[str, Any]
+
+
+def pod_name(workflow: str, node: str, template: str) -> str:
+    """Return Argo's name of a node's pod (workflow/util/pod_name.go, v2)."""
+    if node == workflow:
+        return workflow
+    prefix = f"{workflow}-{template}" if template else workflow
+    return f"{prefix[:242]}-{hash32(node)}"
+
+
+def prepare(call: Call, shared: Globals, workflow: str, *, retried: bool) -> Prepared:
+    """Match arguments with inputs and fill the template.
+
+    Raises:
+        NodeFault: an input has no value.
+        TagError: a tag cannot be replaced.
+    """
+    template = call.template
+    local: dict[str, Any] = {"node.name": call.name, **call.local}
+    if call.caller and call.task:
+        local[f"{call.caller}.name"] = call.task
+    if template.is_leaf and not retried:
+        local["pod.name"] = pod_name(workflow, call.name, template.name)
+    values = _values(call, Scope(shared, local))
+    local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
+    if template.shows_all_inputs:
+        local["inputs.parameters"] = gojson.dumps(
+            [{"name": name, "value": value} for name, value in values.items()]
+        )
+    _add_paths(local, template)
+    scope = Scope(shared, local)
+    inputs = {name: substitute(value, scope) for name, value in values.items()}
+    for name, value in inputs.items():
+        local[f"inputs.parameters.{name}"] = value
+    artifacts = {name: Document(raw).filled(scope) for name, raw in _artifacts(call).items()}
+    for name, artifact in artifacts.items():
+        local[f"inputs.artifacts.{name}"] = artifact
+    scope = Scope(shared, local)
+    return Prepared(call, template, inputs, artifacts, scope, template.body.filled(scope))
+
+
+def again(prepared: Prepared, more: Mapping[str, str]) -> Prepared:
+    """Fill what is left once `more` is known: an attempt's number and how the one before ended."""
+    scope = Scope(prepared.scope.globals, {**prepared.scope.local, **more})
+    inputs = {name: substitute(value, scope) for name, value in prepared.inputs.items()}
+    artifacts = {name: Document(raw).filled(scope) for name, raw in prepared.artifacts.items()}
+    body = prepared.template.body.filled(scope)
+    return Prepared(prepared.call, prepared.template, inputs, artifacts, scope, body)
+
+
+def _values(call: Call, scope: Scope) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for declared in call.template.inputs:
+        name = str(declared["name"])
+        value = declared.get("value")
+        if value is None:
+            value = declared.get("default")
+        given = call.parameters.get(name)
+        if given is not None:
+            value = given
+        elif name in call.parameters and value is None:
+            absent = "argument references an absent optional (skipped/omitted node output with no default)"
+            raise NodeFault(f"inputs.parameters.{name}: {absent}")
+        if value is None:
+            raise NodeFault(f"inputs.parameters.{name} had no value")
+        values[name] = substitute(text_of(value), scope)
+    return values
+
+
+def text_of(value: Any) -> str:
+    """Return the text of a parameter's value as Argo's decoder makes it: numbers without an exponent, no maps."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:f}".rstrip("0").rstrip(".")
+    return str(value) if isinstance(value, int) else ""
+
+
+def _artifacts(call: Call) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for declared in call.template.input_artifacts:
+        name = str(declared["name"])
+        given = call.artifacts.get(name)
+        if given is not None:
+            own = {key: declared[key] for key in ("path", "mode", "recurseMode") if key in declared}
+            found[name] = {**given, **own}
+        elif is_located(declared):
+            found[name] = declared
+        elif not declared.get("optional"):
+            raise NodeFault(f"inputs.artifacts.{name} was not supplied")
+    return found
+
+
+def is_located(artifact: Mapping[str, Any]) -> bool:
+    """Whether an artifact says where its content is."""
+    return any(artifact.get(key) is not None for key in _LOCATIONS)
+
+
+def _add_paths(local: dict[str, Any], template: Template) -> None:
+    for artifact in template.input_artifacts:
+        if artifact.get("path"):
+            local[f"inputs.artifacts.{artifact['name']}.path"] = artifact["path"]
+    for artifact in (template.raw.get("outputs") or {}).get("artifacts") or []:
+        if artifact.get("path"):
+            local[f"outputs.artifacts.{artifact['name']}.path"] = artifact["path"]
+    for parameter in template.outputs:
+        path = (parameter.get("valueFrom") or {}).get("path")
+        if path:
+            local[f"outputs.parameters.{parameter['name']}.path"] = path
+
+
+__all__ = ["Call", "Mode", "Prepared", "TagError", "again", "is_located", "pod_name", "prepare", "text_of"]

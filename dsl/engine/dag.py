@@ -1,0 +1,335 @@
+"""One run of a DAG template: which task may begin, what became of it, and the phase and outputs of the whole.
+
+Source: workflow/controller/dag.go (v4.1.2). A task is settled when its node, and the hooks on it, are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
+from dsl.engine.call import Call, NodeFault, Prepared, TagError
+from dsl.engine.condition import ConditionError, is_true
+from dsl.engine.definition import Task, Template
+from dsl.engine.depends import result_of
+from dsl.engine.hooks import run_hooks
+from dsl.engine.loops import items_of
+from dsl.engine.node import BAD, COMPLETED, Node, view_of
+from dsl.engine.outputs import template_outputs
+from dsl.engine.scope import Scope, View
+from dsl.engine.tags import Document, MissingError, Mode, substitute
+
+if TYPE_CHECKING:
+    from dsl.engine.schedule import Engine
+
+_LOOP_FIELDS = ("when", "arguments", "withItems", "withParam", "withSequence")
+
+
+@dataclass(frozen=True, slots=True)
+class DagPlan:
+    """What is the same for every run of a DAG with the same targets; tasks in the order they are visited."""
+
+    targets: tuple[str, ...]
+    order: tuple[str, ...]
+    dependents: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, template: Template, target: str) -> DagPlan:
+        """Return the plan; `target` is the template's own, tags filled."""
+        targets = tuple(target.split(" ")) if target else tuple(template.targets)
+        wanted = set(targets).union(*(template.tasks[name].ancestors for name in targets))
+        order = tuple(sorted(wanted, key=lambda name: template.tasks[name].rank))
+        below: dict[str, list[str]] = {name: [] for name in order}
+        for name in order:
+            for dependency in template.tasks[name].dependencies.tasks:
+                below[dependency].append(name)
+        return cls(targets, order, {name: tuple(names) for name, names in below.items()})
+
+
+class Views(Mapping[str, View]):
+    """What a task may read of other tasks, made when asked for."""
+
+    def __init__(self, nodes: Mapping[str, Node], names: frozenset[str], workflow: str) -> None:
+        self.nodes = nodes
+        self.names = names
+        self.workflow = workflow
+
+    def __getitem__(self, name: str) -> View:
+        if name not in self:
+            raise KeyError(name)
+        return view_of(self.nodes[name], self.workflow)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names and name in self.nodes
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.names if name in self.nodes)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class DagRun:
+    """The state of one DAG node."""
+
+    def __init__(self, engine: Engine, prepared: Prepared, node: Node) -> None:
+        self.engine = engine
+        self.prepared = prepared
+        self.node = node
+        self.tasks = prepared.template.tasks
+        self.nodes: dict[str, Node] = {}
+        self.open = 0
+        self.pending: dict[str, int] = {}
+        self.unfinished: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Begin the tasks that wait for nothing."""
+        target = str((self.prepared.body.get("dag") or {}).get("target") or "")
+        plans: dict[str, DagPlan] = self.prepared.template.__dict__.setdefault("_plans", {})
+        try:
+            self.plan = plans.get(target) or plans.setdefault(
+                target, DagPlan.of(self.prepared.template, target)
+            )
+        except KeyError as unknown:
+            self.engine.fail(self.node, self.prepared.call, f"target {unknown} does not exist")
+            return
+        for name in self.plan.order:
+            self.pending[name] = len(self.tasks[name].dependencies.tasks)
+        for name in self.plan.order:
+            if not self.pending[name]:
+                self._schedule(name)
+
+    def _schedule(self, name: str) -> None:
+        self.open += 1
+        self.engine.later(partial(self._begin, self.tasks[name]))
+
+    # --- one task ---
+
+    def _begin(self, task: Task) -> None:
+        try:
+            if task.dependencies.text and not task.dependencies.hold(self._results(task)):
+                self._closed(task, "Omitted", "omitted: depends condition not met")
+                return
+            scope = self.scope_of(task)
+            resolved = self._resolved(task, scope)
+            if task.is_loop:
+                self._expand(task, resolved, scope)
+            else:
+                self._run(task, task.name, resolved, scope, 0, self._task_ended)
+        except MissingError as missing:
+            self.engine.hangs.append(f"task {self.node.path}/{task.name}: {missing}")
+            self._closed_one()
+        except (TagError, NodeFault, ConditionError, ValueError) as wrong:
+            self._closed(task, "Error", str(wrong))
+
+    def _results(self, task: Task) -> dict[str, dict[str, Any]]:
+        results = {}
+        for name in task.dependencies.tasks:
+            node = self.nodes[name]
+            group = [child.phase for child in node.children] if node.type == "TaskGroup" else None
+            results[name] = result_of(node.phase, group)
+        return results
+
+    def scope_of(self, task: Task, *, with_itself: bool = False) -> Scope:
+        """Return what a task can see. Raises NodeFault when an ancestor's outputs cannot be listed."""
+        names = task.ancestors | {task.name} if with_itself else task.ancestors
+        for name in task.ancestors:
+            if self.nodes[name].type == "TaskGroup":
+                view_of(self.nodes[name], self.engine.workflow)
+        views = Views(self.nodes, names, self.engine.workflow)
+        return Scope(self.engine.globals, self.prepared.scope.local, "tasks", views)
+
+    def _resolved(self, task: Task, scope: Scope) -> dict[str, Any]:
+        """Fill the task's tags, `when` first: when it is false the rest stays as it is."""
+        raw: dict[str, Any] = task.document.filled(self.prepared.scope)
+        when = str(raw.get("when") or "")
+        if when:
+            when = substitute(when, scope, Mode.NODES)
+            try:
+                if not is_true(when):
+                    return {**raw, "when": when}
+            except ConditionError:
+                if not task.is_loop:
+                    raise
+        arguments = raw.get("arguments") or {}
+        absent = absent_arguments(arguments, scope)
+        new: dict[str, Any] = fill({**raw, "arguments": without(arguments, absent)}, scope, Mode.NODES)
+        artifacts = artifacts_of(new["arguments"], scope)
+        return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": list(artifacts.values())}}
+
+    def _run(
+        self, task: Task, name: str, raw: dict[str, Any], scope: Scope, index: int, done: Any
+    ) -> Node | None:
+        """Run one task or one item of it; returns its node when it does not start at all."""
+        engine, order = self.engine, (*self.node.order, task.rank, index)
+        template = engine.definition.called({**raw, "inline": task.raw.get("inline")})
+        when = str(raw.get("when") or "")
+        skipped = ("", "")
+        try:
+            if not is_true(when):
+                skipped = ("Skipped", f"when '{when}' evaluated false")
+        except ConditionError as wrong:
+            skipped = ("Error", str(wrong))
+        if not skipped[0] and template is None:
+            skipped = ("Error", f"template {raw.get('template')} not found")
+        if skipped[0] or template is None:
+            node = self._unstarted(task, name, order)
+            node.done = done
+            engine.finish(node, *skipped)
+            return node
+        arguments = raw.get("arguments") or {}
+        located = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
+        call = Call(
+            f"{self.node.name}.{name}",
+            f"{self.node.path}/{name}",
+            template,
+            done,
+            parameters_of(arguments),
+            located,
+            self.node,
+            "tasks",
+            task.name,
+            order=order,
+            depth=self.node.depth + 1,
+        )
+        engine.call(call)
+        return None
+
+    def _unstarted(self, task: Task, name: str, order: tuple[int, ...]) -> Node:
+        node = Node(
+            f"{self.node.name}.{name}", f"{self.node.path}/{name}", "Skipped", self.node, task=task.name
+        )
+        node.template, node.order = self.engine.definition.called(task.raw), order
+        if not task.is_loop:
+            self.engine.skip_expected(node)
+        return self.engine.add(node)
+
+    def _closed(self, task: Task, phase: str, message: str) -> None:
+        """End a task that never started."""
+        node = self._unstarted(task, task.name, (*self.node.order, task.rank, 0))
+        self.engine.finish(node, phase, message)
+        self._settled(task, node)
+
+    # --- loops ---
+
+    def _expand(self, task: Task, raw: dict[str, Any], scope: Scope) -> None:
+        items = items_of(raw)
+        if not items:
+            self._closed(task, "Skipped", "Skipped, empty params")
+            return
+        node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
+        node.task, node.template = task.name, self.engine.definition.called(task.raw)
+        document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
+        mode = Mode.LENIENT if _is_false(str(raw.get("when") or "")) else Mode.ALL
+        filled = [document.filled(scope.with_local(item.variables), mode) for item in items]
+        self.engine.add(node)
+        self.nodes[task.name] = node
+        self.unfinished[task.name] = len(items)
+        if node.template:
+            for name, count in self.engine.definition.leaf_counts(node.template.name).items():
+                self.engine.progress.expected(name, count * len(items))
+        node.children = [node] * len(items)  # the places; each is taken when its child ends
+        for index, (item, new) in enumerate(zip(items, filled, strict=True)):
+            done = partial(self._item_ended, task, index)
+            self._run(task, f"{task.name}({index}:{item.label})", {**raw, **new}, scope, index, done)
+
+    def _item_ended(self, task: Task, index: int, node: Node) -> None:
+        group = self.nodes[task.name]
+        group.children[index] = node
+        run_hooks(self.engine, self, task, node, partial(self._item_settled, task))
+
+    def _item_settled(self, task: Task) -> None:
+        self.unfinished[task.name] -= 1
+        if self.unfinished[task.name]:
+            return
+        group = self.nodes[task.name]
+        bad = [child.phase for child in group.children if child.phase in BAD]
+        phase = bad[-1] if bad else "Succeeded"
+        branches = (child.branch if child.branch is not None else (phase,) for child in group.children)
+        group.branch = tuple(dict.fromkeys(phase for branch in branches for phase in branch))
+        self.engine.finish(group, phase)
+        run_hooks(self.engine, self, task, group, partial(self._settled, task, group))
+
+    # --- ends ---
+
+    def _task_ended(self, node: Node) -> None:
+        task = self.tasks[node.task]
+        self.nodes[task.name] = node
+        run_hooks(self.engine, self, task, node, partial(self._settled, task, node))
+
+    def _settled(self, task: Task, node: Node) -> None:
+        self.nodes[task.name] = node
+        for name in self.plan.dependents[task.name]:
+            self.pending[name] -= 1
+            if not self.pending[name]:
+                self._schedule(name)
+        self._closed_one()
+
+    def _closed_one(self) -> None:
+        self.open -= 1
+        if not self.open:
+            self._assess()
+
+    def _assess(self) -> None:
+        """Derive the phase from the targets; a target that nothing reaches leaves the DAG running for ever."""
+        reached = self._reached()
+        phase = "Succeeded"
+        fails_fast = (self.prepared.body.get("dag") or {}).get("failFast") is not False
+        for name in self.plan.targets:
+            phases = reached.get(name, ())
+            if not phases:
+                phase = ""
+                if not fails_fast:
+                    break
+                continue
+            bad = next((each for each in phases if each in BAD), "")
+            if bad and not self.tasks[name].continues_on(bad):
+                phase = bad
+                if fails_fast:
+                    break
+        if not phase:
+            self.engine.hangs.append(f"{self.node.path}: a target task can never run")
+        elif phase == "Succeeded":
+            self._succeed()
+        else:
+            self.engine.finish(self.node, phase)
+
+    def _reached(self) -> dict[str, tuple[str, ...]]:
+        """Return the phases of each task as seen along every branch; also sets the node's own branch."""
+        below: dict[str, tuple[str, ...]] = {}
+        reached: dict[str, tuple[str, ...]] = {}
+        for name in self.plan.order:
+            node, names = self.nodes.get(name), self.tasks[name].dependencies.tasks
+            above = tuple(dict.fromkeys(phase for dep in names for phase in below.get(dep, ())))
+            arriving = above if names else ("Succeeded",)
+            if node is None or not node.is_done:
+                continue
+            reached[name] = tuple(
+                dict.fromkeys(node.phase if node.phase in COMPLETED else p for p in arriving)
+            )
+            below[name] = (node.branch if node.branch is not None else arriving) if arriving else ()
+        self.node.branch = tuple(
+            dict.fromkeys(phase for name in self.plan.targets for phase in below.get(name, ()))
+        )
+        return reached
+
+    def _succeed(self) -> None:
+        views = Views(self.nodes, frozenset(self.nodes), self.engine.workflow)
+        scope = Scope(None, self.prepared.scope.local, "tasks", views)
+        try:
+            outputs, artifacts = template_outputs(self.prepared, scope)
+        except (TagError, NodeFault) as wrong:
+            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            return
+        self.node.outputs, self.node.artifacts = outputs, artifacts
+        self.engine.finish(self.node, "Succeeded")
+
+
+def _is_false(when: str) -> bool:
+    try:
+        return not is_true(when)
+    except ConditionError:
+        return False

@@ -1,0 +1,112 @@
+"""Go's texts of a value: JSON as `encoding/json` writes and reads it, and `%v` of `fmt`. Argo shows both to its users."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+
+_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_HTML_CHARACTER = re.compile("[<>&\u2028\u2029]")
+_WHITE = re.compile(r"[ \t\r\n]*")
+_NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
+
+
+def dumps(value: object) -> str:
+    """Return compact JSON with sorted keys, `<>&` escaped and whole floats without a fraction."""
+    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _HTML_CHARACTER.sub(lambda found: _HTML[found[0]], text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 1e21 else value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(value[key]) for key in sorted(value)}
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(element) for element in value]
+    return value
+
+
+@lru_cache(maxsize=32)
+def loads(text: str) -> object:
+    """Parse JSON; every number is a float, as in Go. Callers share the value and must not change it.
+
+    Raises:
+        ValueError: with the message of Go's decoder.
+    """
+    return load_with(text, _EXACT_AS_FLOAT)
+
+
+def load_with(text: str, decoder: json.JSONDecoder) -> object:
+    """Parse with `decoder` and say what is wrong in Go's words."""
+    start = _WHITE.match(text)
+    begin = start.end() if start else 0
+    if begin == len(text):
+        raise ValueError("unexpected end of JSON input")
+    try:
+        value, end = decoder.raw_decode(text, begin)
+    except json.JSONDecodeError as wrong:
+        raise ValueError(_complaint(text, begin, wrong)) from None
+    rest = text[end:].lstrip(" \t\r\n")
+    if rest:
+        raise ValueError(f"invalid character {rest[0]!r} after top-level value")
+    return value
+
+
+def _refuse(constant: str) -> float:
+    raise json.JSONDecodeError(f"invalid constant {constant}", constant, 0)
+
+
+_EXACT_AS_FLOAT = json.JSONDecoder(parse_int=float, parse_constant=_refuse)
+
+
+def _complaint(text: str, begin: int, wrong: json.JSONDecodeError) -> str:
+    place = max(wrong.pos, begin)
+    if place >= len(text):
+        return "unexpected end of JSON input"
+    character = text[place]
+    if wrong.msg.startswith("Expecting property name"):
+        return f"invalid character {character!r} looking for beginning of object key string"
+    if wrong.msg.startswith("Expecting ',' delimiter"):
+        inside = "array element" if text[begin] == "[" else "object key:value pair"
+        return f"invalid character {character!r} after {inside}"
+    return f"invalid character {character!r} looking for beginning of value"
+
+
+def sprint(value: object) -> str:
+    """Return what `fmt.Sprint` prints."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _sprint_float(value)
+    if isinstance(value, Mapping):
+        return "map[" + " ".join(f"{key}:{sprint(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, (list, tuple, range)):
+        return "[" + " ".join(map(sprint, value)) + "]"
+    return str(value)
+
+
+def _sprint_float(value: float) -> str:
+    """Go's `%v`: shortest digits, with an exponent below 1e-4 and from 1e6 on (strconv.FormatFloat 'g', -1)."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[repr(value)]
+    number = Decimal(repr(value)).normalize()
+    power = number.adjusted() if value else 0
+    if -4 <= power < 6:
+        return f"{number:f}"
+    digits = "".join(map(str, number.as_tuple().digits))
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits[0]}{fraction}e{'+' if power >= 0 else '-'}{abs(power):02d}"
+
+
+def is_quotable(value: str) -> bool:
+    """Whether Go's `strconv.Quote` of it is also valid inside JSON: else a simple tag cannot insert it."""
+    return not any(
+        len(found[0].encode()) < 4 or not found[0].isprintable() for found in _NOT_QUOTABLE.finditer(value)
+    )

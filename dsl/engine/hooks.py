@@ -1,0 +1,152 @@
+"""Hooks on tasks, steps and loops: `hooks.<name>` with their expressions, `hooks.exit` and `onExit`.
+
+Source: workflow/controller/hooks.go and exit_handler.go (v4.1.2). Argo looks at an expression whenever it reconciles; here
+it is looked at when the node has ended, and for Running when it has run as a pod, a DAG or steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
+from dsl.engine.call import Call, NodeFault, Prepared, TagError
+from dsl.engine.definition import Task
+from dsl.engine.expression import compiled
+from dsl.engine.node import COMPLETED, Node
+from dsl.engine.scope import Scope
+from dsl.engine.tags import Mode
+
+if TYPE_CHECKING:
+    from dsl.engine.schedule import Engine
+
+
+class Owner(Protocol):
+    """The DAG or steps run in which a hooked node stands."""
+
+    node: Node
+    prepared: Prepared
+
+    def scope_of(self, task: Task, *, with_itself: bool = False) -> Scope:
+        """Return what the task can see."""
+
+
+class _Countdown:
+    """Calls `done` when as many hooks have ended as were started."""
+
+    def __init__(self, count: int, done: Callable[[], None]) -> None:
+        self.count = count
+        self.done = done
+
+    def one(self, _: Node) -> None:
+        self.count -= 1
+        if not self.count:
+            self.done()
+
+
+def run_hooks(engine: Engine, owner: Owner, task: Task, node: Node, done: Callable[[], None]) -> None:
+    """Run the hooks of a node that has ended, then call `done`."""
+    hooks = dict(task.raw.get("hooks") or {})
+    last = exit_hook(task.raw, hooks, engine.definition.spec)
+    hooks.pop("exit", None)
+    if not hooks and last is None:
+        done()
+        return
+    scope = _scope(owner, task, node, engine.workflow)
+    chosen = [(name, hook) for name, hook in hooks.items() if _applies(engine, node, task, hook, scope)]
+    finish = done
+    if last is not None and node.phase in COMPLETED and _is_true(last.get("expression"), scope, True):
+        finish = partial(_start, engine, owner, node, [("onExit", last)], scope, done)
+    _start(engine, owner, node, chosen, scope, finish)
+
+
+def exit_hook(
+    raw: Mapping[str, Any], hooks: Mapping[str, Any], spec: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return the exit hook; without arguments of its own it receives the workflow's."""
+    hook = hooks.get("exit") or ({"template": raw["onExit"]} if raw.get("onExit") else None)
+    if hook is None or hook.get("arguments"):
+        return hook
+    return {**hook, "arguments": spec.get("arguments") or {}}
+
+
+def _scope(owner: Owner, task: Task, node: Node, workflow: str) -> Scope:
+    scope = owner.scope_of(task)
+    prefix = scope.prefix
+    own: dict[str, Any] = {f"{prefix}.{task.name}.status": node.phase}
+    source = node.children[-1] if node.type == "Retry" and node.children else node
+    for name, value in source.outputs.items():
+        own[f"{prefix}.{task.name}.outputs.parameters.{name}"] = value or ""
+    for name, artifact in source.artifacts.items():
+        own[f"{prefix}.{task.name}.outputs.artifacts.{name}"] = artifact
+    return _HookScope(scope, own)
+
+
+class _HookScope(Scope):
+    """A scope in which the hooked node's own outputs stand beside those of the nodes before it."""
+
+    def __init__(self, scope: Scope, own: Mapping[str, Any]) -> None:
+        super().__init__(scope.globals, {**scope.local, **own}, scope.prefix, scope.views)
+        self.own = own
+
+    def variables(self) -> Mapping[str, Any]:
+        known = dict(super().variables())
+        nodes = dict(known[self.prefix])
+        for name, value in self.own.items():
+            _, node, *path = name.split(".")
+            inner = nodes[node] = dict(nodes.get(node) or {})
+            for part in path[:-1]:
+                inner[part] = dict(inner.get(part) or {})
+                inner = inner[part]
+            inner[path[-1]] = value
+        return {**known, self.prefix: nodes}
+
+
+def _is_true(expression: str | None, scope: Scope, default: bool) -> bool:
+    if not expression:
+        return default
+    return bool(compiled(expression).value(scope.variables()))
+
+
+def _applies(engine: Engine, node: Node, task: Task, hook: Mapping[str, Any], scope: Scope) -> bool:
+    expression = str(hook.get("expression") or "")
+    if _is_true(expression, scope, False):
+        return True
+    was_seen_running = node.type not in ("Suspend", "Skipped")
+    name = f"{scope.prefix}.{task.name}.status"
+    running = _HookScope(scope, {name: "Running"})
+    return was_seen_running and _is_true(expression, running, False)
+
+
+def _start(
+    engine: Engine,
+    owner: Owner,
+    node: Node,
+    hooks: list[tuple[str, Mapping[str, Any]]],
+    scope: Scope,
+    done: Callable[[], None],
+) -> None:
+    if not hooks:
+        done()
+        return
+    countdown = _Countdown(len(hooks), done)
+    for name, hook in hooks:
+        suffix = ".onExit" if name == "onExit" else f".hooks.{name}"
+        template = engine.definition.called(hook)
+        if template is None:
+            missing = Node(node.name + suffix, node.path + suffix, "Skipped", node.boundary, flag="hooked")
+            missing.done = countdown.one
+            engine.finish(engine.add(missing), "Error", f"template {hook.get('template')} not found")
+            continue
+        call = Call(node.name + suffix, node.path + suffix, template, countdown.one, boundary=node.boundary)
+        call.flag, call.order, call.depth = "hooked", node.order, owner.node.depth + 1
+        try:
+            arguments = hook.get("arguments") or {}
+            filled = fill(without(arguments, absent_arguments(arguments, scope)), scope, Mode.LENIENT)
+            call.parameters = parameters_of(filled)
+            call.artifacts = artifacts_of(filled, scope, lenient=True)
+        except (TagError, NodeFault) as wrong:
+            engine.refuse_call(call, str(wrong))
+            continue
+        engine.call(call)

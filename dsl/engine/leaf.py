@@ -1,0 +1,338 @@
+"""Container and script templates as processes of this machine: their folder, inputs, environment, end and outputs.
+
+`Leaves` decides how many run at once; a leaf runs on a thread of its own that only waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import heapq
+import itertools
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from dsl.engine.artifacts import ArtifactError, Store
+from dsl.engine.clock import seconds_of
+from dsl.engine.definition import Template
+from dsl.engine.node import Node
+from dsl.engine.process import Group
+from dsl.engine.relocate import ROOT, Layout, expand, layout_of
+from dsl.engine.volumes import Claims, mount, volumes_by_name
+
+_ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders of a run."""
+
+    store: Store
+    claims: Claims
+    tasks: Path
+    logs: Path
+    workflow: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class LeafResult:
+    """How a leaf ended, and what it left: `kept` are the places of its output files."""
+
+    phase: str
+    message: str = ""
+    exit_code: str | None = None
+    result: str | None = None
+    outputs: dict[str, str | None] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: tuple[Path, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class LeafJob:
+    """A leaf to run; `attempt` counts from 0, `log` is known when it starts."""
+
+    node: Node
+    template: Template
+    body: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    artifacts: Mapping[str, Mapping[str, Any]]
+    keeps_stdout: bool
+    attempt: int
+    pod: str
+    group: Group = field(default_factory=Group)
+    log: Path = Path()
+
+
+class Leaves:
+    """The leaves that wait and run; the least `order` starts first."""
+
+    def __init__(self, places: Places, jobs: int, ended: Callable[[LeafJob, LeafResult], None]) -> None:
+        self.places = places
+        self.jobs = jobs
+        self._ended = ended
+        self._tickets = itertools.count()
+        self._waiting: list[tuple[tuple[int, ...], int, LeafJob]] = []
+        self._jobs: dict[Node, LeafJob] = {}
+        self._threads: dict[Node, threading.Thread] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a leaf runs."""
+        return bool(self._threads)
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes of all leaves that wait or run."""
+        return list(self._jobs)
+
+    def add(self, job: LeafJob, order: tuple[int, ...]) -> None:
+        """Let a leaf wait for its turn."""
+        self._jobs[job.node] = job
+        heapq.heappush(self._waiting, (order, next(self._tickets), job))
+
+    def start_waiting(self, starts: Callable[[LeafJob], None]) -> None:
+        """Start as many as may run; `starts` hears of each."""
+        while self._waiting and len(self._threads) < self.jobs:
+            job = heapq.heappop(self._waiting)[2]
+            if job.node not in self._jobs:
+                continue
+            job.log = self.places.logs / f"{_file_name(job.template.task)}.log"
+            starts(job)
+            thread = threading.Thread(target=self._run, args=(job,), daemon=True)
+            self._threads[job.node] = thread
+            thread.start()
+
+    def _run(self, job: LeafJob) -> None:
+        try:
+            result = run_leaf(job, self.places)
+        except Exception as wrong:
+            result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")
+        self._ended(job, result)
+
+    def forget(self, node: Node) -> LeafJob | None:
+        """Take an ended leaf out."""
+        self._threads.pop(node, None)
+        return self._jobs.pop(node, None)
+
+    def cancel(self, node: Node, reason: str) -> bool:
+        """Stop a leaf; True when it had not started, so that nobody else will end it."""
+        self._jobs[node].group.stop(reason)
+        return node not in self._threads
+
+    def stop(self) -> None:
+        """Kill everything: first asked, soon forced; returns when no process is left."""
+        jobs = [self._jobs[node] for node in self._threads]
+        for job in jobs:
+            job.group.stop("interrupted")
+        for thread in list(self._threads.values()):
+            thread.join(2.0 / max(1, len(jobs)))
+        for job in jobs:
+            job.group.kill()
+        for thread in list(self._threads.values()):
+            thread.join(5.0)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.-]", "_", text) or "_"
+
+
+def run_leaf(job: LeafJob, places: Places) -> LeafResult:
+    """Run one leaf to its end."""
+    body, kind = job.body, job.template.kind
+    digest = hashlib.sha256(job.node.name.encode()).hexdigest()[:16]
+    folder = places.tasks / f"{_file_name(job.template.task)[:80]}-{digest}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    layout = layout_of(body, job.artifacts, kind, folder)
+    mount(layout, body[kind].get("volumeMounts") or [], volumes_by_name(places.spec, body), places.claims)
+    for name, artifact in job.artifacts.items():
+        try:
+            places.store.fetch(
+                artifact, layout.place(str(artifact.get("path") or "")), link=bool(layout.base)
+            )
+        except (ArtifactError, OSError) as wrong:
+            return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
+    result = _executed(job, places, layout)
+    if result.phase == "Succeeded":
+        shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _executed(job: LeafJob, places: Places, layout: Layout) -> LeafResult:
+    container = job.body[job.template.kind]
+    env, command = _environment(job, places, layout), _command(job, layout)
+    command = [expand(layout.rewrite(part), env) for part in command]
+    if job.template.kind == "script" and container.get("source"):
+        script = layout.folder / "script"
+        script.write_text(layout.rewrite(str(container["source"]).replace("$$", "$")), encoding="utf-8")
+        command.append(str(script))
+    try:
+        seconds = _limit(job.body)
+    except ValueError as wrong:
+        return LeafResult("Error", f"invalid timeout format {wrong}")
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("ab", buffering=0) as log:
+        try:
+            code, stdout = job.group.run(
+                command, env, _working_folder(container, layout), log,
+                keeps_stdout=job.keeps_stdout, seconds=seconds, reason=_ACTIVE_TOO_LONG,
+            )  # fmt: skip
+        except OSError as wrong:
+            return _unstartable(command, wrong, log)
+    return _collected(job, places, layout, code, stdout)
+
+
+def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> LeafResult:
+    program = command[0] if command else ""
+    why = (
+        f"stat {program}: no such file or directory"
+        if "/" in program
+        else "executable file not found in $PATH"
+    )
+    if not isinstance(wrong, FileNotFoundError):
+        why = (wrong.strerror or str(wrong)).lower()
+    message = f'failed to find name in PATH: exec: "{program}": {why}'
+    log.write(f"{message}\n".encode())
+    return LeafResult("Failed", f"main: Error (exit code 64): {message}", "64")
+
+
+def _limit(body: Mapping[str, Any]) -> float | None:
+    limits = []
+    if body.get("activeDeadlineSeconds") is not None:
+        limits.append(float(str(body["activeDeadlineSeconds"])))
+    if body.get("timeout"):
+        limits.append(seconds_of(str(body["timeout"])))
+    return min(limits) if limits else None
+
+
+def _command(job: LeafJob, layout: Layout) -> list[str]:
+    container = job.body[job.template.kind]
+    command = [*map(str, container.get("command") or []), *map(str, container.get("args") or [])]
+    if command and command[0] in ("python", "python3"):
+        command[0] = sys.executable
+    return command
+
+
+def _environment(job: LeafJob, places: Places, layout: Layout) -> dict[str, str]:
+    """A copy of ours without Argosy's variables, then Argo's, then the template's in their order."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO_", "ARGOSY_"))}
+    env.update(
+        ARGO_CONTAINER_NAME="main",
+        ARGO_NODE_ID=job.node.identity(places.workflow),
+        ARGO_WORKFLOW_NAME=places.workflow,
+        HOSTNAME=job.pod,
+    )
+    own: dict[str, str] = {}
+    for variable in job.body[job.template.kind].get("env") or []:
+        name, value = str(variable["name"]), str(variable.get("value") or "")
+        own[name] = str(layout.root) if name == ROOT else expand(layout.rewrite(value), own)
+    return {**env, **own}
+
+
+def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
+    folder = str(container.get("workingDir") or "")
+    if folder and not layout.base and Path(folder).is_dir() and folder not in layout.moved:
+        return Path(folder)
+    place = layout.place(folder) if folder else layout.root
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _collected(job: LeafJob, places: Places, layout: Layout, code: int, stdout: bytes) -> LeafResult:
+    """Read what the process left; a missing output is an Error only after success."""
+    result = LeafResult("Succeeded" if code == 0 else "Failed", exit_code=str(code))
+    if code:
+        result.message = f"main: Error (exit code {code})"
+    faults: list[str] = []
+    outputs = job.body.get("outputs") or {}
+    for parameter in outputs.get("parameters") or []:
+        _read_parameter(parameter, layout, result, faults)
+    kept: list[Path] = []
+    for artifact in outputs.get("artifacts") or []:
+        _keep_artifact(artifact, job, places, layout, result, faults, kept)
+    moved = _moved_to_storage(job, layout)
+    result.kept = (*kept, *moved)
+    if job.keeps_stdout:
+        result.result = stdout.decode("utf-8", "replace").removesuffix("\n")
+    if job.group.stopped:
+        return LeafResult("Failed", job.group.stopped, str(code) if code else None, outputs=result.outputs)
+    if faults and code == 0:
+        result.phase, result.message = "Error", faults[0]
+    return result
+
+
+def _read_parameter(
+    parameter: Mapping[str, Any], layout: Layout, result: LeafResult, faults: list[str]
+) -> None:
+    name, source = str(parameter["name"]), parameter.get("valueFrom") or {}
+    path = str(source.get("path") or "")
+    if not path:
+        if parameter.get("value") is not None:
+            result.outputs[name] = str(parameter["value"])
+        return
+    place = layout.place(path)
+    try:
+        text = place.read_bytes().decode("utf-8", "replace")
+        result.outputs[name] = text.removesuffix("\n")
+    except IsADirectoryError:
+        result.outputs[name] = None
+        to = f"/var/run/argo/outputs/parameters/{path}"
+        fault = f"main: Error (exit code 64): failed to copy {path} to {to}: write {to}: copy_file_range: is a directory"
+        result.message, result.phase = fault, "Failed"
+        result.exit_code = "64"
+    except OSError:
+        default = source.get("default")
+        result.outputs[name] = None if default is None else str(default)
+        if default is None:
+            file = f"/var/run/argo/outputs/parameters{path}"
+            faults.append(f"wait: Error (exit code 64): open {file}: no such file or directory")
+
+
+def _keep_artifact(
+    artifact: Mapping[str, Any],
+    job: LeafJob,
+    places: Places,
+    layout: Layout,
+    result: LeafResult,
+    faults: list[str],
+    kept: list[Path],
+) -> None:
+    name, path = str(artifact["name"]), str(artifact.get("path") or "")
+    source, archive = layout.place(path), artifact.get("archive")
+    if not source.exists():
+        if not artifact.get("optional"):
+            faults.append(
+                f"wait: Error (exit code 64): artifact {name} failed to save: stat {path}: no such file or directory"
+            )
+        return
+    unpacked = archive is not None and archive.get("none") is not None
+    key = str((artifact.get("s3") or {}).get("key") or "")
+    key = key or f"{places.workflow}/{job.pod}/{source.name if unpacked else f'{name}.tgz'}"
+    try:
+        place = places.store.keep(source, key, archive)
+    except (ArtifactError, OSError) as wrong:
+        faults.append(f"wait: Error (exit code 64): artifact {name} failed to save: {wrong}")
+        return
+    kept.append(place)
+    result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}
+
+
+def _moved_to_storage(job: LeafJob, layout: Layout) -> tuple[Path, ...]:
+    """The result folder that a worker itself put on a mounted claim."""
+    for variable in job.body[job.template.kind].get("env") or []:
+        if (
+            layout.base
+            and variable.get("name") == "ARGOSY_OUT"
+            and str(variable.get("value")).startswith("storage/")
+        ):
+            with contextlib.suppress(OSError):
+                place = (layout.root / str(variable["value"])).resolve(strict=True)
+                return (place,)
+    return ()

@@ -1,0 +1,190 @@
+"""A node of a run: one call of a template, or what groups such calls; its state while the run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from dsl.engine import gojson
+from dsl.engine.definition import Template
+from dsl.engine.outcome import NodeOutcome
+from dsl.engine.scope import View
+
+COUNTED = ("Pod", "Steps", "DAG")
+COMPLETED = ("Succeeded", "Failed", "Error")
+BAD = ("Failed", "Error")
+
+
+class NodeFault(ValueError):
+    """A call cannot be made; the message becomes that of its node."""
+
+
+def hash32(text: str) -> int:
+    """Return the FNV-1a hash that Argo puts into node and pod names."""
+    value = 2166136261
+    for byte in text.encode():
+        value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
+    return value
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A node. `name` is Argo's full name, `path` the display names from `main` on, `order` its turn among waiting leaves.
+
+    `branch` are the phases that a DAG sees below the node, None when it passes on what came from above; `fault` is the
+    message of an error that kept it from running or from making its outputs.
+    """
+
+    name: str
+    path: str
+    type: str
+    boundary: Node | None = None
+    template: Template | None = None
+    task: str = ""
+    phase: str = "Running"
+    message: str = ""
+    flag: str = ""
+    fault: str = ""
+    order: tuple[int, ...] = ()
+    depth: int = 0
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: dict[str, str | None] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    result: str | None = None
+    exit_code: str | None = None
+    children: list[Node] = field(default_factory=list)
+    started: float = 0.0
+    finished: float = 0.0
+    ran: bool = False
+    branch: tuple[str, ...] | None = None
+    limit: int = 0
+    active: int = 0
+    waiting: list[tuple[tuple[int, ...], int, Callable[[], None]]] = field(default_factory=list)
+    done: Callable[[Node], None] | None = None
+    view: View | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has its last phase."""
+        return self.phase not in ("Pending", "Running")
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether it set anything that others can read."""
+        return self.result is not None or self.exit_code is not None or bool(self.outputs or self.artifacts)
+
+    def identity(self, workflow: str) -> str:
+        """Return Argo's node id."""
+        return workflow if self.name == workflow else f"{workflow}-{hash32(self.name)}"
+
+    def to_outcome(self) -> NodeOutcome:
+        """Return what a caller of `run` sees of it."""
+        return NodeOutcome(
+            self.type,
+            self.phase,
+            self.message,
+            self.exit_code,
+            self.result,
+            self.inputs,
+            self.outputs,
+            {name: _located(artifact) for name, artifact in self.artifacts.items()},
+            self.flag,
+            self.template.name if self.template else "",
+        )
+
+
+def _located(artifact: Mapping[str, Any]) -> dict[str, Any]:
+    if "raw" in artifact:
+        return {"raw": artifact["raw"].get("data", "")}
+    return {"key": (artifact.get("s3") or {}).get("key", "")}
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def view_of(node: Node, workflow: str, *, with_artifacts: bool = False) -> View:
+    """Return what other nodes may read of a node; made once when it is done.
+
+    `with_artifacts` gives a skipped step empty artifacts, as Argo does in steps and not in DAGs.
+    """
+    if node.view is not None:
+        return node.view
+    source = node.children[-1] if node.type == "Retry" and node.children else node
+    flat: dict[str, Any] = {"id": source.identity(workflow), "status": source.phase}
+    if source.started:
+        flat["startedAt"] = _moment(source.started)
+    if source.finished:
+        flat["finishedAt"] = _moment(source.finished)
+    if node.type == "TaskGroup":
+        flat.update(aggregated(node.children))
+    if source.result is not None:
+        flat["outputs.result"] = source.result
+    if source.exit_code is not None:
+        flat["exitCode"] = source.exit_code
+    flat.update({f"outputs.parameters.{name}": v for name, v in source.outputs.items() if v is not None})
+    artifacts = dict(source.artifacts)
+    if node.phase in ("Skipped", "Omitted") and not node.has_outputs and node.template:
+        flat.update(_of_skipped(node.template))
+        if with_artifacts:
+            declared = (node.template.raw.get("outputs") or {}).get("artifacts") or []
+            artifacts.update({str(artifact["name"]): {} for artifact in declared})
+    view = View(flat, artifacts)
+    if node.is_done:
+        node.view = view
+    return view
+
+
+def _of_skipped(template: Template) -> dict[str, str | None]:
+    """A default is shown as it was written, tags and all; without one the output is an absent optional."""
+    return {
+        f"outputs.parameters.{parameter['name']}": (parameter.get("valueFrom") or {}).get("default")
+        for parameter in template.outputs
+    }
+
+
+def aggregated(children: list[Node]) -> dict[str, str]:
+    """Return the lists of a loop's outputs (operator.go:processAggregateNodeOutputs, v4.1.2).
+
+    Raises:
+        NodeFault: a stdout is no JSON value.
+    """
+    if not children:
+        return {}
+    rows: list[dict[str, str]] = []
+    columns: dict[str, list[str]] = {}
+    results: list[str] = []
+    for child in children:
+        if child.phase != "Succeeded" or not child.has_outputs:
+            continue
+        if child.outputs:
+            rows.append({name: value or "" for name, value in child.outputs.items()})
+            for name, value in child.outputs.items():
+                columns.setdefault(name, []).append(value or "")
+        if child.result is not None:
+            results.append(_item_text(child.result))
+    lists = {"outputs.result": f"[{','.join(results)}]", "outputs.parameters": gojson.dumps(rows)}
+    for name, values in columns.items():
+        lists[f"outputs.parameters.{name}"] = _value_list(values)
+    return lists
+
+
+def _item_text(result: str) -> str:
+    try:
+        value = gojson.load_with(result, json.JSONDecoder())
+    except ValueError as wrong:
+        raise NodeFault(str(wrong)) from None
+    return gojson.dumps(value) if isinstance(value, (dict, list, str)) else result.strip()
+
+
+def _value_list(values: list[str]) -> str:
+    """Embed the values when all are JSON objects or arrays, else keep them as texts."""
+    if all(value.lstrip()[:1] in ("{", "[") for value in values):
+        try:
+            return gojson.dumps([json.loads(value) for value in values])
+        except ValueError:
+            pass
+    return gojson.dumps(values)

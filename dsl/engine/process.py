@@ -1,0 +1,113 @@
+"""One process group: started, its output streamed to a log, its end awaited, all of it killed when told to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+KEPT = 256 * 1024  # bytes of stdout that Argo keeps as a result
+_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+
+
+class Group:
+    """A process that leads a group of its own. `stop` may be called from any thread, at any time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._timers: list[threading.Timer] = []
+        self._is_over = False
+        self.stopped = ""
+
+    def run(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        log: IO[bytes],
+        *,
+        keeps_stdout: bool,
+        seconds: float | None,
+        reason: str,
+    ) -> tuple[int, bytes]:
+        """Run to the end; return the exit code (128 + signal when killed) and the last 256 KiB of stdout.
+
+        After `seconds` the group is stopped with `reason`. What the process left behind in its group is killed.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
+        with self._lock:
+            if self.stopped:
+                return 143, b""
+            self._process = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if keeps_stdout else log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if seconds is not None:
+            self._after(seconds, lambda: self.stop(reason))
+        tail = bytearray()
+        pump = threading.Thread(target=_copy, args=(self._process.stdout, log, tail), daemon=True)
+        if keeps_stdout:
+            pump.start()
+        code = self._process.wait()
+        with self._lock:
+            self._is_over = True
+        for timer in self._timers:
+            timer.cancel()
+        self._signal(signal.SIGKILL)
+        if keeps_stdout:
+            pump.join(_GRACE)
+        return (128 - code if code < 0 else code), bytes(tail)
+
+    def stop(self, reason: str) -> None:
+        """Ask the group to end, and kill it when it does not."""
+        with self._lock:
+            self.stopped = self.stopped or reason
+            if self._process is None or self._is_over:
+                return
+        self._signal(signal.SIGTERM)
+        self._after(_GRACE, self.kill)
+
+    def kill(self) -> None:
+        """Kill the group now."""
+        with self._lock:
+            self.stopped = self.stopped or "killed"
+            if self._is_over:
+                return
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def _after(self, seconds: float, action: object) -> None:
+        timer = threading.Timer(seconds, action)  # type: ignore[arg-type]  # any callable without arguments
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+
+def _copy(source: IO[bytes] | None, log: IO[bytes], tail: bytearray) -> None:
+    if source is None:
+        return
+    with source:
+        while chunk := os.read(source.fileno(), 65536):
+            log.write(chunk)
+            log.flush()
+            tail += chunk
+            if len(tail) > 2 * KEPT:
+                del tail[:-KEPT]
+    del tail[:-KEPT]

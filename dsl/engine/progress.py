@@ -1,0 +1,56 @@
+"""What a run tells its watcher while it goes on: leaves that start and end, per execution function, and how many are expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class LeafEvent:
+    """A leaf that starts (`phase` Running) or ended.
+
+    `task` is the task id, or the template's name in a foreign manifest; `node` the path of the node; `attempt` counts
+    from 1; `seconds` is the time since its start.
+    """
+
+    task: str
+    node: str
+    attempt: int
+    phase: str
+    message: str
+    seconds: float
+    log: Path
+
+
+class Progress(Protocol):
+    """Receives what happens, in order, always on the thread that called `run`."""
+
+    def expected(self, task: str, count: int) -> None:
+        """`count` more pods of a task may run; loops add theirs when their length is known."""
+
+    def started(self, event: LeafEvent) -> None:
+        """A process starts."""
+
+    def ended(self, event: LeafEvent) -> None:
+        """A process ended, or a leaf failed before it had one."""
+
+    def skipped(self, task: str, count: int) -> None:
+        """`count` expected pods will not run: skipped, omitted, or below a failure."""
+
+
+class Silent:
+    """A Progress that tells nobody."""
+
+    def expected(self, task: str, count: int) -> None:
+        """Nothing."""
+
+    def started(self, event: LeafEvent) -> None:
+        """Nothing."""
+
+    def ended(self, event: LeafEvent) -> None:
+        """Nothing."""
+
+    def skipped(self, task: str, count: int) -> None:
+        """Nothing."""

@@ -1,0 +1,123 @@
+"""A definition in, what the engine cannot run out: by name, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dsl.engine.definition import FOREIGN_KINDS, KINDS, Definition, Refused, Task, Template
+
+_SPEC = {"suspend", "shutdown", "workflowTemplateRef", "executorPlugins"}
+_TEMPLATE = {
+    "daemon", "sidecars", "initContainers", "memoize", "podSpecPatch", "executorPlugins", "pendingTimeout", "plugin",
+}  # fmt: skip
+_CONTAINER = {"envFrom", "lifecycle"}
+_LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
+_VOLUMES = {"emptyDir", "persistentVolumeClaim", "hostPath"}
+_POLICIES = {None, "", "Always", "OnFailure", "OnError", "OnTransientError"}
+
+
+def refuse(definition: Definition) -> None:
+    """Raise Refused when the definition uses what the engine does not do; every reason is in the text."""
+    reasons = list(dict.fromkeys(_reasons(definition)))
+    if reasons:
+        raise Refused(f"not supported: {', '.join(reasons)}")
+
+
+def _reasons(definition: Definition) -> Iterator[str]:
+    spec = definition.spec
+    yield from (f"spec.{key}" for key in sorted(_SPEC) if spec.get(key))
+    if (spec.get("synchronization") or {}).get("semaphores"):
+        yield "semaphores"
+    for parameter in (spec.get("arguments") or {}).get("parameters") or []:
+        if parameter.get("valueFrom") and parameter.get("value") is None:
+            yield f"valueFrom of workflow parameter {parameter.get('name')}"
+    yield from _volume_reasons(spec.get("volumes") or [])
+    for template in _reachable(definition):
+        yield from _template_reasons(template)
+
+
+def _reachable(definition: Definition) -> list[Template]:
+    """Return the templates that can be called; all of them when a name is a tag."""
+    spec = definition.spec
+    names = [spec.get("entrypoint"), spec.get("onExit")]
+    names += [hook.get("template") for hook in (spec.get("hooks") or {}).values()]
+    found: dict[str, Template] = {}
+    while names:
+        name = names.pop()
+        if name and "{{" in str(name):
+            return list(definition.templates.values())
+        template = definition.templates.get(str(name))
+        if template is None or template.name in found:
+            continue
+        found[template.name] = template
+        for task in _calls(template):
+            names.append(task.raw.get("template"))
+            names.append(task.raw.get("onExit"))
+            names += [hook.get("template") for hook in (task.raw.get("hooks") or {}).values()]
+    return list(found.values())
+
+
+def _calls(template: Template) -> list[Task]:
+    return [*template.tasks.values(), *(step for group in template.groups for step in group)]
+
+
+def _template_reasons(template: Template) -> Iterator[str]:
+    raw, name = template.raw, template.name
+    if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
+        yield f"{template.kind or 'empty'} template {name}"
+    yield from (f"{key} of template {name}" for key in sorted(_TEMPLATE) if raw.get(key))
+    if (raw.get("synchronization") or {}).get("semaphores"):
+        yield f"semaphores of template {name}"
+    if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
+        yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
+    if template.kind == "suspend" and not (raw.get("suspend") or {}).get("duration"):
+        yield f"suspend without duration of template {name}"
+    for parameter in template.inputs:
+        if parameter.get("valueFrom"):
+            yield f"valueFrom of input {parameter.get('name')} of template {name}"
+    artifacts = [*template.input_artifacts, *((raw.get("outputs") or {}).get("artifacts") or [])]
+    yield from _artifact_reasons(artifacts, name)
+    yield from _volume_reasons(raw.get("volumes") or [])
+    if template.is_leaf:
+        yield from _container_reasons(raw[template.kind], template)
+    for task in _calls(template):
+        yield from _call_reasons(task, name)
+
+
+def _call_reasons(task: Task, name: str) -> Iterator[str]:
+    if task.raw.get("templateRef"):
+        yield f"templateRef of task {task.name} of template {name}"
+    for parameter in (task.raw.get("arguments") or {}).get("parameters") or []:
+        if parameter.get("valueFrom"):
+            yield f"valueFrom of argument {parameter.get('name')} of task {task.name} of template {name}"
+    yield from _artifact_reasons((task.raw.get("arguments") or {}).get("artifacts") or [], name)
+    for hook in (task.raw.get("hooks") or {}).values():
+        if hook.get("templateRef"):
+            yield f"templateRef of a hook of task {task.name} of template {name}"
+
+
+def _container_reasons(container: Mapping[str, Any], template: Template) -> Iterator[str]:
+    yield from (f"{key} of template {template.name}" for key in sorted(_CONTAINER) if container.get(key))
+    if not container.get("command"):
+        yield f"image without command of template {template.name}"
+    for variable in container.get("env") or []:
+        if variable.get("valueFrom"):
+            yield f"valueFrom of variable {variable.get('name')} of template {template.name}"
+
+
+def _artifact_reasons(artifacts: list[dict[str, Any]], name: str) -> Iterator[str]:
+    for artifact in artifacts:
+        for location in sorted(_LOCATIONS & set(artifact)):
+            yield f"{location} artifact {artifact.get('name')} of template {name}"
+        if (artifact.get("archive") or {}).get("zip") is not None:
+            yield f"zip archive of artifact {artifact.get('name')} of template {name}"
+        if (artifact.get("s3") or {}).get("bucket"):
+            yield f"bucket of artifact {artifact.get('name')} of template {name}"
+
+
+def _volume_reasons(volumes: list[dict[str, Any]]) -> Iterator[str]:
+    for volume in volumes:
+        kinds = sorted(key for key in volume if key != "name")
+        if not set(kinds) <= _VOLUMES:
+            yield f"{kinds[0]} volume {volume.get('name')}"

@@ -1,0 +1,93 @@
+"""A template's declared paths in, places in the task's own folder out; and the texts of its command made to match.
+
+A template whose environment has ARGOSY_ROOT is told its root by that variable; in any other one the declared paths are
+replaced where they stand in command, args, source and env. Kubelet's `$(NAME)` and `$$` are imitated here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+ROOT = "ARGOSY_ROOT"
+_KUBELET = re.compile(r"\$(?:\$|\(([^)]*)\))")
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Do what kubelet does to `command`, `args` and env: `$(NAME)` of a known variable, and `$$` for a dollar.
+
+    >>> expand("$(A) $$(A) $(B)", {"A": "1"})
+    '1 $(A) $(B)'
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return "$"
+        return variables.get(found[1], found[0])
+
+    return _KUBELET.sub(replaced, text)
+
+
+@dataclass(slots=True)
+class Layout:
+    """Where a leaf's paths are. `base` is what its manifest calls the root, `""` in a foreign template."""
+
+    folder: Path
+    base: str
+    moved: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """Return the folder that ARGOSY_ROOT names, or the one that stands for `/`."""
+        return self.folder / ("argosy" if self.base else "root")
+
+    def place(self, path: str) -> Path:
+        """Return the real place of a declared path."""
+        pure = PurePosixPath(path)
+        if self.base:
+            try:
+                return self.root / pure.relative_to(self.base)
+            except ValueError:
+                return self.folder.joinpath("elsewhere", *pure.parts[1:])
+        return self.root.joinpath(*[part for part in pure.parts if part != "/"])
+
+    def rewrite(self, text: str) -> str:
+        """Replace declared paths in a text of a foreign template."""
+        if self.base:
+            return text
+        for path in sorted(self.moved, key=len, reverse=True):
+            if path in text:
+                pattern = rf"(?<![\w./-]){re.escape(path)}(?![\w-]|\.\w)"
+                text = re.sub(pattern, lambda _, to=str(self.place(path)): to, text)  # type: ignore[misc]
+        return text
+
+
+def layout_of(
+    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str, folder: Path
+) -> Layout:
+    """Return the layout of a leaf; the folders above its declared paths exist afterwards."""
+    variables = {str(v["name"]): str(v.get("value") or "") for v in body[kind].get("env") or []}
+    base = variables.get(ROOT, "").rstrip("/")
+    layout = Layout(folder, base)
+    layout.root.mkdir(parents=True, exist_ok=True)
+    layout.moved = [path for path in dict.fromkeys(_declared(body, artifacts, kind)) if path.startswith("/")]
+    for path in layout.moved:
+        layout.place(path).parent.mkdir(parents=True, exist_ok=True)
+    return layout
+
+
+def _declared(
+    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str
+) -> Iterator[str]:
+    for artifact in artifacts.values():
+        yield str(artifact.get("path") or "")
+    outputs = body.get("outputs") or {}
+    for artifact in outputs.get("artifacts") or []:
+        yield str(artifact.get("path") or "")
+    for parameter in outputs.get("parameters") or []:
+        yield str((parameter.get("valueFrom") or {}).get("path") or "")
+    for mount in body[kind].get("volumeMounts") or []:
+        yield str(mount.get("mountPath") or "").rstrip("/")

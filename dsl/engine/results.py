@@ -1,0 +1,118 @@
+"""A run's nodes in, the state, pods, attempts and value of every execution function out: `results.json` and its files.
+
+Leaf templates say what they are by annotations: `argosy/node` the task's id, `argosy/each` what one call is for, and
+`argosy/result` how its value is written: `lines` of an index and JSON each, or one `json` text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dsl.engine.artifacts import link_tree
+from dsl.engine.definition import Definition, Template
+from dsl.engine.node import Node
+
+_WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
+_EMPTY = "Skipped, empty params"
+
+
+def make_results(definition: Definition, nodes: Iterable[Node], phase: str) -> dict[str, Any]:
+    """Return what `results.json` holds; tasks in the order of the templates."""
+    by_template: dict[str, list[Node]] = {}
+    for node in nodes:
+        if node.template is not None:
+            by_template.setdefault(node.template.name, []).append(node)
+    states = _States(definition, by_template)
+    tasks: dict[str, Any] = {}
+    for template in definition.templates.values():
+        if template.annotations.get("argosy/node"):
+            tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
+    return {"run": definition.name, "phase": phase, "tasks": tasks}
+
+
+def _task(template: Template, by_template: Mapping[str, list[Node]], states: _States) -> dict[str, Any]:
+    own = by_template.get(template.name, [])
+    ran = [node for node in own if node.ran]
+    pods = {node.name.rsplit("(", 1)[0] if node.flag == "retried" else node.name for node in ran}
+    return {
+        "state": states.of(template.name),
+        "pods": len(pods),
+        "attempts": len(ran),
+        "value": _value(template, [node for node in own if node.flag != "retried"]),
+    }
+
+
+def _merged(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """One task may have several templates."""
+    if before is None:
+        return now
+    values = [value for value in (before["value"], now["value"]) if value is not None]
+    joined = values[0] + values[1] if len(values) == 2 and all(isinstance(v, list) for v in values) else None
+    return {
+        "state": max(before["state"], now["state"], key=_rank),
+        "pods": before["pods"] + now["pods"],
+        "attempts": before["attempts"] + now["attempts"],
+        "value": joined if joined is not None else (values[0] if values else None),
+    }
+
+
+def _rank(state: str) -> int:
+    return _WORST.index(state) if state in _WORST else len(_WORST)
+
+
+class _States:
+    """The state of a template: the worst of its nodes, or where none was made, of those that would have called it."""
+
+    def __init__(self, definition: Definition, by_template: Mapping[str, list[Node]]) -> None:
+        self.by_template = by_template
+        self.callers: dict[str, list[str]] = {}
+        for template in definition.templates.values():
+            for task in [*template.tasks.values(), *(step for group in template.groups for step in group)]:
+                self.callers.setdefault(str(task.raw.get("template", "")), []).append(template.name)
+
+    def of(self, name: str, seen: tuple[str, ...] = ()) -> str:
+        phases = [
+            "Succeeded" if node.message == _EMPTY else node.phase
+            for node in self.by_template.get(name, [])
+            if node.type != "TaskGroup" and node.flag != "retried"
+        ]
+        if not phases:
+            above = [caller for caller in self.callers.get(name, []) if caller not in seen]
+            phases = [self.of(caller, (*seen, name)) for caller in above]
+        return max(phases, key=_rank, default="Omitted")
+
+
+def _value(template: Template, nodes: list[Node]) -> Any:
+    form = template.annotations.get("argosy/result")
+    texts = [text for node in nodes if (text := node.outputs.get("result")) is not None]
+    if not form or not texts:
+        return None
+    if form == "json":
+        return _decoded(texts[-1])
+    numbered: list[tuple[int, Any]] = []
+    for line in (line for text in texts for line in text.split("\n") if line):
+        number, _, text = line.partition(" ")
+        numbered.append((int(number) if number.isdecimal() else 0, _decoded(text)))
+    return [value for _, value in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str], out: Path) -> None:
+    """Show every file that the pods of an execution function left at `out/<task id>/<name>`."""
+    known = set(tasks)
+    for task, places in kept:
+        for place in places if task in known else ():
+            if place.is_dir():
+                link_tree(place, out / task)
+            elif place.is_file():
+                (out / task).mkdir(parents=True, exist_ok=True)
+                link_tree(place, out / task / place.name)

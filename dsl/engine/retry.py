@@ -1,0 +1,166 @@
+"""One call under a `retryStrategy`: attempts one after another until one succeeds or the rule says stop.
+
+Source: workflow/controller/operator.go:processNodeRetries (v4.1.2).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dsl.engine.call import Prepared, TagError, again, pod_name
+from dsl.engine.clock import seconds_of
+from dsl.engine.expression import compiled
+from dsl.engine.node import Node, NodeFault
+from dsl.engine.tags import substitute
+
+if TYPE_CHECKING:
+    from dsl.engine.schedule import Engine
+
+_TRANSIENT = re.compile(
+    r"(?i)i/o timeout|connection reset|TLS handshake timeout|too many requests|exceeded quota"
+)
+
+
+class RetryRun:
+    """The state of one Retry node."""
+
+    def __init__(self, engine: Engine, prepared: Prepared, rule: Mapping[str, Any]) -> None:
+        self.engine = engine
+        self.prepared = prepared
+        self.rule = rule
+        self.attempts: list[Node] = []
+        self.node = engine.node_of(prepared, node_type="Retry")
+        self.node.done = prepared.call.done
+        self.node.children = self.attempts
+        self.waits = 0.0
+
+    def start(self) -> None:
+        """Begin the next attempt."""
+        number = len(self.attempts)
+        last = self.attempts[-1] if self.attempts else None
+        more = {
+            "retries": str(number),
+            "lastRetry.exitCode": (last.exit_code if last and last.exit_code is not None else "0"),
+            "lastRetry.status": last.phase if last else "",
+            "lastRetry.duration": _duration(last) if last else "0",
+            "lastRetry.message": last.message if last else "",
+        }
+        name = f"{self.node.name}({number})"
+        if self.prepared.template.is_leaf:
+            more["pod.name"] = pod_name(self.engine.workflow, name, self.prepared.template.name)
+        try:
+            prepared = again(self.prepared, more)
+        except (TagError, NodeFault) as wrong:
+            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            return
+        attempt = self.engine.node_of(prepared, f"({number})", "retried")
+        self.attempts.append(attempt)
+        self.engine.run_body(prepared, attempt, self._ended)
+
+    def _ended(self, attempt: Node) -> None:
+        if attempt.phase not in ("Failed", "Error"):
+            self._finish("Succeeded", "")
+            return
+        if attempt.fault and self._policy() not in ("Always", "OnError", "OnTransientError"):
+            self.engine.fail(self.node, self.prepared.call, attempt.fault)
+            return
+        try:
+            stop = self._reason_to_stop(attempt)
+        except ValueError as wrong:
+            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            return
+        if stop is not None:
+            self._finish(attempt.phase, stop)
+        elif self.waits > 0:
+            self.node.message = f"Backoff for {self.waits:g} seconds"
+            self.engine.at(time.monotonic() + self.waits, partial(self._resume, attempt))
+        else:
+            self.start()
+
+    def _resume(self, attempt: Node) -> None:
+        self.node.message = ""
+        self.waits = 0.0
+        if self.engine.past_deadline:
+            self._finish(attempt.phase, "retry exceeded workflow deadline")
+        else:
+            self.start()
+
+    def _finish(self, phase: str, message: str) -> None:
+        last = self.attempts[-1]
+        self.node.outputs, self.node.artifacts = dict(last.outputs), dict(last.artifacts)
+        self.node.result, self.node.exit_code = last.result, last.exit_code
+        self.node.branch = last.branch if last.branch is not None else (phase,)
+        self.engine.finish(self.node, phase, message)
+
+    def _policy(self) -> str:
+        policy = str(self.rule.get("retryPolicy") or "")
+        return policy or ("Always" if self.rule.get("expression") else "OnFailure")
+
+    def _reason_to_stop(self, attempt: Node) -> str | None:
+        """Return the message with which to stop, or None to go on after `self.waits` seconds. Raises ValueError."""
+        if self.engine.past_deadline:
+            return "retry exceeded workflow deadline"
+        count = len(self.attempts)
+        limit = self.rule.get("limit")
+        if self.rule.get("backoff"):
+            stop = self._backoff(count, limit)
+            if stop:
+                return stop
+        policy = self._policy()
+        retried = {"Always": ("Failed", "Error"), "OnError": ("Error",), "OnFailure": ("Failed",)}
+        phases = retried.get(policy, ())
+        if policy == "OnTransientError" and _TRANSIENT.search(attempt.message):
+            phases = ("Failed", "Error")
+        if attempt.phase not in phases:
+            return attempt.message
+        if limit is not None and count > _whole(limit):
+            return "No more retries left"
+        if self.rule.get("expression") and not self._continues(attempt, count):
+            return "retryStrategy.expression evaluated to false"
+        return None
+
+    def _backoff(self, count: int, limit: object) -> str:
+        backoff = self.rule["backoff"]
+        now, last_moment = time.time(), float("inf")
+        if backoff.get("maxDuration"):
+            last_moment = self.attempts[0].started + seconds_of(str(backoff["maxDuration"]))
+            if now > last_moment:
+                return "Max duration limit exceeded"
+        if not backoff.get("duration"):
+            raise NodeFault("no base duration specified for retryStrategy")
+        wait = seconds_of(str(backoff["duration"]))
+        if backoff.get("factor") is not None and (factor := _whole(backoff["factor"])) > 0:
+            wait *= float(factor) ** (count - 1)
+        if backoff.get("cap"):
+            wait = min(wait, seconds_of(str(backoff["cap"])))
+        if self.attempts[-1].finished + wait > last_moment:
+            return "Backoff would exceed max duration limit"
+        self.waits = wait if limit is not None and count <= _whole(limit) else 0.0
+        return ""
+
+    def _continues(self, attempt: Node, count: int) -> bool:
+        last = {
+            "exitCode": attempt.exit_code if attempt.exit_code is not None else "-1",
+            "status": attempt.phase,
+            "duration": _duration(attempt),
+            "message": attempt.message,
+        }
+        expression = substitute(str(self.rule["expression"]), self.prepared.scope)
+        value = compiled(expression).value({"retries": str(count - 1), "lastRetry": last})
+        if not isinstance(value, bool):
+            raise NodeFault("unable to cast expression result to bool")
+        return value
+
+
+def _duration(node: Node) -> str:
+    return f"{max(0, round(node.finished - node.started))}"
+
+
+def _whole(value: object) -> int:
+    if not re.fullmatch(r"[+-]?\d+", str(value)):
+        raise NodeFault(f"value '{value}' cannot be resolved to an int")
+    return int(str(value))

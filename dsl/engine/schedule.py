@@ -1,0 +1,363 @@
+"""The run itself: one thread that starts calls, hears what ended, and waits for nothing but events and clocks.
+
+DAGs, steps and retries keep their own state (`dag`, `steps`, `retry`); every node is made, ended and counted here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from dsl.engine.call import Call, NodeFault, Prepared, TagError, prepare
+from dsl.engine.clock import seconds_of
+from dsl.engine.dag import DagRun
+from dsl.engine.definition import NODE_TYPES, Definition
+from dsl.engine.leaf import LeafJob, LeafResult, Leaves, Places
+from dsl.engine.node import COMPLETED, COUNTED, Node
+from dsl.engine.progress import LeafEvent, Progress
+from dsl.engine.retry import RetryRun
+from dsl.engine.scope import Globals
+from dsl.engine.steps import StepsRun
+
+MAX_DEPTH = 100
+_TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
+_EXCEEDED = "Step exceeded its deadline"
+_BATCH = 256
+
+
+class Engine:
+    """State of one run. Callbacks run on the calling thread, one after another, never inside each other."""
+
+    def __init__(
+        self, definition: Definition, shared: Globals, places: Places, jobs: int, progress: Progress
+    ) -> None:
+        self.definition = definition
+        self.workflow = definition.name
+        self.globals = shared
+        self.progress = progress
+        self.nodes: dict[str, Node] = {}
+        self.hangs: list[str] = []
+        self.outputs: dict[str, str] = {}
+        self.output_artifacts: dict[str, dict[str, Any]] = {}
+        self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
+        self.leaves = Leaves(places, jobs, lambda job, result: self.events.put((job.node, result)))
+        self.past_deadline = False
+        self.kept: list[tuple[str, tuple[Path, ...]]] = []
+        self._ready: deque[Callable[[], None]] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._tickets = itertools.count()
+        self._held: dict[str, Call] = {}
+        self._lock_queue: list[tuple[tuple[int, ...], int, tuple[str, ...], Prepared, Node]] = []
+        self._suspended: set[Node] = set()
+
+    # --- time ---
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Run `action` soon, after what is already waiting."""
+        self._ready.append(action)
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Run `action` when `time.monotonic()` has reached `moment`."""
+        heapq.heappush(self._timers, (moment, next(self._tickets), action))
+
+    def run_until_quiet(self, is_over: Callable[[], bool]) -> None:
+        """Work until `is_over()`, or until nothing is left that could change anything."""
+        while not is_over():
+            for _ in range(min(len(self._ready), _BATCH)):
+                self._ready.popleft()()
+            self.leaves.start_waiting(self._leaf_starts)
+            if not self._take_event(self._patience()) and self._is_idle():
+                return
+
+    def _is_idle(self) -> bool:
+        return not (self._ready or self._timers or self.leaves.is_busy or not self.events.empty())
+
+    def _patience(self) -> float | None:
+        """Seconds to wait for an event; None is for ever, 0 not at all."""
+        if self._ready:
+            return 0.0
+        if not self._timers:
+            return None if self.leaves.is_busy else 0.0
+        return max(0.0, self._timers[0][0] - time.monotonic())
+
+    def _take_event(self, patience: float | None) -> bool:
+        try:
+            node, result = self.events.get(patience != 0.0, patience or None)
+        except Empty:
+            return self._fire_timers()
+        self._leaf_ended(node, result)
+        return True
+
+    def _fire_timers(self) -> bool:
+        fired = False
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            heapq.heappop(self._timers)[2]()
+            fired = True
+        return fired
+
+    # --- calls ---
+
+    def call(self, call: Call) -> None:
+        """Begin a call, now or when the parallelism of what it stands in allows."""
+        boundary = call.boundary
+        if boundary and boundary.limit and boundary.active >= boundary.limit:
+            heapq.heappush(boundary.waiting, (call.order, next(self._tickets), partial(self._begin, call)))
+        else:
+            self._begin(call)
+
+    def _begin(self, call: Call) -> None:
+        if call.depth >= MAX_DEPTH:
+            self.refuse_call(call, _TOO_DEEP, prefixed=False)
+            return
+        try:
+            prepared = prepare(call, self.globals, self.workflow, retried=self._retry_rule(call) is not None)
+        except (NodeFault, TagError) as wrong:
+            self.refuse_call(call, str(wrong))
+            return
+        names = self._mutexes(prepared)
+        if names:
+            call.done = partial(self._unlock_after, call, call.done)
+        if names and any(name in self._held for name in names):
+            waiting = self._pending(prepared, names)
+            self._lock_queue.append((call.order, next(self._tickets), names, prepared, waiting))
+            return
+        self._held.update(dict.fromkeys(names, call))
+        self._execute(prepared)
+
+    def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
+        return call.template.raw.get("retryStrategy") or self.definition.spec.get("retryStrategy")
+
+    def _execute(self, prepared: Prepared) -> None:
+        rule = self._retry_rule(prepared.call)
+        if rule is None:
+            self.run_body(prepared, self.node_of(prepared), prepared.call.done)
+        else:
+            RetryRun(self, prepared, rule).start()
+
+    def node_of(self, prepared: Prepared, suffix: str = "", flag: str = "", node_type: str = "") -> Node:
+        """Make and add the node of a call; `suffix` distinguishes attempts."""
+        call = prepared.call
+        node = Node(
+            call.name + suffix,
+            call.path + suffix,
+            node_type or NODE_TYPES[prepared.template.kind],
+            call.boundary,
+            prepared.template,
+            call.task,
+            flag=flag or call.flag,
+            order=call.order,
+            depth=call.depth,
+            inputs=prepared.inputs,
+            started=time.time(),
+        )
+        return self.add(node)
+
+    def add(self, node: Node) -> Node:
+        """Enter a node into the run."""
+        path = node.path
+        if path in self.nodes:
+            node.path = node.name.replace(self.workflow, "main", 1)
+        self.nodes[node.path] = node
+        if node.boundary and node.type in COUNTED:
+            node.boundary.active += 1
+        return node
+
+    def run_body(self, prepared: Prepared, node: Node, done: Callable[[Node], None]) -> None:
+        """Run a template whose node exists."""
+        node.done = done
+        kind = prepared.template.kind
+        limit = prepared.body.get("parallelism")
+        node.limit = int(limit) if limit is not None and kind in ("dag", "steps") else 0
+        if kind == "dag":
+            self.later(DagRun(self, prepared, node).start)
+        elif kind == "steps":
+            self.later(StepsRun(self, prepared, node).start)
+        elif kind == "suspend":
+            self._suspend(prepared, node)
+        else:
+            self._queue_leaf(prepared, node)
+
+    def refuse_call(self, call: Call, fault: str, *, prefixed: bool = True) -> None:
+        """Give a call that cannot be made its node."""
+        node = Node(
+            call.name, call.path, "Skipped", call.boundary, call.template, call.task, order=call.order
+        )
+        node.flag, node.depth, node.done, node.started = call.flag, call.depth, call.done, time.time()
+        self.skip_expected(node)
+        self.fail(self.add(node), call, fault, prefixed=prefixed)
+
+    def fail(self, node: Node, call: Call, fault: str, *, prefixed: bool = True) -> None:
+        """End a node with phase Error because of `fault`; a DAG puts the task's name before it."""
+        node.fault = fault
+        prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed else ""
+        self.finish(node, "Error", prefix + fault)
+
+    def finish(self, node: Node, phase: str, message: str = "") -> None:
+        """End a node and tell whoever waits for it."""
+        node.phase, node.message, node.finished = phase, message, time.time()
+        if node.branch is None and phase in COMPLETED:
+            node.branch = (phase,)
+        self._export(node)
+        if node.boundary and node.type in COUNTED:
+            node.boundary.active -= 1
+            self._release(node.boundary)
+        if node.done:
+            self.later(partial(node.done, node))
+
+    def _release(self, boundary: Node) -> None:
+        while boundary.waiting and (not boundary.limit or boundary.active < boundary.limit):
+            heapq.heappop(boundary.waiting)[2]()
+
+    def _export(self, node: Node) -> None:
+        """Make outputs with a `globalName` outputs of the workflow."""
+        if node.template is None or node.type == "Retry" or not node.has_outputs:
+            return
+        declared = node.template.raw.get("outputs") or {}
+        for parameter in declared.get("parameters") or []:
+            value = node.outputs.get(str(parameter["name"]))
+            if parameter.get("globalName") and value is not None:
+                name = str(parameter["globalName"])
+                self.outputs[name] = value
+                self.globals.set(f"workflow.outputs.parameters.{name}", value)
+        for artifact in declared.get("artifacts") or []:
+            if artifact.get("globalName") and str(artifact["name"]) in node.artifacts:
+                found = node.artifacts[str(artifact["name"])]
+                self.output_artifacts[str(artifact["globalName"])] = found
+                self.globals.set(f"workflow.outputs.artifacts.{artifact['globalName']}", found)
+
+    # --- locks ---
+
+    def _mutexes(self, prepared: Prepared) -> tuple[str, ...]:
+        rule = prepared.body.get("synchronization") or {}
+        return tuple(str(mutex.get("name")) for mutex in rule.get("mutexes") or [])
+
+    def _pending(self, prepared: Prepared, names: tuple[str, ...]) -> Node:
+        node_type = "Retry" if self._retry_rule(prepared.call) else ""
+        node = self.node_of(prepared, node_type=node_type)
+        node.phase, node.message = "Pending", f"Waiting for lock {names[0]}"
+        return node
+
+    def _unlock_after(self, call: Call, done: Callable[[Node], None], node: Node) -> None:
+        self._unlock(call)
+        done(node)
+
+    def _unlock(self, call: Call) -> None:
+        mine = [name for name, holder in self._held.items() if holder is call]
+        for name in mine:
+            del self._held[name]
+        if not mine:
+            return
+        for entry in sorted(self._lock_queue, key=lambda waiting: waiting[:2]):
+            _, _, names, prepared, node = entry
+            if not any(name in self._held for name in names):
+                self._lock_queue.remove(entry)
+                self._held.update(dict.fromkeys(names, prepared.call))
+                self._forget(node)
+                self._execute(prepared)
+
+    def _forget(self, node: Node) -> None:
+        del self.nodes[node.path]
+        if node.boundary and node.type in COUNTED:
+            node.boundary.active -= 1
+
+    # --- suspend ---
+
+    def _suspend(self, prepared: Prepared, node: Node) -> None:
+        try:
+            duration = seconds_of(str(prepared.body["suspend"].get("duration", "")))
+        except ValueError as wrong:
+            self.fail(node, prepared.call, f"unable to parse {wrong}")
+            return
+        self._suspended.add(node)
+        resume = partial(self._resume, prepared, node)
+        if self.past_deadline:
+            self.later(resume)
+        elif duration <= 0:
+            self.later(resume)
+        else:
+            self.at(time.monotonic() + duration, resume)
+
+    def _resume(self, prepared: Prepared, node: Node) -> None:
+        if node not in self._suspended:
+            return
+        self._suspended.discard(node)
+        defaults = {str(p["name"]): p.get("default") for p in prepared.template.inputs}
+        for declared in (prepared.body.get("outputs") or {}).get("parameters") or []:
+            source, name = declared.get("valueFrom") or {}, str(declared["name"])
+            value = source.get("default")
+            value = defaults.get(name) if value is None else value
+            if source.get("supplied") is None and value is None:
+                continue
+            if value is None:
+                self.fail(
+                    node,
+                    prepared.call,
+                    f"raw output parameter '{name}' has not been set and does not have a default value",
+                )
+                return
+            node.outputs[name] = str(value)
+        self.finish(node, "Succeeded")
+
+    # --- leaves: every process starts and ends here ---
+
+    def _queue_leaf(self, prepared: Prepared, node: Node) -> None:
+        node.phase = "Pending"
+        if self.past_deadline:
+            self._leaf_ended(node, LeafResult("Failed", _EXCEEDED))
+            return
+        call = prepared.call
+        parent = call.boundary.template if call.boundary else None
+        keeps = parent is not None and call.task in parent.read_results and not call.flag
+        attempt = int(prepared.scope.local.get("retries", "0"))
+        job = LeafJob(
+            node, prepared.template, prepared.body, prepared.inputs, prepared.artifacts, keeps, attempt,
+            str(prepared.scope.local.get("pod.name", "")),
+        )  # fmt: skip
+        self.leaves.add(job, node.order)
+
+    def _leaf_starts(self, job: LeafJob) -> None:
+        job.node.phase = "Running"
+        job.node.ran = True
+        self.progress.started(
+            LeafEvent(job.template.task, job.node.path, job.attempt + 1, "Running", "", 0.0, job.log)
+        )
+
+    def _leaf_ended(self, node: Node, result: LeafResult) -> None:
+        job = self.leaves.forget(node)
+        node.outputs, node.artifacts = result.outputs, result.artifacts
+        node.result, node.exit_code = result.result, result.exit_code
+        if result.kept and result.phase == "Succeeded" and job:
+            self.kept.append((job.template.task, result.kept))
+        self.finish(node, result.phase, result.message)
+        if job:
+            seconds = node.finished - node.started
+            event = LeafEvent(
+                job.template.task, node.path, job.attempt + 1, result.phase, result.message, seconds, job.log
+            )
+            self.progress.ended(event)
+
+    def exceed_deadline(self) -> None:
+        """The workflow's deadline has passed: end what is open and has a pod or waits for a clock."""
+        self.past_deadline = True
+        for node in list(self._suspended):
+            self._suspended.discard(node)
+            self.finish(node, "Failed", _EXCEEDED)
+        for node in self.leaves.nodes():
+            waiting = self.leaves.cancel(node, _EXCEEDED)
+            if waiting:
+                self._leaf_ended(node, LeafResult("Failed", _EXCEEDED))
+
+    # --- progress ---
+
+    def skip_expected(self, node: Node) -> None:
+        """Tell the watcher that the pods below a node will not run."""
+        if node.template:
+            for task, count in self.definition.leaf_counts(node.template.name).items():
+                self.progress.skipped(task, count)

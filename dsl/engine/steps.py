@@ -1,0 +1,259 @@
+"""One run of a steps template: groups one after another, the steps of a group side by side.
+
+Source: workflow/controller/steps.go (v4.1.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
+from dsl.engine.call import Call, NodeFault, Prepared, TagError
+from dsl.engine.condition import ConditionError, is_true
+from dsl.engine.definition import Task
+from dsl.engine.hooks import run_hooks
+from dsl.engine.loops import Item, items_of
+from dsl.engine.node import BAD, Node, aggregated, view_of
+from dsl.engine.outputs import template_outputs
+from dsl.engine.scope import Scope, View
+from dsl.engine.tags import Document, MissingError, Mode, substitute
+
+if TYPE_CHECKING:
+    from dsl.engine.schedule import Engine
+
+_LOOP_FIELDS = ("when", "arguments")
+Unit = tuple[Task, str, dict[str, Any], int]
+
+
+class _Views(Mapping[str, View]):
+    """What the steps of earlier groups show, made when asked for."""
+
+    def __init__(self) -> None:
+        self.views: dict[str, View] = {}
+
+    def __getitem__(self, name: str) -> View:
+        return self.views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.views)
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+
+class StepsRun:
+    """The state of one steps node."""
+
+    def __init__(self, engine: Engine, prepared: Prepared, node: Node) -> None:
+        self.engine = engine
+        self.prepared = prepared
+        self.node = node
+        self.views = _Views()
+        self.scope = Scope(engine.globals, prepared.scope.local, "steps", self.views)
+        self.index = -1
+        self.group = node
+        self.steps: list[Task] = []
+        self.children: list[tuple[Task, Node]] = []
+        self.open = 0
+        self.fault = ""
+
+    def scope_of(self, task: Task, *, with_itself: bool = False) -> Scope:
+        """Return what a step can see: the steps of the groups before."""
+        return self.scope
+
+    def start(self) -> None:
+        """Begin the next group, or end."""
+        self.index += 1
+        groups = self.prepared.template.groups
+        if self.index == len(groups):
+            self._succeed()
+            return
+        self.steps, self.children = groups[self.index], []
+        name, path = f"{self.node.name}[{self.index}]", f"{self.node.path}/[{self.index}]"
+        self.group = self.engine.add(Node(name, path, "StepGroup", self.node))
+        try:
+            units = self._units()
+        except MissingError as missing:
+            self.engine.hangs.append(f"{path}: {missing}")
+            return
+        except (TagError, NodeFault, ConditionError) as wrong:
+            self._group_failed(str(wrong))
+            return
+        self._run(units)
+
+    # --- a group's steps ---
+
+    def _units(self) -> list[Unit]:
+        """Return what the group runs: steps, and the items of those that are loops."""
+        try:
+            resolved = [(step, self._resolved(step)) for step in self.steps]
+        except MissingError:
+            raise
+        except (TagError, NodeFault, ConditionError) as wrong:
+            raise NodeFault(f"failed to resolve references: {wrong}") from None
+        units: list[Unit] = []
+        for step, raw in resolved:
+            if not step.is_loop:
+                units.append((step, step.name, raw, 0))
+                continue
+            items = items_of(raw)
+            if not items:
+                self._closed(step, step.name, "Skipped", "Skipped, empty params")
+            units += self._expanded(step, raw, items)
+        return units
+
+    def _expanded(self, step: Task, raw: dict[str, Any], items: list[Item]) -> list[Unit]:
+        document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
+        mode = Mode.ALL
+        try:
+            mode = Mode.ALL if is_true(str(raw.get("when") or "")) else Mode.LENIENT
+        except ConditionError:
+            pass
+        template = self.engine.definition.called(step.raw)
+        if template:
+            for name, count in self.engine.definition.leaf_counts(template.name).items():
+                self.engine.progress.expected(name, count * len(items))
+        return [
+            (
+                step,
+                f"{step.name}({index}:{item.label})",
+                {**raw, **document.filled(self.scope.with_local(item.variables), mode)},
+                index,
+            )
+            for index, item in enumerate(items)
+        ]
+
+    def _resolved(self, step: Task) -> dict[str, Any]:
+        raw: dict[str, Any] = step.document.filled(self.prepared.scope)
+        when = str(raw.get("when") or "")
+        if when:
+            when = substitute(when, self.scope, Mode.NODES)
+            try:
+                if not is_true(when):
+                    return {**raw, "when": when}
+            except ConditionError:
+                if not step.is_loop:
+                    raise
+        arguments = raw.get("arguments") or {}
+        absent = absent_arguments(arguments, self.scope)
+        new: dict[str, Any] = fill({**raw, "arguments": without(arguments, absent)}, self.scope, Mode.NODES)
+        try:
+            artifacts = artifacts_of(new["arguments"], self.scope, lenient=True)
+        except TagError as wrong:
+            raise TagError(f"unable to resolve references: {wrong}") from None
+        return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": list(artifacts.values())}}
+
+    def _run(self, units: list[Unit]) -> None:
+        self.open = 1
+        for step, name, raw, index in units:
+            when = str(raw.get("when") or "")
+            try:
+                if not is_true(when):
+                    self._closed(step, name, "Skipped", f"when '{when}' evaluated false")
+                    continue
+            except ConditionError as wrong:
+                self._closed(step, name, "Error", str(wrong))
+                self.fault = str(wrong)
+                break
+            self.open += 1
+            self._call(step, name, raw, index)
+        self._one_less()
+
+    def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
+        template = self.engine.definition.called({**raw, "inline": step.raw.get("inline")})
+        done = partial(self._ended, step)
+        full, path = f"{self.group.name}.{name}", f"{self.node.path}/{name}"
+        order = (*self.node.order, self.index, step.rank, index)
+        if template is None:
+            node = self.engine.add(Node(full, path, "Skipped", self.node, task=step.name))
+            node.done = done
+            self.engine.finish(node, "Error", f"template {raw.get('template')} not found")
+            return
+        arguments = raw.get("arguments") or {}
+        located = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
+        parameters = parameters_of(arguments)
+        call = Call(
+            full, path, template, done, parameters, located, self.node, "steps", step.name, order=order
+        )
+        call.depth = self.node.depth + 1
+        self.engine.call(call)
+
+    def _closed(self, step: Task, name: str, phase: str, message: str) -> None:
+        node = Node(
+            f"{self.group.name}.{name}", f"{self.node.path}/{name}", "Skipped", self.node, task=step.name
+        )
+        node.template = self.engine.definition.called(step.raw)
+        self.engine.skip_expected(node)
+        self.engine.finish(self.engine.add(node), phase, message)
+        self.children.append((step, node))
+
+    def _ended(self, step: Task, node: Node) -> None:
+        if node.fault:
+            self.fault = f"step group deemed errored due to child {node.name} error: {node.fault}"
+        run_hooks(self.engine, self, step, node, partial(self._settled, step, node))
+
+    def _settled(self, step: Task, node: Node) -> None:
+        self.children.append((step, node))
+        self._one_less()
+
+    def _one_less(self) -> None:
+        self.open -= 1
+        if not self.open:
+            self._group_ended()
+
+    # --- ends ---
+
+    def _group_ended(self) -> None:
+        if self.fault:
+            self._group_failed(self.fault)
+            return
+        for step, node in sorted(self.children, key=lambda child: child[1].order):
+            if node.phase in BAD and not step.continues_on(node.phase):
+                message = f"child '{node.identity(self.engine.workflow)}' failed"
+                self._set_branch("Failed")
+                self.engine.finish(self.group, "Failed", message)
+                self.engine.finish(self.node, "Failed", message)
+                return
+        self._set_branch("Succeeded")
+        self.engine.finish(self.group, "Succeeded")
+        try:
+            self._show()
+        except NodeFault as wrong:
+            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            return
+        self.engine.later(self.start)
+
+    def _group_failed(self, message: str) -> None:
+        self._set_branch("Error")
+        self.engine.finish(self.group, "Error", message)
+        self.engine.finish(self.node, "Failed", message)
+
+    def _set_branch(self, phase: str) -> None:
+        """What a DAG sees below this node: the last group's steps; nothing when it made none."""
+        branches = (node.branch if node.branch is not None else (phase,) for _, node in self.children)
+        found = tuple(dict.fromkeys(each for branch in branches for each in branch))
+        self.node.branch = found if self.children or self.index == 0 else self.node.branch
+
+    def _show(self) -> None:
+        workflow = self.engine.workflow
+        for step in self.steps:
+            nodes = [node for owner, node in self.children if owner is step]
+            if step.is_loop and not (len(nodes) == 1 and nodes[0].type == "Skipped" and nodes[0].task == step.name
+                                     and "(" not in nodes[0].name.rsplit(".", 1)[-1]):  # fmt: skip
+                ran = sorted((node for node in nodes if node.type != "Skipped"), key=lambda node: node.order)
+                group = view_of(self.group, workflow)
+                self.views.views[step.name] = View({**group.flat, **aggregated(ran)}, {})
+            elif nodes:
+                self.views.views[step.name] = view_of(nodes[0], workflow, with_artifacts=True)
+
+    def _succeed(self) -> None:
+        scope = Scope(None, self.prepared.scope.local, "steps", self.views)
+        try:
+            outputs, artifacts = template_outputs(self.prepared, scope)
+        except (TagError, NodeFault) as wrong:
+            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            return
+        self.node.outputs, self.node.artifacts = outputs, artifacts
+        self.engine.finish(self.node, "Succeeded")

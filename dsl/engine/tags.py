@@ -1,0 +1,177 @@
+"""Texts and documents with `{{tags}}` in, with values in their place out (Argo v4.1.2, util/template).
+
+What a tag brought in is scanned again by the next pass, as in Argo: there is no escape for `{{`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from dsl.engine import gojson
+from dsl.engine.expression import ExpressionError, compiled
+from dsl.engine.grammar import SyntaxFault
+from dsl.engine.scope import MISSING, Scope
+
+_LATE = {
+    "item", "retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message",
+    "workflow.status", "workflow.failures",
+}  # fmt: skip
+
+
+class Mode(Enum):
+    """Which unresolved tags are faults: none, those of other nodes, or all."""
+
+    LENIENT = ()
+    NODES = ("tasks", "steps")
+    ALL = None
+
+
+class TagError(ValueError):
+    """A tag cannot be replaced; the message is Argo's."""
+
+
+class MissingError(TagError):
+    """A tag names what does not exist. Argo waits for it, for ever when it never comes."""
+
+
+Part = tuple[str, str]
+Fill = Callable[[Scope, Mode], Any]
+
+
+@lru_cache(maxsize=8192)
+def parts(text: str) -> tuple[Part, ...]:
+    """Cut a text into `("text", …)`, `("tag", …)` and `("expression", …)`; an unclosed `{{` is text."""
+    found: list[Part] = []
+    place = 0
+    while (start := text.find("{{", place)) >= 0:
+        end = text.find("}}", start + 2)
+        if end < 0:
+            break
+        if start > place:
+            found.append(("text", text[place:start]))
+        tag = text[start + 2 : end]
+        found.append(("expression", tag[1:]) if tag.startswith("=") else ("tag", tag))
+        place = end + 2
+    if place < len(text):
+        found.append(("text", text[place:]))
+    return tuple(found)
+
+
+def substitute(text: str, scope: Scope, mode: Mode = Mode.LENIENT) -> str:
+    """Replace the tags of one text. Raises TagError, and MissingError for names that `mode` insists on."""
+    if "{{" not in text:
+        return text
+    if mode is Mode.LENIENT:
+        return _rescanned(text, scope)
+    return _replaced(text, scope, mode)
+
+
+def _rescanned(text: str, scope: Scope) -> str:
+    """A template meets the lenient pass up to three times, so a value's own tags are replaced as well."""
+    for _ in range(3):
+        before, text = text, _replaced(text, scope, Mode.LENIENT)
+        if text == before or "{{" not in text:
+            break
+    return text
+
+
+def _replaced(text: str, scope: Scope, mode: Mode) -> str:
+    out = []
+    for kind, body in parts(text):
+        if kind == "text":
+            if mode is Mode.ALL and "{{" in body:
+                raise MissingError(f"failed to resolve {body[body.index('{{') :]}")
+            out.append(body)
+        elif kind == "tag":
+            out.append(_simple(body, scope, mode))
+        else:
+            out.append(_evaluated(body, scope, mode))
+    return "".join(out)
+
+
+def _is_strict(name: str, mode: Mode) -> bool:
+    prefixes = mode.value
+    return prefixes is None or name.split(".")[0] in prefixes
+
+
+def _simple(tag: str, scope: Scope, mode: Mode) -> str:
+    name = tag.strip(" ")
+    value = scope.find(name)
+    if value is MISSING:
+        cut = tag.rfind("{{")
+        inner = scope.find(tag[cut + 2 :]) if cut > 0 else MISSING
+        if isinstance(inner, str):
+            return "{{" + tag[:cut] + inner
+        if _is_strict(name, mode) and (mode is Mode.ALL or ".outputs.artifacts." not in name):
+            raise MissingError(f"failed to resolve {{{{{tag}}}}}")
+        return "{{" + tag + "}}"
+    if value is None:
+        optional = "output is an absent optional (skipped/omitted node with no default)"
+        raise TagError(f"unable to substitute {{{{{tag}}}}}: {optional}")
+    if not isinstance(value, str):
+        return "{{" + tag + "}}"
+    if not gojson.is_quotable(value):
+        raise TagError("cannot finish template replacement because the result was invalid JSON")
+    return value
+
+
+def _evaluated(source: str, scope: Scope, mode: Mode) -> str:
+    verbatim = "{{=" + source + "}}"
+    try:
+        expression = compiled(source)
+    except SyntaxFault as wrong:
+        raise TagError(f"failed to evaluate expression: {wrong}") from None
+    missing = [path for path in expression.required if not scope.defines(path)]
+    for path in missing:
+        if _is_strict(path, mode):
+            raise MissingError(f"failed to evaluate expression: {path} is missing")
+    lenient = bool(missing) or mode is Mode.LENIENT
+    if lenient and any(path in _LATE for path in missing):
+        return verbatim
+    try:
+        value = expression.value(scope.variables())
+    except ExpressionError as wrong:
+        if lenient:
+            return verbatim
+        raise TagError(f"failed to evaluate expression: {wrong}") from None
+    if value is None:
+        if lenient:
+            return verbatim
+        raise TagError(f'failed to evaluate expression "{source}"')
+    return value if isinstance(value, str) else gojson.dumps(value)
+
+
+def filler(document: Any) -> Fill | None:
+    """Return what fills a document's tags, or None when it has none; unchanged parts are shared, not copied."""
+    if isinstance(document, str):
+        return (lambda scope, mode: substitute(document, scope, mode)) if "{{" in document else None
+    if isinstance(document, dict):
+        fills = {key: fill for key, value in document.items() if (fill := filler(value))}
+        if not fills:
+            return None
+        return lambda scope, mode: {**document, **{key: fill(scope, mode) for key, fill in fills.items()}}
+    if isinstance(document, list):
+        elements = [filler(element) for element in document]
+        if not any(elements):
+            return None
+        return lambda scope, mode: [
+            fill(scope, mode) if fill else element for fill, element in zip(elements, document, strict=True)
+        ]
+    return None
+
+
+class Document:
+    """A JSON value whose tags are filled many times: by templates for each node, by tasks for each item."""
+
+    __slots__ = ("_fill", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._fill = filler(value)
+
+    def filled(self, scope: Scope, mode: Mode = Mode.LENIENT) -> Any:
+        """Return the value with its tags replaced; it must not be changed."""
+        return self._fill(scope, mode) if self._fill else self.value

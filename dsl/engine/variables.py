@@ -1,0 +1,73 @@
+"""A definition and the caller's parameters in, the `workflow.*` variables of a run out."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from dsl.engine import gojson
+from dsl.engine.call import text_of
+from dsl.engine.definition import Definition, Refused
+from dsl.engine.scope import Globals, Scope
+from dsl.engine.tags import TagError, substitute
+
+_FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
+
+
+def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
+    """Return the variables; `given` overrides and adds workflow parameters.
+
+    Raises:
+        Refused: a parameter has no value, or one that its `enum` does not allow.
+    """
+    spec, metadata = definition.spec, definition.metadata
+    flat: dict[str, Any] = {
+        "workflow.name": definition.name,
+        "workflow.namespace": str(metadata.get("namespace") or "argo"),
+        "workflow.mainEntrypoint": str(spec.get("entrypoint") or ""),
+        "workflow.serviceAccountName": str(spec.get("serviceAccountName") or ""),
+        "workflow.uid": str(uuid.uuid5(uuid.NAMESPACE_URL, definition.name)),
+        "workflow.status": "Running",
+        "workflow.duration": "0.000000",
+    }
+    if spec.get("priority") is not None:
+        flat["workflow.priority"] = str(spec["priority"])
+    now = time.gmtime()
+    flat["workflow.creationTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
+    flat["workflow.creationTimestamp.s"] = str(int(time.time()))
+    flat["workflow.creationTimestamp.RFC3339"] = flat["workflow.creationTimestamp"]
+    for letter in _FORMATS:
+        flat.setdefault(f"workflow.creationTimestamp.{letter}", time.strftime(f"%{letter}", now))
+    for kind in ("labels", "annotations"):
+        texts = {str(key): str(value) for key, value in (metadata.get(kind) or {}).items()}
+        flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts)
+        flat.update({f"workflow.{kind}.{key}": value for key, value in texts.items()})
+    flat.update(_parameters(spec, given, Globals(dict(flat))))
+    return Globals(flat)
+
+
+def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], shared: Globals) -> dict[str, Any]:
+    declared = [dict(parameter) for parameter in (spec.get("arguments") or {}).get("parameters") or []]
+    names = {parameter["name"] for parameter in declared}
+    declared += [{"name": name} for name in given if name not in names]
+    listed: list[dict[str, Any]] = []
+    flat: dict[str, Any] = {}
+    for parameter in declared:
+        name = str(parameter["name"])
+        value = given.get(name, parameter.get("value"))
+        if value is None:
+            raise Refused(f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required")
+        allowed = parameter.get("enum")
+        if allowed is not None and text_of(value) not in [text_of(choice) for choice in allowed]:
+            raise Refused(f"spec.arguments.{name}.value should be present in spec.arguments.{name}.enum list")
+        try:
+            text = substitute(text_of(value), Scope(shared, {}))
+        except TagError as wrong:
+            raise Refused(str(wrong)) from None
+        flat[f"workflow.parameters.{name}"] = text
+        listed.append({**parameter, "value": text})
+    if listed:
+        flat["workflow.parameters"] = flat["workflow.parameters.json"] = gojson.dumps(listed)
+    return flat

@@ -1,0 +1,169 @@
+"""The run of a whole workflow: its entry, its own hooks, its exit handler, its deadline and its phase."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dsl.engine import gojson
+from dsl.engine.arguments import fill, parameters_of
+from dsl.engine.call import Call, TagError
+from dsl.engine.definition import Refused, Template
+from dsl.engine.expression import ExpressionError, compiled
+from dsl.engine.node import BAD, Node
+from dsl.engine.outcome import Outcome
+from dsl.engine.schedule import Engine
+from dsl.engine.scope import Scope
+from dsl.engine.tags import Mode
+
+
+class WorkflowRun:
+    """Drives an engine from the entry to the end."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.spec = engine.definition.spec
+        self.main: Node | None = None
+        self.exit: Node | None = None
+        self.hooks = 0
+        self.started = time.time()
+
+    def outcome(self) -> Outcome:
+        """Run everything and say how it ended."""
+        name = str(self.spec.get("entrypoint") or "")
+        template = self._template(name)
+        self._start_deadline()
+        for task, count in self.engine.definition.leaf_counts(name).items():
+            self.engine.progress.expected(task, count)
+        self._start_hooks()
+        self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
+        self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
+        if self.main is None:
+            return self._stuck()
+        phase = self.main.phase if self.main.phase in BAD else "Succeeded"
+        message = self.main.message if phase in BAD else ""
+        if self.main.fault and self.main.phase == "Error":
+            message = f"error in entry template execution: {self.main.fault}"
+        if not self._run_exit(phase):
+            return self._stuck()
+        if self.exit and self.exit.phase in BAD and phase == "Succeeded":
+            phase, message = self.exit.phase, self.exit.message
+        return self._ended(phase, message)
+
+    def _template(self, name: str) -> Template:
+        template = self.engine.definition.templates.get(name)
+        if not name:
+            raise Refused("spec.entrypoint is required")
+        if template is None:
+            raise Refused(f"template name '{name}' undefined")
+        return template
+
+    def _call(self, template: Template, suffix: str, arguments: Mapping[str, Any], done: Any) -> Call:
+        scope = Scope(self.engine.globals, {})
+        filled = fill(arguments, scope, Mode.LENIENT)
+        located = {str(artifact["name"]): artifact for artifact in filled.get("artifacts") or []}
+        parameters = parameters_of(filled)
+        given = {
+            name: self.engine.globals.flat.get(f"workflow.parameters.{name}", value) if not suffix else value
+            for name, value in parameters.items()
+        }
+        name = self.engine.workflow + suffix
+        call = Call(name, f"main{suffix}", template, done, given, located, flag="hooked" if suffix else "")
+        call.order = (0,)
+        return call
+
+    def _main_ended(self, node: Node) -> None:
+        self.main = node
+
+    def _exit_ended(self, node: Node) -> None:
+        self.exit = node
+
+    def _hook_ended(self, _: Node) -> None:
+        self.hooks -= 1
+
+    # --- hooks ---
+
+    def _start_hooks(self) -> None:
+        """Start the workflow's hooks whose expression holds while it runs."""
+        for name, hook in (self.spec.get("hooks") or {}).items():
+            if name == "exit" or not self._holds(str(hook.get("expression") or "")):
+                continue
+            template = self.engine.definition.called(hook)
+            if template is None:
+                raise Refused(f"template name '{hook.get('template')}' undefined")
+            self.hooks += 1
+            self.engine.call(
+                self._call(template, f".hooks.{name}", hook.get("arguments") or {}, self._hook_ended)
+            )
+
+    def _holds(self, expression: str) -> bool:
+        try:
+            return bool(compiled(expression).value(self.engine.globals.tree()))
+        except (ExpressionError, ValueError):
+            return False
+
+    def _run_exit(self, phase: str) -> bool:
+        """Run the exit handler; False when it would never end."""
+        hook = (self.spec.get("hooks") or {}).get("exit") or {"template": self.spec.get("onExit")}
+        if not hook.get("template"):
+            return True
+        template = self.engine.definition.called(hook)
+        if template is None:
+            raise Refused(f"template name '{hook.get('template')}' undefined")
+        self.engine.past_deadline = False
+        shared = self.engine.globals
+        shared.set("workflow.status", phase)
+        shared.set("workflow.duration", f"{time.time() - self.started:.6f}")
+        shared.set("workflow.failures", self._failures())
+        for task, count in self.engine.definition.leaf_counts(template.name).items():
+            self.engine.progress.expected(task, count)
+        arguments = hook.get("arguments") or self.spec.get("arguments") or {}
+        try:
+            self.engine.call(self._call(template, ".onExit", arguments, self._exit_ended))
+        except TagError as wrong:
+            call = self._call(template, ".onExit", {}, self._exit_ended)
+            self.engine.refuse_call(call, str(wrong))
+        self.engine.run_until_quiet(lambda: self.exit is not None)
+        return self.exit is not None
+
+    def _failures(self) -> str:
+        """The list of failed nodes as Argo gives it: JSON inside a JSON string, `"null"` when nothing failed."""
+        failed = [
+            {
+                "displayName": "main" if node.path == "main" else node.path.rsplit("/", 1)[-1],
+                "message": node.message,
+                "templateName": node.template.name if node.template else "",
+                "phase": node.phase,
+                "podName": node.identity(self.engine.workflow),
+                "finishedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(node.finished)),
+            }
+            for node in self.engine.nodes.values()
+            if node.phase in BAD
+        ]
+        return json.dumps(gojson.dumps(failed) if failed else "null", ensure_ascii=False)
+
+    # --- time and ends ---
+
+    def _start_deadline(self) -> None:
+        seconds = self.spec.get("activeDeadlineSeconds")
+        if seconds is not None:
+            self.engine.at(time.monotonic() + float(str(seconds)), self._exceeded)
+
+    def _exceeded(self) -> None:
+        if self.main is None:
+            self.engine.exceed_deadline()
+
+    def _stuck(self) -> Outcome:
+        reasons = self.engine.hangs or ["nothing is left to run"]
+        shown = "; ".join(dict.fromkeys(reasons))
+        return self._ended("Error", f"Argo would wait for ever: {shown}", stuck=shown)
+
+    def _ended(self, phase: str, message: str, stuck: str = "") -> Outcome:
+        nodes = {path: node.to_outcome() for path, node in self.engine.nodes.items()}
+        artifacts = {
+            name: {"key": (found.get("s3") or {}).get("key", "")}
+            for name, found in self.engine.output_artifacts.items()
+        }
+        return Outcome(self.engine.workflow, phase, message, nodes, self.engine.outputs, artifacts, stuck)

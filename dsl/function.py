@@ -1,0 +1,179 @@
+"""Decorator options in, validated facts about an execution function out; unknown fields are refused.
+
+These are the models an orchestrator takes: `RecipeConfig`, `ExecutionFunction`, `ParallelConfig`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+Each: TypeAlias = Literal["item", "partition", "all"]
+Kind: TypeAlias = str
+TriggerRule: TypeAlias = Literal[
+    "all_success",
+    "all_failed",
+    "all_done",
+    "all_skipped",
+    "one_failed",
+    "one_success",
+    "one_done",
+    "none_failed",
+    "none_failed_min_one_success",
+    "none_skipped",
+    "all_done_min_one_success",
+    "always",
+]
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|m|s))+")
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+_QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?")
+
+
+def seconds(value: object) -> int:
+    """Return a duration in whole seconds: a number of them, a timedelta, or text such as `1h30m`.
+
+    >>> seconds("1h30m")
+    5400
+    """
+    if isinstance(value, timedelta):
+        number: float = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, str) and _DURATION.fullmatch(value):
+        number = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)([hms])", value))
+    else:
+        raise ValueError(f"{value!r} is no duration; write seconds, a timedelta, or text such as '1h30m'")
+    if number < 0 or number != int(number):
+        raise ValueError(f"{value!r} is no whole number of seconds from 0")
+    return int(number)
+
+
+def quantity(value: object) -> str:
+    """Return a Kubernetes quantity: a number, or text such as `500m` or `2Gi`."""
+    text = str(value)
+    if isinstance(value, bool) or not _QUANTITY.fullmatch(text):
+        raise ValueError(f"{value!r} is no quantity; write a number or text such as '500m' or '2Gi'")
+    return text
+
+
+Seconds = Annotated[int, BeforeValidator(seconds)]
+Quantity = Annotated[str, BeforeValidator(quantity)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Artifacts(_Model):
+    """Files travel through the cluster's artifact repository."""
+
+
+class Volume(_Model):
+    """Files travel through a volume that every pod mounts: the name of its claim."""
+
+    claim: str
+
+    def __init__(self, claim: str, **fields: Any) -> None:  # noqa: ANN401 - pydantic refuses the rest
+        super().__init__(claim=claim, **fields)
+
+
+Storage: TypeAlias = Artifacts | Volume
+
+
+class TaskOptions(_Model):
+    """What a decorator, `.override` or `default_args` may set; names follow Airflow where it has one."""
+
+    image: str | None = None
+    retries: int = Field(0, ge=0)
+    retry_delay: Seconds | None = None
+    retry_exponential_backoff: bool = False
+    max_retry_delay: Seconds | None = None
+    retry_exit_codes: tuple[int, ...] = ()
+    execution_timeout: Seconds | None = Field(None, gt=0)
+    trigger_rule: TriggerRule = "all_success"
+    each: Each | None = None
+    output: str | dict[str, str] | None = None
+    result: Literal["text", "json"] = "text"
+    workers: int = Field(1, ge=1)
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+    disk: Quantity | None = None
+    gpu: int | None = Field(None, ge=1)
+    env: dict[str, str] = Field(default_factory=dict)
+    doc_md: str | None = None
+
+
+class DagOptions(_Model):
+    """What `DAG(...)` may set beside its name and params."""
+
+    default_args: dict[str, Any] = Field(default_factory=dict)
+    parallelism: int | None = Field(None, ge=1)
+    storage: Storage = Artifacts()
+    lowering: Literal["explicit", "compact"] | None = None
+    doc_md: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class PythonSource(_Model):
+    """Python text that stands alone, and the name of the function in it to call."""
+
+    source: str
+    entry: str
+
+
+class ExecutionFunction(_Model):
+    """The decorated function as data: exactly one of `command` (sh text, or argv) and `function` (Python)."""
+
+    name: str = Field(min_length=1)
+    command: str | tuple[str, ...] | None = None
+    function: PythonSource | None = None
+    kind: Kind = ""
+    options: TaskOptions = TaskOptions()
+
+    @field_validator("function", mode="before")
+    @classmethod
+    def _ship(cls, value: object) -> object:
+        return shipped(value) if callable(value) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exactly_one(cls, fields: Any) -> Any:  # noqa: ANN401 - pydantic's contract
+        if isinstance(fields, dict):
+            if (fields.get("command") is None) == (fields.get("function") is None):
+                raise ValueError("an execution function has exactly one of command and function")
+            if not fields.get("kind"):
+                shell = "shell" if isinstance(fields.get("command"), str) else "container"
+                return {**fields, "kind": "python" if fields.get("function") is not None else shell}
+        return fields
+
+
+class ParallelConfig(_Model):
+    """How one input is divided: `partition_size` items a pod, `max_parallelism` pods at once."""
+
+    partition_size: int = Field(1, ge=1)
+    max_parallelism: int | None = Field(None, ge=1)
+
+
+class RecipeConfig(_Model):
+    """What execution functions of one recipe share: its name, input files, image and division."""
+
+    name: str = Field(min_length=1)
+    inputs: tuple[str, ...] = ()
+    image: str | None = None
+    parallel: ParallelConfig = ParallelConfig()
+    storage: Storage = Artifacts()
+
+
+def shipped(function: Callable[..., object]) -> PythonSource:
+    """Return a Python function as source that stands alone. Raises Rejected for what cannot travel."""
+    from dsl.closure import ship
+    from dsl.diagnostics import Rejected
+
+    source, problems = ship(function)
+    if problems:
+        raise Rejected(*problems)
+    return PythonSource(source=source.source, entry=source.function)

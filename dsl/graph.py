@@ -1,0 +1,187 @@
+"""Stage 3: a DAG in, a `networkx.DiGraph` of its execution functions out; edges carry join and location.
+
+Every node gets its id, what it reads and writes, its domain (the items it maps over) and where each argument comes
+from. What is unsound is reported and left out with what depends on it, so that the rest is still checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import networkx as nx
+
+from dsl.author import DAG, Condition
+from dsl.diagnostics import Diagnostic
+from dsl.domain import Domain
+from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions
+from dsl.location import Location
+from dsl.naming import Template
+from dsl.reading import Reading
+
+Join: TypeAlias = Literal["aligned", "gather", "barrier", "scatter", "regroup"]
+
+TEMPLATES = ("main", "nop", "verdict", "partition", "lane-end")
+"""Names of templates and tasks that the lowering makes itself; no node gets one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that every item gets."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of the node's domain; `many`: the list of the partition's items."""
+
+    column: str
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunValue:
+    """A reserved name, such as `partition_id`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunParameter:
+    """A parameter of the DAG: plain text if its default is text, else JSON."""
+
+    name: str
+    is_text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeValue:
+    """The value of a node: one (`single`), all of a mapped node (`gather`), or the item's own (`line`)."""
+
+    node: str
+    form: Literal["single", "gather", "line"]
+    path: tuple[str | int, ...] = ()
+    fallback: tuple[object, ...] = ()
+
+
+Argument: TypeAlias = Constant | Field | RunValue | RunParameter | NodeValue
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file that a node writes, or a source's file (`writer` is None): for each item, partition, or once."""
+
+    writer: str | None
+    domain: Domain | None
+    each: Each
+    variable: str
+    column: str | None
+    chain: tuple[Template, ...]
+    many: bool = False
+    """Whether it is a folder of files whose names only the run knows."""
+    passed_on_by: str | None = None
+    """The node through which files come that it did not write."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFiles:
+    """Files that a node reads under one variable, and how it finds them among what `written` describes."""
+
+    variable: str
+    written: Written
+    kind: Literal["slot", "file", "one", "list", "dir"]
+    upstream: str
+    column: str | None = None
+    chain: tuple[Template, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputName:
+    """A file that a node writes: the variable that holds its path, and its name."""
+
+    variable: str
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """An execution function in its place: what it reads, what it maps over, what it writes."""
+
+    id: str
+    location: Location
+    function: ExecutionFunction
+    options: TaskOptions
+    reading: Reading
+    each: Each
+    reason: str
+    domain: Domain | None
+    inputs: tuple[InputFiles, ...]
+    outputs: tuple[OutputName, ...]
+    output_dir: str | None
+    arguments: Mapping[str, Argument]
+    conditions: tuple[tuple[object, Location], ...]
+    written: tuple[Written, ...]
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether it runs once per partition."""
+        return self.domain is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The DAG as a graph: nodes carry a `GraphNode` as `node`, edges `join`, `carries`, `reason`, `location`.
+
+    `waits` holds every node that was recorded, sound or not; `ids` are by identity of the
+    author's nodes; `sources` are edges from sources: (name of the source, id of the node).
+    """
+
+    dag: DAG
+    options: DagOptions
+    digraph: nx.DiGraph[str]
+    waits: nx.DiGraph[str]
+    ids: Mapping[int, str]
+    names: Mapping[str, str]
+    sources: tuple[tuple[str, str], ...]
+    problems: tuple[Diagnostic, ...]
+
+    def __iter__(self) -> Iterator[GraphNode]:
+        """Iterate over the nodes, upstream first, in the author's order where the edges leave a choice."""
+        order = {node_id: position for position, node_id in enumerate(self.digraph)}
+        for node_id in nx.lexicographical_topological_sort(self.digraph, key=order.__getitem__):
+            yield self.digraph.nodes[node_id]["node"]
+
+    def node(self, node_id: str) -> GraphNode:
+        """Return a node by its id."""
+        found: GraphNode = self.digraph.nodes[node_id]["node"]
+        return found
+
+
+def operands(condition: object) -> Iterator[object]:
+    """Return what a condition compares, at every depth."""
+    if isinstance(condition, Condition):
+        for operand in condition.operands:
+            yield from operands(operand)
+    else:
+        yield condition
+
+
+def knots(digraph: nx.DiGraph[str]) -> list[list[str]]:
+    """Return the groups of nodes that wait for one another, each sorted, and nodes that wait for themselves."""
+    groups = [sorted(group) for group in nx.strongly_connected_components(digraph)]
+    return sorted(group for group in groups if len(group) > 1 or digraph.has_edge(group[0], group[0]))
+
+
+def skippable(graph: Graph) -> frozenset[str]:
+    """Return the nodes that may be skipped: those with a condition, and what inherits a skip."""
+    found: set[str] = set()
+    for node in graph:
+        upstreams = set(graph.digraph.predecessors(node.id))
+        inherits = (
+            node.options.trigger_rule not in ("all_done", "always", "none_failed") and upstreams & found
+        )
+        if node.conditions or inherits:
+            found.add(node.id)
+    return frozenset(found)

@@ -1,0 +1,67 @@
+"""A frame or an AST node in, a place in the author's file out. Lines and columns count from 1, converted only here."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+_OURS = f"{Path(__file__).parent}{os.sep}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file: `line` and `column` from 1, `end_column` one past the last character or 0 if unknown.
+
+    A location without a line (`line` 0) names the file as a whole.
+    """
+
+    path: str
+    line: int = 0
+    column: int = 0
+    end_column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+
+    @classmethod
+    def of_caller(cls) -> Location:
+        """Return where the code outside this package that is running now stands."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame and frame.f_code.co_filename.startswith(_OURS) and frame.f_back:
+            frame = frame.f_back
+        assert frame
+        positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+        return cls._from_ast(frame.f_code.co_filename, *positions)
+
+    @classmethod
+    def of_node(cls, path: str, node: ast.AST) -> Location:
+        """Return the place of an AST node (columns there are UTF-8 byte offsets from 0)."""
+        return cls._from_ast(
+            path,
+            getattr(node, "lineno", 0),
+            getattr(node, "end_lineno", None),
+            getattr(node, "col_offset", 0),
+            getattr(node, "end_col_offset", None),
+        )
+
+    @classmethod
+    def _from_ast(
+        cls, path: str, line: int | None, end_line: int | None, start: int | None, end: int | None
+    ) -> Location:
+        if not line:
+            return cls(path)
+        first = _characters(path, line, start or 0)
+        last = _characters(path, line, end) + 1 if end and end_line == line else 0
+        return cls(path, line, first + 1, last)
+
+
+def _characters(path: str, line: int, offset: int) -> int:
+    """Return how many characters the first `offset` UTF-8 bytes of a line are."""
+    import linecache
+
+    text = linecache.getline(path, line).encode()[:offset]
+    return len(text.decode(errors="ignore")) if text else offset

@@ -1,0 +1,580 @@
+"""Stage 5: a graph in, a frozen plan out, in which nothing is left to decide.
+
+Names are final, items are texts in partitions, lanes are convex, every argument says where its value comes from.
+A plan is plain data: it crosses processes, compares by `==`, and holds no graph and nothing of the author's code.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import networkx as nx
+
+from dsl.author import Condition, Node, Output, ParamReference
+from dsl.domain import Domain, starts
+from dsl.function import Artifacts, Each, ExecutionFunction, Storage
+from dsl.graph import (
+    TEMPLATES,
+    Argument,
+    Constant,
+    Field,
+    Graph,
+    GraphNode,
+    InputFiles,
+    Join,
+    NodeValue,
+    OutputName,
+    RunParameter,
+)
+from dsl.location import Location
+from dsl.names import template_names
+from dsl.naming import SAME_NAME, Template, references
+from dsl.partition import FilePartition, Row, divide
+from dsl.shelltext import mentions
+
+EXPLICIT_TASKS = 200
+"""Tasks that a DAG template may hold: the limit of Argo's full CRDs."""
+EXPLICIT_WAITS = 2000
+"""Waits of a barrier, partitions times partitions, that are still written out one by one."""
+
+PYTHON_IMAGE = "python:3.12-slim"
+"""Where a bare `@task` runs."""
+Form: TypeAlias = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedField:
+    """What a node does with one field of its items: the variable it becomes, if any, and whether it is JSON."""
+
+    variable: str | None
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInput:
+    """Files that a node reads under one variable.
+
+    `writer` is the name of the node that wrote them, None for a source's; `scope` says whose files the folder
+    holds: the partition's own, all partitions', or the only ones there are. `field` is the position of the field
+    that holds the path or the name that `chain` begins with.
+    """
+
+    variable: str
+    kind: Literal["slot", "file", "one", "list", "dir"]
+    writer: str | None
+    scope: Literal["partition", "all", "single"]
+    upstream: str
+    field: int | None = None
+    chain: tuple[Template, ...] = ()
+    root: str = "inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A condition as data: an operator and operands, which are tests, values of nodes, parameters or constants."""
+
+    operator: str
+    operands: tuple[Test | NodeValue | RunParameter | Constant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """What a node that plans the items of others writes: the form of each field, and items per partition."""
+
+    forms: tuple[Form, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNode:
+    """A node with nothing left to decide: its name is final, its joins are keyed by upstream name."""
+
+    id: str
+    name: str
+    location: Location
+    function: ExecutionFunction
+    each: Each
+    reason: str
+    table: str | None
+    """The table of its items, None if it runs once."""
+    partitions: tuple[FilePartition, ...]
+    """Its partitions; one without items if it runs once, none if only the run knows them."""
+    discovered: bool
+    lane: str | None
+    fields: tuple[PlannedField, ...]
+    inputs: tuple[PlannedInput, ...]
+    outputs: tuple[OutputName, ...]
+    output_dir: str | None
+    arguments: Mapping[str, Argument]
+    parameters: tuple[str, ...]
+    """The parameters of its signature, in order."""
+    has_value: bool
+    conditions: tuple[Test, ...]
+    joins: Mapping[str, Join]
+    needs: Mapping[str, tuple[tuple[int, ...], ...]]
+    """For an upstream that is regrouped: the partitions of it that each partition needs."""
+    plans: Plans | None
+    """Set if the items of another node are the elements of this node's value."""
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether it runs once per partition."""
+        return self.table is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it writes files."""
+        return bool(self.outputs) or self.output_dir is not None
+
+    def with_image(self, image: str) -> PlannedNode:
+        """Return this node in another image."""
+        options = self.function.options.model_copy(update={"image": image})
+        return replace(self, function=self.function.model_copy(update={"options": options}))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEdge:
+    """How one node waits for another, by their ids; `upstream` may be a source's name."""
+
+    upstream: str
+    downstream: str
+    join: Join
+    carries: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTable:
+    """The items of one domain: who divides them, how many run at once, and who makes the list if the run does."""
+
+    name: str
+    partitions: tuple[FilePartition, ...]
+    parallelism: int | None
+    discovered_by: str | None
+    discovered_size: int
+    forms: tuple[Form, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Nodes that a partition crosses without waiting for the others; `compact`: one looped task in the manifest."""
+
+    name: str
+    table: str
+    nodes: tuple[str, ...]
+    compact: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a manifest needs. Nodes stand upstream first; `parameters` are (default, is text) by name."""
+
+    name: str
+    location: Location
+    nodes: tuple[PlannedNode, ...]
+    edges: tuple[PlannedEdge, ...]
+    lanes: tuple[Lane, ...]
+    tables: Mapping[str, ItemTable]
+    parameters: Mapping[str, tuple[str, bool]]
+    storage: Storage = Artifacts()
+    parallelism: int | None = None
+    doc: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def node(self, name: str) -> PlannedNode:
+        """Return a node by its name."""
+        return next(node for node in self.nodes if node.name == name)
+
+    def lane_of(self, node: PlannedNode) -> Lane | None:
+        """Return the lane that a node is in."""
+        return next((lane for lane in self.lanes if lane.name == node.lane), None)
+
+
+def make_plan(graph: Graph) -> Plan:
+    """Return the plan of a graph whose nodes are sound."""
+    nodes = list(graph)
+    domains = list({id(node.domain): node.domain for node in nodes if node.domain}.values())
+    labels = _labels(domains, graph.dag.params.defaults)
+    columns = {id(domain): _Columns(domain, graph.names) for domain in domains}
+    shapes = {node.id: _shape(node, columns) for node in nodes}
+    tables = {}
+    for domain in domains:
+        partitions = divide(columns[id(domain)].rows(), domain.sizes)
+        name = labels[id(domain)]
+        discovered_by = graph.names[domain.discovered_by] if domain.discovered_by else None
+        tables[name] = ItemTable(
+            name,
+            partitions,
+            domain.parallelism,
+            discovered_by,
+            domain.discovered_size,
+            columns[id(domain)].forms,
+        )
+    plans = {t.discovered_by: Plans(t.forms, t.discovered_size) for t in tables.values() if t.discovered_by}
+    planned = [
+        replace(planned, plans=plans.get(planned.name))
+        for planned in (_planned(graph, node, shapes[node.id], tables, labels) for node in nodes)
+    ]
+    lanes = _lanes(graph, planned, tables, graph.options.lowering)
+    lane_of = {name: lane.name for lane in lanes for name in lane.nodes}
+    edges = [
+        PlannedEdge(source, node, "scatter", _carried(graph.node(node)), "a source's items start partitions")
+        for source, node in graph.sources
+    ]
+    for before, after, facts in graph.digraph.edges(data=True):
+        edges.append(PlannedEdge(before, after, facts["join"], facts["carries"], facts["reason"]))
+    return Plan(
+        graph.dag.name,
+        graph.dag.location,
+        tuple(replace(node, lane=lane_of.get(node.name)) for node in planned),
+        tuple(edges),
+        lanes,
+        tables,
+        {name: _parameter(value) for name, value in graph.dag.params.defaults.items()},
+        graph.options.storage,
+        graph.options.parallelism,
+        graph.options.doc_md,
+        graph.options.tags,
+    )
+
+
+def stand_alone(function: ExecutionFunction, name: str, partitions: tuple[FilePartition, ...]) -> PlannedNode:
+    """Return the plan of one function over files that stand by themselves, outside any DAG.
+
+    A shell text finds a file as INPUT_FILE; it writes what it names OUTPUT_FILE.
+    """
+    text = function.command if isinstance(function.command, str) else ""
+    reads = PlannedInput("INPUT_FILE", "slot", None, "partition", "source", 0)
+    writes = OutputName("OUTPUT_FILE", SAME_NAME)
+    return PlannedNode(
+        function.name,
+        name,
+        Location(function.name),
+        function,
+        "item",
+        "it stands alone",
+        "items",
+        partitions,
+        False,
+        None,
+        (PlannedField(None),),
+        (reads,),
+        (writes,) if mentions(text, "OUTPUT_FILE") else (),
+        None,
+        {},
+        (),
+        mentions(text, "RESULT_FILE") or function.kind == "python",
+        (),
+        {},
+        {},
+        None,
+    )
+
+
+def shell_value(value: object) -> str:
+    """Return what a shell task sees of a value: text as it is, JSON else, nothing for None."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _json(value)
+
+
+class _Columns:
+    """The fields that the nodes of a domain want of its items, in the order they were first wanted."""
+
+    def __init__(self, domain: Domain, names: Mapping[str, str]) -> None:
+        self.domain = domain
+        self.names = names
+        self.wanted: dict[tuple[str, Form, int], list[str]] = {}
+
+    def want(self, column: str, form: Form, used: set[tuple[str, Form, int]]) -> tuple[int, bool]:
+        """Return the position of a field that one node has not used yet, and whether it is JSON."""
+        is_json = False
+        if form == "json":
+            values = self.domain.columns[column]
+            is_json = not all(isinstance(value, str) for value in values) or bool(self.domain.discovered_by)
+            same = all(isinstance(value, str) is not is_json and value is not None for value in values)
+            form = "text" if same and not self.domain.discovered_by else "json"
+        ordinal = next(n for n in range(len(self.wanted) + 1) if (column, form, n) not in used)
+        key = (column, form, ordinal)
+        used.add(key)
+        if key not in self.wanted:
+            self.wanted[key] = self._texts(column, form)
+        return list(self.wanted).index(key), is_json
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """How each field writes its values: as text, or as JSON."""
+        return tuple(form for _, form, _ in self.wanted) or ("text",)
+
+    def rows(self) -> list[Row]:
+        """Return every item as the texts of its fields; an item that nobody reads has one empty field."""
+        count = sum(self.domain.sizes)
+        if not self.wanted:
+            return [("",)] * count
+        return list(zip(*self.wanted.values(), strict=True))
+
+    def _texts(self, column: str, form: Form) -> list[str]:
+        values = self.domain.columns[column]
+        writer, mark, _ = column.partition(":")
+        if mark:
+            values = [self.names[writer] + str(value).removeprefix(writer) for value in values]
+        return [_json(value) if form == "json" else shell_value(value) for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    fields: Mapping[int, PlannedField]
+    inputs: Mapping[int, int]
+
+
+def _shape(node: GraphNode, columns: Mapping[int, _Columns]) -> _Shape:
+    """Return which fields of its items a node uses, and the field of each of its inputs by position."""
+    if node.domain is None:
+        return _Shape({}, _once_fields(node))
+    own = columns[id(node.domain)]
+    used: set[tuple[str, Form, int]] = set()
+    fields: dict[int, PlannedField] = {}
+    form: Form = "json" if node.function.kind == "python" else "text"
+    for variable, argument in node.arguments.items():
+        if isinstance(argument, Field):
+            position, is_json = own.want(argument.column, form, used)
+            fields[position] = PlannedField(variable, is_json)
+    inputs: dict[int, int] = {}
+    taken: set[tuple[str, Form, int]] = set(used)
+    for index, files in enumerate(node.inputs):
+        if files.column is not None:
+            inputs[index], _ = own.want(files.column, "text", set())
+    templates = [t for i in node.inputs for t in i.chain] + [o.template for o in node.outputs]
+    named = {field.variable for field in fields.values()}
+    for name in dict.fromkeys(name for template in templates for name in references(template)):
+        if name not in named:
+            position, _ = own.want(name, "text", taken)
+            fields[position] = PlannedField(name)
+    return _Shape(fields, inputs)
+
+
+def _once_fields(node: GraphNode) -> dict[int, int]:
+    """Return the field of each source file of a node that runs once: it has one column per input."""
+    slots = [index for index, files in enumerate(node.inputs) if files.kind == "slot"]
+    return {index: position for position, index in enumerate(slots)}
+
+
+def _planned(
+    graph: Graph,
+    node: GraphNode,
+    shape: _Shape,
+    tables: Mapping[str, ItemTable],
+    labels: Mapping[int, str],
+) -> PlannedNode:
+    table = labels[id(node.domain)] if node.domain else None
+    partitions = tables[table].partitions if table else _once(node)
+    count = len(_first_row(partitions))
+    fields = tuple(shape.fields.get(position, PlannedField(None)) for position in range(count))
+    if node.domain is not None and node.domain.discovered_by:
+        fields = tuple(
+            shape.fields.get(position, PlannedField(None))
+            for position in range(max(shape.fields, default=-1) + 1)
+        )
+    return PlannedNode(
+        node.id,
+        graph.names[node.id],
+        node.location,
+        node.function,
+        node.each,
+        node.reason,
+        table,
+        partitions,
+        node.domain is not None and node.domain.discovered_by is not None,
+        None,
+        fields,
+        tuple(_input(graph, node, files, shape.inputs.get(i)) for i, files in enumerate(node.inputs)),
+        node.outputs,
+        node.output_dir,
+        node.arguments,
+        tuple(node.reading.named),
+        node.reading.has_value,
+        tuple(_test(graph, condition, node) for condition, _ in node.conditions),
+        {
+            graph.names[b]: graph.digraph.edges[b, node.id]["join"]
+            for b in graph.digraph.predecessors(node.id)
+        },
+        _needs(graph, node),
+        None,
+    )
+
+
+def _first_row(partitions: Sequence[FilePartition]) -> Row:
+    return next((row for partition in partitions for row in partition.items), ())
+
+
+def _once(node: GraphNode) -> tuple[FilePartition, ...]:
+    """Return the one partition of a node that runs once; its items are source files that it reads as a folder."""
+    columns = [
+        [str(value) for value in files.written.domain.columns[files.column]]
+        for files in node.inputs
+        if files.kind == "slot" and files.written.domain and files.column
+    ]
+    rows = list(zip(*columns, strict=True)) if columns else []
+    return (FilePartition(index=0, start=0, items=tuple(rows)),)
+
+
+def _input(graph: Graph, node: GraphNode, files: InputFiles, position: int | None) -> PlannedInput:
+    written = files.written
+    writer = graph.names[written.writer] if written.writer else None
+    scope: Literal["partition", "all", "single"] = "all"
+    if written.domain is None:
+        scope = "single"
+    elif written.domain is node.domain:
+        scope = "partition"
+    root = node.domain.files[files.column] if node.domain and files.column in node.domain.files else "inputs"
+    return PlannedInput(
+        files.variable, files.kind, writer, scope, files.upstream, position, files.chain, str(root)
+    )
+
+
+def _needs(graph: Graph, node: GraphNode) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """Return, for each regrouped upstream, the partitions that each partition of the node needs."""
+    needs: dict[str, tuple[tuple[int, ...], ...]] = {}
+    for before in graph.digraph.predecessors(node.id):
+        ancestor = graph.node(before).domain
+        if graph.digraph.edges[before, node.id]["join"] != "regroup" or not (node.domain and ancestor):
+            continue
+        rows = node.domain.rows_in(ancestor) or ()
+        firsts = starts(node.domain.sizes)
+        needs[graph.names[before]] = tuple(
+            tuple(sorted({ancestor.partition_of[row] for row in rows[first : first + size]}))
+            for first, size in zip(firsts, node.domain.sizes, strict=True)
+        )
+    return needs
+
+
+def _test(graph: Graph, condition: object, node: GraphNode) -> Test:
+    """Return a condition as data; a bare operand is a test for true."""
+    if isinstance(condition, Condition):
+        return Test(
+            condition.operator, tuple(_operand(graph, operand, node) for operand in condition.operands)
+        )
+    return Test("==", (_operand(graph, condition, node), Constant(True)))
+
+
+def _operand(graph: Graph, operand: object, node: GraphNode) -> Test | NodeValue | RunParameter | Constant:
+    if isinstance(operand, Condition):
+        return _test(graph, operand, node)
+    if isinstance(operand, ParamReference):
+        return RunParameter(operand.name, isinstance(operand.default, str))
+    if isinstance(operand, Node):
+        operand = Output(operand, (), node.location)
+    if isinstance(operand, Output):
+        upstream = graph.node(graph.ids[id(operand.node)])
+        form: Literal["line", "single"] = "line" if upstream.is_mapped else "single"
+        return NodeValue(upstream.id, form, operand.path, operand.fallback)
+    return Constant(operand)
+
+
+def _lanes(
+    graph: Graph, nodes: Sequence[PlannedNode], tables: Mapping[str, ItemTable], lowering: str | None
+) -> tuple[Lane, ...]:
+    """Return the lanes: mapped nodes linked by aligned joins, as long as merging them makes no cycle."""
+    lane_of: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        if not node.is_mapped:
+            continue
+        lane_of[node.name] = index
+        if node.function.options.trigger_rule != "all_success":
+            continue
+        for before, join in node.joins.items():
+            upstream = next(n for n in nodes if n.name == before)
+            if join == "aligned" and upstream.function.options.trigger_rule == "all_success":
+                merged = {
+                    name: lane_of[before] if lane == lane_of[node.name] else lane
+                    for name, lane in lane_of.items()
+                }
+                if _is_acyclic(nodes, merged):
+                    lane_of = merged
+    compact = _compact_tables(nodes, tables, lowering)
+    words = template_names(
+        [f"{node.name} lane" for node in nodes], {*TEMPLATES, *(node.name for node in nodes)}
+    )
+    names = {node.name: words[f"{node.name} lane"] for node in nodes}
+    lanes = []
+    for index in dict.fromkeys(lane_of.values()):
+        members = tuple(name for name, lane in lane_of.items() if lane == index)
+        table = next(node.table for node in nodes if node.name == members[0])
+        assert table
+        lanes.append(Lane(names[members[0]], table, members, table in compact, compact.get(table, "")))
+    return tuple(lanes)
+
+
+def _is_acyclic(nodes: Sequence[PlannedNode], lane_of: Mapping[str, int]) -> bool:
+    """Whether lanes, each taken as one node, still wait for one another in one direction only."""
+    merged: nx.DiGraph[object] = nx.DiGraph()
+    for node in nodes:
+        for before in node.joins:
+            ends = lane_of.get(before, before), lane_of.get(node.name, node.name)
+            if ends[0] != ends[1]:
+                merged.add_edge(*ends)
+            elif node.joins[before] != "aligned":
+                return False
+    return nx.is_directed_acyclic_graph(merged)
+
+
+def _compact_tables(
+    nodes: Sequence[PlannedNode], tables: Mapping[str, ItemTable], lowering: str | None
+) -> dict[str, str]:
+    """Return the tables whose lanes become one looped task, and why; the largest first until the rest fits."""
+    compact: dict[str, str] = {}
+    for name, table in tables.items():
+        if table.discovered_by:
+            compact[name] = "its items are known only when the DAG runs"
+        elif not table.partitions:
+            compact[name] = "it has no items"
+        elif table.parallelism is not None:
+            compact[name] = f"parallelism={table.parallelism} is a limit of its own template"
+        elif lowering == "compact":
+            compact[name] = 'lowering="compact"'
+    if lowering == "explicit":
+        return compact
+    by_name = {node.name: node for node in nodes}
+    for node in nodes:
+        for before, join in node.joins.items():
+            pair = by_name[before].table, node.table
+            if join == "barrier" and pair[0] and pair[1]:
+                waits = len(tables[pair[0]].partitions) * len(tables[pair[1]].partitions)
+                if waits > EXPLICIT_WAITS:
+                    for name in pair:
+                        compact.setdefault(name, f"a barrier of {waits} waits is one edge that way")
+    while (count := _tasks(nodes, compact)) > EXPLICIT_TASKS:
+        rest = [node.table for node in nodes if node.table and node.table not in compact]
+        if not rest:
+            break
+        largest = max(dict.fromkeys(rest), key=lambda name: len(tables[name].partitions) * rest.count(name))
+        compact[largest] = f"{count} tasks are more than the {EXPLICIT_TASKS} that one template may hold"
+    return compact
+
+
+def _tasks(nodes: Iterable[PlannedNode], compact: Mapping[str, str]) -> int:
+    return sum(1 if node.table is None or node.table in compact else len(node.partitions) for node in nodes)
+
+
+def _labels(domains: Sequence[Domain], taken: Iterable[str]) -> dict[int, str]:
+    """Return a name for each domain that no parameter of the run has."""
+    free = (f"items-{number}" if number else "items" for number in itertools.count())
+    names = (name for name in free if name not in set(taken))
+    return {id(domain): next(names) for domain in domains}
+
+
+def _carried(node: GraphNode) -> str:
+    return "files" if any(files.kind == "slot" for files in node.inputs) else "value"
+
+
+def _parameter(value: object) -> tuple[str, bool]:
+    return (value, True) if isinstance(value, str) else (_json(value), False)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,354 @@
+"""Stage 3: which files reach a node, how it reads them item by item, and what its own files are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dsl.author import FileOf, Node
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected, Related
+from dsl.domain import RUN, Domain
+from dsl.draft import Draft
+from dsl.function import Each
+from dsl.graph import Argument, Constant, Field, GraphNode, InputFiles, OutputName, Written
+from dsl.names import did_you_mean
+from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, problem, references
+from dsl.reading import Parameter, Role
+
+
+def source_files(domain: Domain) -> tuple[Written, ...]:
+    """Return the file columns of a domain as files that nobody wrote."""
+    return tuple(Written(None, domain, "item", column, column, ()) for column in domain.files)
+
+
+def reaching(upstreams: Sequence[GraphNode], own: Sequence[Written]) -> tuple[Written, ...]:
+    """Return the files that reach a node along `>>`.
+
+    A node that writes none passes on what reached it, unless another upstream wrote some.
+    """
+    found = list(own)
+    wrote = any(written.writer == node.id for node in upstreams for written in node.written)
+    for node in upstreams:
+        for written in node.written:
+            if written.writer == node.id:
+                found.append(written)
+            elif not wrote:
+                through = Written(
+                    written.writer,
+                    written.domain,
+                    written.each,
+                    written.variable,
+                    written.column,
+                    written.chain,
+                    written.many,
+                    written.passed_on_by or node.id,
+                )
+                if not any(_same(through, other) for other in found):
+                    found.append(through)
+    return tuple(found)
+
+
+def inputs_of(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    files: Sequence[Written],
+    nodes: Mapping[str, GraphNode],
+    ids: Mapping[int, str],
+) -> tuple[InputFiles, ...]:
+    """Return where every file parameter of a node gets its files. Raises Rejected if one has none or several."""
+    found: list[InputFiles] = []
+    for parameter in file_parameters(draft, domain):
+        value = draft.node.arguments.get(parameter.name, draft.node.expanded.get(parameter.name))
+        if isinstance(value, Node | FileOf):
+            chosen = _files_of(draft, value, nodes, ids)
+        elif parameter.role is Role.IN_FILE:
+            chosen = (_matching(draft, parameter, files, nodes),)
+        elif not files:
+            raise _no_files(draft, parameter)
+        else:
+            chosen = tuple(files)
+        for written in chosen:
+            found.append(_input(draft, parameter, each, domain, written))
+    return tuple(found)
+
+
+def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...]:
+    """Return the parameters that stand for files, also those named like a file column of the domain."""
+    taken = {**draft.node.arguments}
+    return tuple(
+        Parameter(parameter.name, Role.IN_FILE, parameter.default, parameter.in_signature)
+        if parameter.role is Role.VALUE
+        and domain
+        and parameter.name in domain.files
+        and parameter.name not in taken
+        else parameter
+        for parameter in draft.reading.parameters
+        if parameter.role in (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR)
+        or (
+            parameter.role is Role.VALUE
+            and domain
+            and parameter.name in domain.files
+            and parameter.name not in taken
+        )
+    )
+
+
+def outputs_of(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    arguments: Mapping[str, Argument],
+) -> tuple[OutputName, ...]:
+    """Return the files that a node writes, with the names of its items checked. Raises Rejected for a bad name."""
+    parameters = draft.reading.of(Role.OUT_FILE)
+    given = draft.options.output
+    if given is not None and not parameters and not draft.reading.of(Role.OUT_DIR):
+        message = f"{draft.id} names an output but writes no file"
+        hint = 'write to "$OUTPUT_FILE"' if draft.reading.body is not None else "add a parameter output_file"
+        raise _rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
+    found = []
+    for parameter in parameters:
+        text = given.get(parameter.name) if isinstance(given, dict) else given
+        if isinstance(given, str) and len(parameters) > 1:
+            message = f"{draft.id} writes {len(parameters)} files and output= is one name"
+            raise _rejected(
+                draft, Code.INVALID_OUTPUT_NAME, message, f'write output={{"{parameter.name}": …, …}}'
+            )
+        found.append(OutputName(parameter.name, _template(draft, each, domain, inputs, arguments, text)))
+    if len({output.template for output in found}) < len(found):
+        message = f"two files of {draft.id} have one name"
+        raise _rejected(draft, Code.OUTPUT_COLLISION, message, "give each OutFile its own name in output=")
+    return tuple(found)
+
+
+def written_by(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    outputs: Sequence[OutputName],
+) -> tuple[Written, ...]:
+    """Return what a node writes. Raises Rejected if two items write one name."""
+    primary = primary_input(inputs) if each == "item" else None
+    unknown = each == "item" and any(i.kind == "list" for i in inputs)
+    found = []
+    for output in outputs:
+        column = primary.column if primary else None
+        chain = (
+            *(primary.chain if primary else ()),
+            *(() if output.template == SAME_NAME else (output.template,)),
+        )
+        written = Written(draft.id, domain, each, output.variable, column, chain, unknown)
+        if not unknown:
+            _check_names(draft, written)
+        found.append(written)
+    for parameter in draft.reading.of(Role.OUT_DIR):
+        found.append(Written(draft.id, domain, each, parameter.name, None, (), True))
+    return tuple(found)
+
+
+def primary_input(inputs: Sequence[InputFiles]) -> InputFiles | None:
+    """Return the input whose name an output takes by default: the first that differs from item to item."""
+    return next((i for i in inputs if i.kind in ("slot", "file")), None)
+
+
+def names_of(written: Written) -> tuple[str, ...] | None:
+    """Return the name of every row's (or partition's) file, or None if only the run knows them."""
+    domain = written.domain
+    if written.many or domain is None or domain.discovered_by:
+        return None
+    count = len(domain.sizes) if written.each == "partition" else sum(domain.sizes)
+    first = [0]
+    for size in domain.sizes:
+        first.append(first[-1] + size)
+    names = []
+    for index in range(count):
+        row = first[index] if written.each == "partition" else index
+        values = {name: str(column[row]) for name, column in domain.columns.items()}
+        base = str(domain.columns[written.column][row]).rpartition("/")[2] if written.column else str(index)
+        names.append(apply(written.chain, base, index, values))
+    return tuple(names)
+
+
+def _check_names(draft: Draft, written: Written) -> None:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names_of(written) or ()):
+        why = problem(name)
+        if why:
+            raise _rejected(
+                draft, Code.INVALID_OUTPUT_NAME, f"{written.each} {index}: {why}", "correct output="
+            )
+        if name in seen:
+            message = f"{written.each}s {seen[name]} and {index} both write {name!r}"
+            hint = 'name them apart, for example output="{index}-{name}"'
+            raise _rejected(draft, Code.OUTPUT_COLLISION, message, hint)
+        seen[name] = index
+
+
+def _template(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    arguments: Mapping[str, Argument],
+    given: str | None,
+) -> Template:
+    per_item = each == "item" and any(i.kind in ("slot", "file", "list") for i in inputs)
+    if given is None:
+        crossed = domain is not None and len(domain.parents) > 1
+        if (
+            each == "all"
+            or (each == "partition" and any(i.kind != "one" for i in inputs))
+            or (crossed and inputs)
+        ):
+            message = f"{draft.id} writes one file for several inputs and names no output"
+            if crossed:
+                message = f"{draft.id} crosses items and names no output"
+            raise _rejected(draft, Code.OUTPUT_REQUIRED, message, 'add output="name.ext" to its decorator')
+        return SAME_NAME if per_item else (("", "index"),)
+    try:
+        template = parse(given)
+    except ValueError as error:
+        raise _rejected(
+            draft, Code.INVALID_OUTPUT_NAME, f"output={given!r}: {error}", "correct output="
+        ) from None
+    if domain and len(domain.keys) == 1 and "key" not in domain.columns:
+        template = tuple(("$", domain.keys[0]) if part == ("$", "key") else part for part in template)
+    constants = {name: _text(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
+    template = filled(template, constants)
+    for name in references(template):
+        known = [*(domain.keys if domain else ()), *constants, *FILE_FIELDS]
+        if isinstance(arguments.get(name), Field) or (domain and name in domain.keys):
+            continue
+        if name in arguments:
+            message = f"output={given!r}: {name!r} is known only when the DAG runs"
+            raise _rejected(
+                draft, Code.INVALID_OUTPUT_NAME, message, "use a constant, a key or a field of the name"
+            )
+        guess = did_you_mean(name, known)
+        hint = f"did you mean {{{guess}}}?" if guess else f"known here: {', '.join(known)}"
+        raise _rejected(draft, Code.UNKNOWN_KEY, f"output={given!r}: there is no key {name!r} here", hint)
+    if not per_item and any(mark == "" and text != "index" for mark, text in template):
+        message = f"output={given!r}: {draft.id} has no single file to take a name from"
+        raise _rejected(
+            draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
+        )
+    return template
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _input(
+    draft: Draft, parameter: Parameter, each: Each, domain: Domain | None, written: Written
+) -> InputFiles:
+    """Return how one variable of a node finds the files that `written` describes."""
+    upstream = written.passed_on_by or written.writer or written.variable
+    if each == "all" and parameter.role is not Role.IN_FILE:
+        if written.writer is None:
+            return InputFiles(parameter.name, written, "slot", upstream, written.column)
+        return InputFiles(parameter.name, written, "dir", upstream)
+    if written.domain is domain and domain is not None:
+        if written.many:
+            return InputFiles(parameter.name, written, "list", upstream)
+        if written.each == "partition":
+            return InputFiles(parameter.name, written, "one", upstream)
+        kind = "slot" if written.writer is None else "file"
+        return InputFiles(parameter.name, written, kind, upstream, written.column, written.chain)
+    if written.domain is None:
+        if not written.many:
+            picked = written.chain if parameter.role is Role.IN_FILE else ()
+            return InputFiles(parameter.name, written, "file" if picked else "one", upstream, None, picked)
+        if domain is None:
+            return InputFiles(parameter.name, written, "list", upstream)
+        message = f"{parameter.name} is one file, and {upstream} writes a folder of them"
+        raise _rejected(draft, Code.AMBIGUOUS_FILE, message, f'pick one: {upstream}.file("name")')
+    if domain is None or domain.rows_in(written.domain) is None:
+        message = f"{parameter.name} comes from {upstream}, which maps over {written.domain.name}"
+        what = (
+            "one task cannot read it item by item"
+            if domain is None
+            else f"{draft.id} maps over {domain.name}"
+        )
+        hint = "let both come from one source, or read input_dir"
+        raise _rejected(draft, Code.NO_COMMON_SOURCE, f"{message}; {what}", hint)
+    if written.writer is None:
+        return InputFiles(parameter.name, written, "slot", upstream, written.column)
+    return InputFiles(parameter.name, written, "slot", upstream, _stored_column(draft, domain, written))
+
+
+def _stored_column(draft: Draft, domain: Domain, written: Written) -> str:
+    """Return the column of paths, below this run's files, of what an ancestor domain's node wrote."""
+    assert written.domain
+    column = f"{written.writer}:{written.variable}"
+    names = names_of(written)
+    rows = domain.rows_in(written.domain)
+    if names is None or rows is None or written.each != "item":
+        message = f"the files that {written.writer} writes are not known, one per item, before the DAG runs"
+        raise _rejected(draft, Code.REPARTITION, message, "let it write one OUTPUT_FILE per item")
+    partition_of = written.domain.partition_of
+    domain.columns[column] = [f"{written.writer}/{partition_of[row]}/{names[row]}" for row in rows]
+    domain.files[column] = RUN
+    return column
+
+
+def _matching(
+    draft: Draft, parameter: Parameter, files: Sequence[Written], nodes: Mapping[str, GraphNode]
+) -> Written:
+    """Return the one file that a nameless or named file parameter means."""
+    name = parameter.name
+
+    def means(written: Written) -> bool:
+        labels = {written.writer, written.passed_on_by} - {None}
+        labels |= {nodes[label].function.name.rpartition(".")[2] for label in labels if label in nodes}
+        return written.variable == name or name in labels
+
+    named = [written for written in files if means(written)]
+    chosen = named or list(files)
+    if not chosen:
+        raise _no_files(draft, parameter)
+    if len(chosen) > 1:
+        ways = ", ".join(sorted({str(w.passed_on_by or w.writer or w.variable) for w in chosen}))
+        message = f"{name} of {draft.id} could be a file of any of: {ways}"
+        hint = "name the parameters after the upstreams: def f(a: InFile, b: InFile)"
+        raise _rejected(draft, Code.AMBIGUOUS_FILE, message, hint)
+    return chosen[0]
+
+
+def _files_of(
+    draft: Draft, value: Node | FileOf, nodes: Mapping[str, GraphNode], ids: Mapping[int, str]
+) -> tuple[Written, ...]:
+    """Return the files of a node given as an argument; `.file(name)` picks one."""
+    node = nodes[ids[id(value.node if isinstance(value, FileOf) else value)]]
+    if not node.written:
+        message = f"{node.id} writes no files"
+        raise _rejected(draft, Code.NO_FILES_TO_READ, message, "let it write OUTPUT_FILE, or pass its value")
+    if isinstance(value, Node):
+        if len(node.written) > 1:
+            names = ", ".join(written.variable for written in node.written)
+            message = f"{node.id} writes several files: {names}"
+            raise _rejected(draft, Code.AMBIGUOUS_FILE, message, f'pick one: {node.id}.file("name")')
+        return node.written
+    by_variable = [written for written in node.written if written.variable == value.name]
+    if by_variable:
+        return (by_variable[0],)
+    first = node.written[0]
+    named = Written(first.writer, first.domain, first.each, value.name, None, ((("=", value.name),),))
+    return (named,)
+
+
+def _same(one: Written, other: Written) -> bool:
+    return (one.writer, one.variable, one.domain) == (other.writer, other.variable, other.domain)
+
+
+def _no_files(draft: Draft, parameter: Parameter) -> Rejected:
+    message = f"{draft.id} reads {parameter.name}, but no files reach it"
+    hint = "put Files(...) or a task that writes files before it"
+    return _rejected(draft, Code.NO_FILES_TO_READ, message, hint)
+
+
+def _rejected(draft: Draft, code: Code, message: str, hint: str, related: Iterable[Related] = ()) -> Rejected:
+    return Rejected(Diagnostic(code, draft.node.location, message, hint, tuple(related)))

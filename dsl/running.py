@@ -1,0 +1,112 @@
+"""A manifest in; run by the engine in a folder of its own, watched, and told of at the end.
+
+Knows where results go and how they are shown, nothing of how a run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from dsl.engine import Outcome, Refused, RunOptions, Silent, run
+from dsl.report import console, counted, in_columns, visible
+from dsl.watch import closing, watcher
+
+__all__ = ["Options", "Refused", "run_here"]
+_LISTED = 10
+"""Files of one task that are listed by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run needs beside its manifest; input files are relative to the folder `inputs`."""
+
+    inputs: Path
+    parameters: Mapping[str, str]
+    jobs: int | None = None
+    out: Path | None = None
+
+
+def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json: bool) -> bool:
+    """Run a manifest and say how it ended; return whether it succeeded.
+
+    Progress goes to standard error, the table or results.json to standard output. Raises Refused, before it
+    starts, for what the engine does not do.
+    """
+    out = options.out or _fresh_folder(manifest)
+    chosen = RunOptions(
+        out=out.absolute(),
+        jobs=options.jobs or os.cpu_count() or 1,
+        parameters=dict(options.parameters),
+        inputs=options.inputs.absolute(),
+    )
+    began = time.monotonic()
+    screen = console(sys.stderr)
+    if quiet:
+        outcome = run(manifest, chosen, Silent())
+    else:
+        with watcher(screen) as watch:
+            outcome = run(manifest, chosen, watch)
+    if not options.out:
+        _point_to(out)
+    if as_json:
+        sys.stdout.write((out / "results.json").read_text(encoding="utf-8", errors="surrogatepass"))
+    seconds = time.monotonic() - began
+    if not quiet:
+        _tell(outcome, out, seconds, screen if as_json else console())
+    elif not outcome.succeeded:
+        screen.print(closing(outcome.phase, outcome.message, seconds, str(out)))
+    return outcome.succeeded
+
+
+def _fresh_folder(manifest: Mapping[str, Any]) -> Path:
+    """Return `.argosy/<name>/<time>-<random>`; names sort by time."""
+    metadata = manifest.get("metadata") or {}
+    name = metadata.get("name") or metadata.get("generateName") or "run"
+    moment = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path(".argosy", str(name).strip("-").replace("/", "-"), f"{moment}-{secrets.token_hex(2)}")
+
+
+def _point_to(out: Path) -> None:
+    """Let `latest` beside a run's folder point to it; where links are not possible there is none."""
+    link = out.parent / "latest"
+    aside = out.parent / f".{out.name}"
+    with suppress(OSError):
+        aside.symlink_to(out.name)
+        aside.replace(link)
+
+
+def _tell(outcome: Outcome, out: Path, seconds: float, screen: Console) -> None:
+    results = json.loads((out / "results.json").read_text(encoding="utf-8", errors="surrogatepass"))
+    files = {task: _files(out / task) for task in results["tasks"]}
+    rows = [("task", "state", "pods", "attempts", "files")]
+    for task, facts in results["tasks"].items():
+        counts = (str(facts["pods"]), str(facts["attempts"]), str(len(files[task]) or ""))
+        rows.append((visible(task), str(facts["state"]), *counts))
+    screen.print(in_columns(rows))
+    for path in (path for paths in files.values() for path in _some(paths)):
+        screen.print(Text(visible(str(path)), style="dim"))
+    screen.print(closing(outcome.phase, outcome.message, seconds, str(out)))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return what a task made: files, and folders that are items."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _some(paths: list[Path]) -> list[str]:
+    shown = [str(path) for path in paths[:_LISTED]]
+    more = len(paths) - len(shown)
+    return [*shown, f"and {counted(more, 'file')} more in {paths[0].parent}"] if more else shown

@@ -1,0 +1,329 @@
+"""Stage 2: the heads of chains. A source knows its items as columns of values; listing files is its only I/O."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from dsl.author import Chain, Element, Node, Task, current_dag
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected
+from dsl.function import seconds
+from dsl.location import Location
+
+_KEY = re.compile(r"\{(\w+)\}")
+_BYTES = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The items of a source: equally long columns of values.
+
+    Columns named in `files` hold paths relative to the DAG file's folder; `bytes` are the sizes of the items.
+    """
+
+    columns: Mapping[str, Sequence[object]]
+    files: tuple[str, ...] = ()
+    bytes: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How items share pods: at most one of the three is set; one item each if none is."""
+
+    size: int | None = None
+    count: int | None = None
+    weight: str | int | None = None
+    by: str | Callable[[str], object] | None = None
+
+
+class Source(Element):
+    """What is divided. `size` items share a pod, or `count` pods share all, or a pod gets `weight` bytes.
+
+    `parallelism` is how many of the partitions are in flight at once.
+    """
+
+    keyword = "item"
+    """The parameter that gets an item when the source stands before `>>`."""
+
+    def __init__(self, division: Division, parallelism: int | None) -> None:
+        self.division = division
+        self.parallelism = parallelism
+        self.location = Location.of_caller()
+
+    def table(self) -> Table:
+        """Return the items. Raises Rejected if they cannot be known."""
+        raise NotImplementedError
+
+
+class Files(Source):
+    """Files that patterns match, relative to the folder of the DAG file, sorted by path.
+
+    `{k}` in a pattern matches within one path component and names a key of the item. Named patterns pair by
+    their keys: `Files(a="a/{k}.tif", b="b/{k}.tif")`. A pattern that ends in `/` matches folders.
+    """
+
+    keyword = "input_file"
+
+    def __init__(
+        self,
+        *patterns: str,
+        size: int | None = None,
+        count: int | None = None,
+        weight: str | int | None = None,
+        parallelism: int | None = None,
+        **named: str,
+    ) -> None:
+        super().__init__(Division(size, count, weight), parallelism)
+        self.patterns = patterns
+        self.named = named
+
+    def table(self) -> Table:
+        """List the files now. Raises Rejected for no match, unpaired keys, and places outside the folder."""
+        folder = Path(self.location.path).resolve().parent
+        if not self.named:
+            found = [match for pattern in self.patterns for match in self._matches(folder, pattern)]
+            paths = sorted({path: keys for path, keys in found}.items())
+            names = list(paths[0][1]) if paths else []
+            if any(list(keys) != names for _, keys in paths):
+                raise self._rejected(
+                    Code.UNPAIRED_KEYS, "the patterns have different keys", "use the same {keys} in all"
+                )
+            columns: dict[str, list[object]] = {self.keyword: [path for path, _ in paths]}
+            columns |= {name: [keys[name] for _, keys in paths] for name in names}
+            return Table(columns, (self.keyword,), [_bytes(folder / path) for path, _ in paths])
+        return self._paired(folder)
+
+    def _paired(self, folder: Path) -> Table:
+        if self.patterns:
+            raise self._rejected(
+                Code.UNPAIRED_KEYS, "named and unnamed patterns are mixed", "name all of them"
+            )
+        sides: dict[str, dict[tuple[str, ...], str]] = {}
+        names: list[str] | None = None
+        for side, pattern in self.named.items():
+            keys = list(dict.fromkeys(_KEY.findall(pattern)))
+            if names is None:
+                names = keys
+            if sorted(keys) != sorted(names) or not keys:
+                message = f"{side!r} has the keys {keys}, {next(iter(self.named))!r} has {names}"
+                raise self._rejected(Code.UNPAIRED_KEYS, message, "give all patterns the same {keys}")
+            sides[side] = {}
+            for path, values in self._matches(folder, pattern):
+                key = tuple(values[name] for name in names)
+                if key in sides[side]:
+                    message = f"{sides[side][key]!r} and {path!r} both have the key {dict(zip(names, key, strict=True))}"
+                    raise self._rejected(
+                        Code.UNPAIRED_KEYS, message, f"make the pattern of {side!r} narrower"
+                    )
+                sides[side][key] = path
+        assert names is not None
+        every = sorted({key for side in sides.values() for key in side})
+        for key in every:
+            for side, paths in sides.items():
+                if key not in paths:
+                    other = next(p[key] for p in sides.values() if key in p)
+                    message = f"{other!r} has no partner among {self.named[side]!r}"
+                    raise self._rejected(
+                        Code.UNPAIRED_KEYS, message, "add the missing file, or narrow the patterns"
+                    )
+        columns: dict[str, list[object]] = {
+            side: [paths[key] for key in every] for side, paths in sides.items()
+        }
+        columns |= {name: [key[index] for key in every] for index, name in enumerate(names)}
+        weights = [sum(_bytes(folder / paths[key]) for paths in sides.values()) for key in every]
+        return Table(columns, tuple(sides), weights)
+
+    def _matches(self, folder: Path, pattern: str) -> list[tuple[str, dict[str, str]]]:
+        if "://" in pattern:
+            raise self._rejected(
+                Code.UNSUPPORTED,
+                f"{pattern!r} is a URL",
+                "stage the files beside the DAG file; URLs are not read yet",
+            )
+        if pattern.startswith(("/", "~")) or ".." in Path(pattern).parts:
+            message = f"{pattern!r} leaves the folder of the DAG file, which a cluster cannot see"
+            raise self._rejected(
+                Code.PATH_OUTSIDE, message, "put the files below that folder, or link them there"
+            )
+        regex = re.compile(as_regex(pattern))
+        wild = _KEY.sub("*", pattern)
+        paths = [
+            path
+            for path in glob.glob(wild, root_dir=folder, recursive=True)
+            if pattern.endswith("/") or not (folder / path).is_dir()
+        ]
+        matches = []
+        for path in sorted(paths):
+            path = path.rstrip("/")
+            match = regex.fullmatch(path)
+            if match:
+                matches.append((path, match.groupdict()))
+        if not matches:
+            raise self._rejected(
+                Code.NO_MATCH, f"{pattern!r} matches no file in {folder}", "check the pattern and the folder"
+            )
+        return matches
+
+    def _rejected(self, code: Code, message: str, hint: str) -> Rejected:
+        return Rejected(Diagnostic(code, self.location, message, hint))
+
+
+class Items(Source):
+    """Values that JSON can hold. The keys of dict items are keys; a node as the only argument is a list known at run time."""
+
+    def __init__(
+        self,
+        items: Iterable[object] | Node | Task[..., object] | Chain,
+        *,
+        size: int | None = None,
+        count: int | None = None,
+        parallelism: int | None = None,
+    ) -> None:
+        super().__init__(Division(size, count), parallelism)
+        if isinstance(items, Chain) and len(items.tails) == 1 and isinstance(items.tails[0], Node):
+            items = items.tails[0]
+        if isinstance(items, Task):
+            items = items.node_in(current_dag("Items"))
+        self.upstream = items if isinstance(items, Node) else None
+        self.items: list[object] = [] if isinstance(items, Node | Chain) else list(items)
+
+    def table(self) -> Table:
+        """Return the items, and a column for each key that all of them have."""
+        columns: dict[str, list[object]] = {"item": self.items}
+        dicts = [item for item in self.items if isinstance(item, dict)]
+        if dicts and len(dicts) == len(self.items):
+            shared = [key for key in dicts[0] if isinstance(key, str) and all(key in item for item in dicts)]
+            columns |= {key: [item[key] for item in dicts] for key in shared if key != "item"}
+        return Table(columns)
+
+
+class Range(Source):
+    """The numbers of Python's `range`."""
+
+    def __init__(
+        self,
+        *bounds: int,
+        size: int | None = None,
+        count: int | None = None,
+        parallelism: int | None = None,
+    ) -> None:
+        super().__init__(Division(size, count), parallelism)
+        self.bounds = bounds
+
+    def table(self) -> Table:
+        """Return the numbers."""
+        try:
+            return Table({"item": range(*self.bounds)})
+        except (TypeError, ValueError) as error:
+            hint = "write Range(stop), Range(start, stop) or Range(start, stop, step)"
+            raise Rejected(Diagnostic(Code.INVALID_OPTION, self.location, str(error), hint)) from None
+
+
+class Windows(Source):
+    """Intervals of time from `start` to `end` (ISO dates or times), each `every` long, the last one cut.
+
+    An item has the keys `data_interval_start` and `data_interval_end`, ISO 8601 texts.
+    """
+
+    def __init__(
+        self,
+        start: str | date,
+        end: str | date,
+        every: str | int | timedelta,
+        *,
+        size: int | None = None,
+        count: int | None = None,
+        parallelism: int | None = None,
+    ) -> None:
+        super().__init__(Division(size, count), parallelism)
+        self.start, self.end, self.every = start, end, every
+
+    def table(self) -> Table:
+        """Return the intervals."""
+        try:
+            days = isinstance(self.every, str) and re.fullmatch(r"(\d+)d", self.every)
+            step = timedelta(days=int(days[1])) if days else timedelta(seconds=seconds(self.every))
+            begin, end = (datetime.fromisoformat(str(bound)) for bound in (self.start, self.end))
+            if not step:
+                raise ValueError("windows of no length never end")
+            starts = [begin + step * index for index in range(max(0, -((begin - end) // step)))]
+        except (TypeError, ValueError) as error:
+            hint = 'write Windows("2024-01-01", "2024-02-01", every="1d")'
+            raise Rejected(Diagnostic(Code.INVALID_OPTION, self.location, str(error), hint)) from None
+        ends = [min(start + step, end) for start in starts]
+        first, last = [start.isoformat() for start in starts], [stop.isoformat() for stop in ends]
+        items = [{"data_interval_start": a, "data_interval_end": b} for a, b in zip(first, last, strict=True)]
+        return Table({"item": items, "data_interval_start": first, "data_interval_end": last})
+
+
+class Repartition(Element):
+    """Divides anew, in the middle of a chain, the files that the nodes before it write.
+
+    `by` groups them: the name of a key, a pattern with one `{key}`, or a function of the file name.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int | None = None,
+        count: int | None = None,
+        by: str | Callable[[str], object] | None = None,
+        parallelism: int | None = None,
+    ) -> None:
+        self.division = Division(size, count, by=by)
+        self.parallelism = parallelism
+        self.location = Location.of_caller()
+
+
+def as_bytes(weight: str | int) -> int:
+    """Return a number of bytes from a number or text such as `500Mi`. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)([kMGT]i?|Ki)?", str(weight))
+    if not match or match[2] == "ki":
+        raise ValueError(f"{weight!r} is no number of bytes; write a number or text such as '500Mi'")
+    return int(match[1]) * _BYTES[match[2] or ""]
+
+
+def _bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(inner.stat().st_size for inner in path.rglob("*") if inner.is_file())
+    return path.stat().st_size
+
+
+def as_regex(pattern: str) -> str:
+    """Return the regular expression that a path must match: the glob's, with a group per key."""
+    parts: list[str] = []
+    seen: set[str] = set()
+    for token in re.findall(r"\{\w+\}|\*\*/|\*|\?|\[!?[^]]+\]|.", pattern.rstrip("/"), re.DOTALL):
+        name = token[1:-1]
+        if _KEY.fullmatch(token) and token[0] == "{":
+            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
+            seen.add(name)
+        elif token == "**/":
+            parts.append("(?:.*/)?")
+        elif token == "*":
+            parts.append("[^/]*")
+        elif token == "?":
+            parts.append("[^/]")
+        elif len(token) > 1 and token[0] == "[":
+            parts.append("[^" + token[2:] if token[1] == "!" else token)
+        else:
+            parts.append(re.escape(token))
+    return "(?s:" + "".join(parts) + ")"

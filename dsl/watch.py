@@ -1,0 +1,199 @@
+"""What the engine tells of a run in; a live display on a terminal, plain lines elsewhere, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from dsl.engine.progress import LeafEvent
+from dsl.report import visible
+
+_BAR = 24
+_GOOD = ("Succeeded", "Skipped", "Omitted")
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far the pods of one execution function are."""
+
+    expected: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    retries: int = 0
+
+    @property
+    def done(self) -> int:
+        """Pods that will not run any more."""
+        return self.succeeded + self.failed + self.skipped
+
+    @property
+    def total(self) -> int:
+        """Pods that are known of."""
+        return max(self.expected, self.done + self.running)
+
+    def facts(self) -> str:
+        """Return the counts that are worth a word.
+
+        >>> Tally(expected=5, running=1, succeeded=3, retries=2).facts()
+        '3/5, 1 running, 2 retries'
+        """
+        facts = [f"{self.done}/{self.total}"]
+        for number, word in ((self.running, "running"), (self.failed, "failed"), (self.skipped, "skipped")):
+            facts += [f"{number} {word}"] if number else []
+        if self.retries:
+            facts.append(f"{self.retries} {'retry' if self.retries == 1 else 'retries'}")
+        return ", ".join(facts)
+
+
+class Watch:
+    """Counts what happens, per execution function in the order of first mention; draws nothing itself."""
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, Tally] = {}
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the screen as it is."""
+
+    def _tally(self, task: str) -> Tally:
+        return self.tallies.setdefault(task, Tally())
+
+    def expected(self, task: str, count: int) -> None:
+        """More pods of a task may run."""
+        self._tally(task).expected += count
+
+    def started(self, event: LeafEvent) -> None:
+        """A process starts; a second attempt takes back the failure of the first."""
+        tally = self._tally(event.task)
+        tally.running += 1
+        if event.attempt > 1:
+            tally.retries += 1
+            tally.failed = max(tally.failed - 1, 0)
+
+    def ended(self, event: LeafEvent) -> None:
+        """A process ended."""
+        tally = self._tally(event.task)
+        tally.running = max(tally.running - 1, 0)
+        if event.phase in _GOOD:
+            tally.succeeded += 1
+        else:
+            tally.failed += 1
+
+    def skipped(self, task: str, count: int) -> None:
+        """Expected pods will not run."""
+        self._tally(task).skipped += count
+
+
+class Lines(Watch):
+    """One line for every failure, and one for every execution function whose pods are all done."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._said: set[str] = set()
+
+    def expected(self, task: str, count: int) -> None:
+        """Wait for these too."""
+        super().expected(task, count)
+        self._said.discard(task)
+
+    def ended(self, event: LeafEvent) -> None:
+        """Say it when it failed, or was the last."""
+        super().ended(event)
+        if event.phase not in _GOOD:
+            self._console.print(failure(event))
+        self._finished(event.task)
+
+    def skipped(self, task: str, count: int) -> None:
+        """Say it when these were the last."""
+        super().skipped(task, count)
+        self._finished(task)
+
+    def _finished(self, task: str) -> None:
+        tally = self.tallies[task]
+        if tally.done == tally.total and task not in self._said:
+            self._said.add(task)
+            self._console.print(f"{visible(task)}: {tally.facts()}")
+
+
+class Screen(Watch):
+    """A bar for every execution function, redrawn in place; failures scroll by above."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bars away; a table follows."""
+        self._live.stop()
+
+    def ended(self, event: LeafEvent) -> None:
+        """Show a failure at once."""
+        super().ended(event)
+        if event.phase not in _GOOD:
+            self._live.console.print(failure(event))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the bars that fit; what is done gives way first."""
+        rows = list(self.tallies.items())
+        room = max(options.size.height - 2, 1)
+        if len(rows) > room:
+            rows = [row for row in rows if row[1].running or row[1].done < row[1].total][:room]
+        width = max((cell_len(visible(task)) for task, _ in rows), default=0)
+        for task, tally in rows:
+            yield _bar(visible(task), width, tally)
+
+
+def _bar(task: str, width: int, tally: Tally) -> Text:
+    filled = _BAR * tally.done // tally.total if tally.total else 0
+    colour = "red" if tally.failed else "green" if tally.total and tally.done == tally.total else "cyan"
+    return Text.assemble(
+        task + " " * (width - cell_len(task)),
+        "  ",
+        ("━" * filled, colour),
+        ("━" * (_BAR - filled), "bright_black"),
+        f"  {tally.facts()}",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
+
+def failure(event: LeafEvent) -> Text:
+    """Return a line that says which pod failed, how, and where its log is."""
+    again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    message = f": {visible(event.message)}" if event.message else ""
+    return Text.assemble(
+        (visible(event.task), "bold"),
+        f" ({visible(event.node)}{again}) ",
+        (event.phase.lower(), "bold red"),
+        f"{message}; log: {visible(str(event.log))}",
+    )
+
+
+def watcher(console: Console) -> Watch:
+    """Return a live display for a terminal, plain lines for anything else."""
+    return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+
+
+def closing(phase: str, message: str, seconds: float, out: str) -> Text:
+    """Return the last line of a run."""
+    style = "bold green" if phase == "Succeeded" else "bold red"
+    said = f": {visible(message)}" if message else ""
+    return Text.assemble((phase.lower(), style), f"{said} after {seconds:.1f} s; results in {visible(out)}")

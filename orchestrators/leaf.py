@@ -1,0 +1,251 @@
+"""What the leaf templates of all kinds share: inputs, artifacts, volumes, retries, resources, annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera.workflows import Artifact, Env, Parameter, Resources, RetryStrategy, S3Artifact
+from hera.workflows import models as m
+
+from dsl import encode
+from dsl.function import Storage, TaskOptions, Volume
+from dsl.graph import NodeValue
+from dsl.plan import PlannedInput, PlannedNode
+
+ROOT = "/argosy"
+WORKFLOW = "{{workflow.name}}"
+INDEX = "{{inputs.parameters.index}}"
+RESULT = "result"
+ITEMS = "items"
+NOTE = "argosy"
+"""The prefix of annotations that say which node of the author's DAG a template runs."""
+_READABLE = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One node as its template sees it: where its files lie and which inputs it declares."""
+
+    node: PlannedNode
+    storage: Storage
+
+    @property
+    def options(self) -> TaskOptions:
+        """The options of its decorator."""
+        return self.node.function.options
+
+    @property
+    def partition(self) -> str:
+        """The partition whose files these are: a tag, or the only one."""
+        return INDEX if self.node.is_mapped else "0"
+
+    def folder(self, files: PlannedInput) -> str:
+        """Return the folder of an input below ROOT."""
+        if files.writer is None or files.kind == "slot":
+            return "storage/inputs" if files.root == "inputs" else f"storage/{WORKFLOW}"
+        if isinstance(self.storage, Volume):
+            return f"storage/{self._key(files)}"
+        return f"in/{files.writer}" + ("" if files.scope == "partition" else f"-{files.scope}")
+
+    def kind(self, files: PlannedInput) -> str:
+        """Return how a worker finds the files: on a volume, what would be a slot lies in the store."""
+        return "store" if files.kind == "slot" and isinstance(self.storage, Volume) else files.kind
+
+    @property
+    def out(self) -> str:
+        """The folder of results below ROOT."""
+        if isinstance(self.storage, Volume):
+            return f"storage/{WORKFLOW}/{self.node.name}/{self.partition}"
+        return "out"
+
+    def parameters(self) -> list[Parameter]:
+        """Return the input parameters: the partition, its items, and the values that other nodes give."""
+        node = self.node
+        names = ["index"] if node.is_mapped else []
+        names += [ITEMS] if node.fields or node.is_mapped else []
+        names += ["count"] if node.discovered else []
+        return [Parameter(name=name) for name in (*names, *(value_name(name) for name, _ in self.values()))]
+
+    def values(self) -> Iterator[tuple[str, NodeValue]]:
+        """Yield the parameters of the author's function that get values of other nodes."""
+        for name, argument in self.node.arguments.items():
+            if isinstance(argument, NodeValue):
+                yield name, argument
+
+    def artifacts(self) -> list[Artifact]:
+        """Return the input artifacts: a folder per upstream, a slot per source file of the largest partition."""
+        if isinstance(self.storage, Volume):
+            return []
+        found: dict[str, Artifact] = {}
+        for files in self.node.inputs:
+            if files.kind == "slot":
+                for artifact in self._slots(files):
+                    found[str(artifact.name)] = artifact
+            else:
+                folder = self.folder(files)
+                name = folder.removeprefix("in/")
+                found[name] = _input(f"in-{name}", f"{ROOT}/{folder}", self._key(files))
+        return list(found.values())
+
+    def outputs(self) -> list[Parameter | Artifact]:
+        """Return the output parameters and the folder of results."""
+        found: list[Parameter | Artifact] = []
+        if self.node.has_value:
+            found.append(_output_parameter(RESULT, "null"))
+        if self.node.writes and not isinstance(self.storage, Volume):
+            key = f"{WORKFLOW}/{self.node.name}/{self.partition}"
+            found.append(
+                S3Artifact(
+                    name="files",
+                    path=f"{ROOT}/out",
+                    key=key,
+                    optional=True,
+                    archive=m.ArchiveStrategy(none=m.NoneStrategy()),
+                )
+            )
+        return found
+
+    def planned_items(self) -> list[Parameter]:
+        """Return the output that holds the partitions of the nodes whose items this node's value lists."""
+        return [_output_parameter(ITEMS, "")]
+
+    def volumes(self) -> tuple[list[m.Volume], list[m.VolumeMount]]:
+        """Return the pod's own folder for ROOT, which any user may write, and the claim that holds the storage."""
+        volumes = [m.Volume(name="argosy", empty_dir=m.EmptyDirVolumeSource())]
+        mounts = [m.VolumeMount(name="argosy", mount_path=ROOT)]
+        if isinstance(self.storage, Volume):
+            claim = m.PersistentVolumeClaimVolumeSource(claim_name=self.storage.claim)
+            volumes.append(m.Volume(name="storage", persistent_volume_claim=claim))
+            mounts.append(m.VolumeMount(name="storage", mount_path=f"{ROOT}/storage"))
+        return volumes, mounts
+
+    def environment(self) -> list[Env]:
+        """Return the variables that every kind of task has, the author's own among them."""
+        node = self.node
+        count = "{{inputs.parameters.count}}" if node.discovered else str(max(1, len(node.partitions)))
+        variables = [Env(name=encode.BRACE_VARIABLE, value="{")]
+        variables += [Env(name=name, value=encode.kubelet_literal(v)) for name, v in self.options.env.items()]
+        fixed = {
+            "ARGOSY_ROOT": ROOT,
+            "ARGOSY_RETRIES": "{{retries}}" if self.options.retries else "0",
+            "RUN_ID": WORKFLOW,
+            "RUN_TYPE": "manual",
+            "PARTITION_ID": self.partition,
+            "PARTITION_COUNT": count,
+        }
+        return [*variables, *(Env(name=name, value=value) for name, value in fixed.items())]
+
+    def common(self) -> dict[str, Any]:
+        """Return the fields that templates of all kinds have, as keywords of Hera's classes."""
+        volumes, mounts = self.volumes()
+        return {
+            "name": self.node.name,
+            "image": self.options.image,
+            "inputs": [*self.parameters(), *self.artifacts()],
+            "outputs": self.outputs(),
+            "volumes": volumes,
+            "volume_mounts": mounts,
+            "retry_strategy": _retries(self.options),
+            "active_deadline_seconds": self.options.execution_timeout,
+            "resources": _resources(self.options),
+            "annotations": self.annotations(),
+        }
+
+    def annotations(self) -> dict[str, str]:
+        """Return what a reader of the manifest or of a pod needs to name the author's node."""
+        node = self.node
+        notes = {
+            f"{NOTE}/node": encode.kubelet_literal(node.id),
+            f"{NOTE}/key": node.name,
+            f"{NOTE}/each": node.each,
+        }
+        if node.has_value:
+            notes[f"{NOTE}/result"] = "json" if node.each == "all" else "lines"
+        return notes
+
+    def item(self, position: int) -> str:
+        """Return the expression of one item of the partition, as text of fields."""
+        return f"split(inputs.parameters.{ITEMS}, ';')[{position + 1}]"
+
+    def field(self, position: int, field: int) -> str:
+        """Return the expression of the text of one field of one item, `none` where the partition is shorter."""
+        text = encode.field_text(f"split({self.item(position)}, '|')[{field}]")
+        if all(len(partition.items) > position for partition in self.node.partitions):
+            return text
+        return f"(len(split(inputs.parameters.{ITEMS}, ';')) > {position + 1} ? {text} : 'none')"
+
+    def _slots(self, files: PlannedInput) -> Iterator[Artifact]:
+        prefix = "inputs/" if files.root == "inputs" else f"{WORKFLOW}/"
+        for position in range(max((len(p.items) for p in self.node.partitions), default=0)):
+            key = prefix + encode.tag(self.field(position, files.field or 0))
+            path = f"{ROOT}/slots/{files.variable}/{position}/x"
+            yield _input(f"{files.variable}-{position}", path, key)
+
+    def _key(self, files: PlannedInput) -> str:
+        ends = {"partition": f"/{INDEX}", "all": "", "single": "/0"}
+        return f"{WORKFLOW}/{files.writer}{ends[files.scope]}"
+
+
+def value_name(parameter: str) -> str:
+    """Return the name of the input parameter that brings a value of another node."""
+    return f"value-{parameter}"
+
+
+def reference(name: str) -> str:
+    """Return the expression of an input parameter."""
+    return f"inputs.parameters[{encode.literal(name)}]"
+
+
+def run_parameter(name: str) -> str:
+    """Return the expression of a parameter of the run."""
+    return f"workflow.parameters[{encode.literal(name)}]"
+
+
+def constants(arguments: Mapping[str, object], kind: type[Any]) -> dict[str, Any]:
+    """Return the arguments of one kind."""
+    return {name: argument for name, argument in arguments.items() if isinstance(argument, kind)}
+
+
+def _input(name: str, path: str, key: str) -> Artifact:
+    return S3Artifact(
+        name=name,
+        path=path,
+        key=key,
+        optional=True,
+        mode=_READABLE,
+        recurse_mode=True,
+        archive=m.ArchiveStrategy(none=m.NoneStrategy()),
+    )
+
+
+def _output_parameter(name: str, default: str) -> Parameter:
+    return Parameter(name=name, value_from=m.ValueFrom(path=f"{ROOT}/{name}", default=default))
+
+
+def _retries(options: TaskOptions) -> RetryStrategy | None:
+    if not options.retries:
+        return None
+    expression = None
+    if options.retry_exit_codes:
+        codes = ", ".join(f"'{code}'" for code in options.retry_exit_codes)
+        expression = f"lastRetry.status == 'Error' || lastRetry.exitCode in [{codes}]"
+    backoff = None
+    if options.retry_delay is not None:
+        cap = None if options.max_retry_delay is None else f"{options.max_retry_delay}s"
+        factor = 2 if options.retry_exponential_backoff else 1
+        backoff = m.Backoff(duration=f"{options.retry_delay}s", factor=m.IntOrString(root=factor), cap=cap)
+    return RetryStrategy(limit=options.retries, retry_policy="Always", expression=expression, backoff=backoff)
+
+
+def _resources(options: TaskOptions) -> Resources | None:
+    if not (options.cpu or options.memory or options.disk or options.gpu):
+        return None
+    return Resources(
+        cpu_request=options.cpu,
+        memory_request=options.memory,
+        memory_limit=options.memory,
+        ephemeral_request=options.disk,
+        gpus=options.gpu,
+    )

@@ -1,0 +1,111 @@
+"""Python tasks: a function shipped as text, run item by item by `worker/run.py` in any image with Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hera.workflows import Artifact, Container, Env, RawArtifact, Script, Task
+
+from dsl import encode
+from dsl.graph import Constant, NodeValue, RunParameter, RunValue
+from dsl.naming import as_text
+from dsl.partition import FilePartition
+from dsl.plan import PYTHON_IMAGE
+from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.leaf import ITEMS, ROOT, constants, reference, run_parameter, value_name
+from orchestrators.worker import program
+
+
+class PythonParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
+    """Expands an execution function whose `function` is Python source."""
+
+    def create_execution_template(self) -> Script:
+        """Return a script template. Raises ValueError if there is no function."""
+        node = self.node
+        if node.function.function is None:
+            raise ValueError(f"{node.id} needs a function")
+        common = self.leaf.common()
+        common["image"] = node.function.options.image or PYTHON_IMAGE
+        common["inputs"] = [*common["inputs"], *self._gathered()]
+        if node.plans:
+            common["outputs"] = [*common["outputs"], *self.leaf.planned_items()]
+        env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
+        return Script(**common, command=["python3"], source=program("run.py"), env=env)
+
+    def _create_tasks_from_partitions(
+        self, partitions: Sequence[FilePartition], template: Container | Script
+    ) -> list[Task]:
+        return [self.partition_task(partition, template) for partition in partitions]
+
+    def _environment(self) -> dict[str, str]:
+        node = self.node
+        assert node.function.function
+        folders = [self.leaf.folder(files) for files in node.inputs]
+        values = {
+            f"ARGOSY_VALUE_{name}": encode.tag(reference(value_name(name)))
+            for name, value in self.leaf.values()
+            if value.form != "gather"
+        }
+        for name, parameter in constants(node.arguments, RunParameter).items():
+            values[f"ARGOSY_VALUE_{name}"] = encode.tag(encode.brace_safe(run_parameter(parameter.name)))
+        has_items = any(parameter.name == ITEMS for parameter in self.leaf.parameters())
+        return {
+            "ARGOSY_TASK": encode.json_text(self._task()),
+            # Tags stand in these, so they are no part of the JSON whose braces are escaped.
+            "ARGOSY_FOLDERS": "\n".join(folders),
+            "ARGOSY_OUT": self.leaf.out,
+            "ARGOSY_PROGRAM": encode.json_text(node.function.function.source),
+            **({"ARGOSY_ITEMS": encode.tag(f"inputs.parameters.{ITEMS}")} if has_items else {}),
+            **values,
+        }
+
+    def _task(self) -> dict[str, Any]:
+        node = self.node
+        assert node.function.function
+        forms: dict[str, object] = {
+            name: {"form": "json" if value.form == "single" else value.form}
+            for name, value in self.leaf.values()
+        }
+        for name, parameter in constants(node.arguments, RunParameter).items():
+            forms[name] = "json" if parameter.is_text else "json-text"
+        files = next((i.variable for i in node.inputs if i.variable == "input_files"), None)
+        return {
+            "node": node.id,
+            "function": node.function.function.entry,
+            "each": node.each,
+            "workers": node.function.options.workers,
+            "inputs": [
+                {
+                    "var": i.variable,
+                    "kind": self.leaf.kind(i),
+                    "naming": as_text(i.chain, encode.octal),
+                    "column": i.field,
+                    "prefix": i.scope == "all",
+                    "upstream": i.upstream,
+                }
+                for i in node.inputs
+            ],
+            "outputs": [
+                {"var": o.variable, "naming": as_text([o.template], encode.octal)} for o in node.outputs
+            ],
+            "output_dir": node.output_dir,
+            "fields": [{"name": field.variable, "json": field.json} for field in node.fields],
+            "constants": {name: c.value for name, c in constants(node.arguments, Constant).items()},
+            "values": forms,
+            "inject": list(constants(node.arguments, RunValue)),
+            "files": files,
+            "plans": node.plans and {"forms": list(node.plans.forms), "size": node.plans.size},
+        }
+
+    def _gathered(self) -> list[Artifact]:
+        """Return lists of values as files: an environment variable could be too small for them."""
+        return [
+            RawArtifact(
+                name=f"values-{name}",
+                path=f"{ROOT}/values/{name}",
+                data=encode.tag(reference(value_name(name))),
+            )
+            for name, value in self.leaf.values()
+            if isinstance(value, NodeValue) and value.form == "gather"
+        ]

@@ -1,0 +1,108 @@
+"""Shell tasks: `sh` text, run item by item by `worker/run.sh` in any image that has a POSIX shell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hera.workflows import Container, Env, Script, Task
+
+from dsl import encode
+from dsl.graph import Argument, Constant, Field, NodeValue, RunParameter
+from dsl.naming import as_text
+from dsl.partition import FilePartition
+from dsl.plan import shell_value
+from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.leaf import ITEMS, reference, run_parameter, value_name
+from orchestrators.worker import program
+
+
+class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
+    """Expands an execution function whose `command` is `sh` text."""
+
+    def create_execution_template(self) -> Script:
+        """Return a script template. Raises ValueError without an image or for text that no shell can have."""
+        node = self.node
+        if not node.function.options.image:
+            raise ValueError(f"{node.id} needs an image")
+        if not isinstance(node.function.command, str):
+            raise ValueError(f"{node.id} needs a command, the text that sh runs")
+        env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
+        return Script(**self.leaf.common(), command=["sh"], source=program("run.sh"), env=env)
+
+    def _create_tasks_from_partitions(
+        self, partitions: Sequence[FilePartition], template: Container | Script
+    ) -> list[Task]:
+        return [self.partition_task(partition, template) for partition in partitions]
+
+    def _environment(self) -> dict[str, str]:
+        node, options = self.node, self.node.function.options
+        given = {name: a for name, a in node.arguments.items() if not isinstance(a, Field)}
+        outputs = [f"{o.variable}|{as_text([o.template], encode.octal)}" for o in node.outputs]
+        return {
+            "ARGOSY_NODE": encode.octal(node.id),
+            "ARGOSY_EACH": node.each,
+            "ARGOSY_PROGRAM": encode.octal(str(node.function.command)),
+            "ARGOSY_FIELDS": " ".join(field.variable or "-" for field in node.fields),
+            **(
+                {"ARGOSY_ITEMS": encode.tag(encode.octal_line(f"inputs.parameters.{ITEMS}"))}
+                if self._has_items
+                else {}
+            ),
+            "ARGOSY_INPUTS": "\n".join(self._inputs()),
+            "ARGOSY_OUTPUTS": "\n".join(outputs),
+            "ARGOSY_OUTPUT_DIR": node.output_dir or "",
+            "ARGOSY_OUT": self.leaf.out,
+            "ARGOSY_RESULT": options.result if node.has_value else "",
+            "ARGOSY_WORKERS": str(options.workers),
+            "ARGOSY_PARAMS": " ".join(given),
+            **{f"ARGOSY_P_{name}": self._text(name, argument) for name, argument in given.items()},
+        }
+
+    @property
+    def _has_items(self) -> bool:
+        return any(parameter.name == ITEMS for parameter in self.leaf.parameters())
+
+    def _inputs(self) -> list[str]:
+        return [
+            "|".join(
+                (
+                    files.variable,
+                    self.leaf.kind(files),
+                    self.leaf.folder(files),
+                    as_text(files.chain, encode.octal),
+                    "" if files.field is None else str(files.field + 1),
+                    "1" if files.scope == "all" else "",
+                    encode.octal(files.upstream),
+                )
+            )
+            for files in self.node.inputs
+        ]
+
+    def _text(self, name: str, argument: Argument) -> str:
+        """Return the octal text of an argument, or the tag that gives it."""
+        if isinstance(argument, Constant):
+            return encode.octal(shell_value(argument.value))
+        if isinstance(argument, RunParameter):
+            raw = run_parameter(argument.name)
+            return encode.tag(encode.as_octal(raw if argument.is_text else encode.shell_text(raw)))
+        if not isinstance(argument, NodeValue):
+            raise ValueError(f"{self.node.id}: {name} cannot be a variable of a shell task")
+        raw = reference(value_name(name))
+        if argument.form == "gather":
+            return encode.tag(encode.as_octal(gathered(raw)))
+        if argument.form == "line":
+            raw = value_of_line(raw)
+        text = f"({raw} == '' ? '' : {encode.shell_text(raw)})"
+        return encode.tag(encode.as_octal(text))
+
+
+def gathered(texts: str) -> str:
+    """Return the expression of one JSON list, where `texts` gives a JSON list of value texts."""
+    lines = f"split(join(fromJSON({texts}), '\\n'), '\\n')"
+    values = f"map(filter({lines}, # != ''), #[indexOf(#, ' ') + 1:])"
+    return f"'[' + join({values}, ',') + ']'"
+
+
+def value_of_line(text: str) -> str:
+    """Return the expression of the JSON in a value text of one line."""
+    return f"{text}[indexOf({text}, ' ') + 1:]"

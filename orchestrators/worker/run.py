@@ -1,0 +1,558 @@
+"""The program in the pod of a Python task: environment in; a result folder, a value text, an exit status out.
+
+It runs in any image with Python 3.8, so it imports the standard library only. It knows neither Argo nor its
+caller: all it reads and writes is below ARGOSY_ROOT. What it leaves appears at once, after success.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import linecache
+import os
+import re
+import shutil
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+NUMBERS = ("index", "attempt", "partition_id", "partition_count")
+TEXTS = ("run_id", "run_type", "data_interval_start", "data_interval_end")
+
+
+class Failure(Exception):
+    """Why the partition failed, the exit status that says so, and the author's part of the traceback."""
+
+    def __init__(self, what: str, status: int = 1, trace: str = "") -> None:
+        self.what, self.status, self.trace = what, status, trace
+
+
+class Item:
+    """One element of the partition; `files` are its own, by variable, and the first gives it its name."""
+
+    def __init__(self, position: int, index: int, fields: list[str]) -> None:
+        self.position, self.index, self.fields, self.name = position, index, fields, ""
+        self.files: dict[str, Path] = {}
+
+    def __str__(self) -> str:
+        return f"item {self.index} ({(self.name or ''.join(self.fields[:1]) or str(self.index))[:80]})"
+
+
+class Call:
+    """One call of the function: for one item, or for all of them."""
+
+    def __init__(self, label: str, number: int, name: str, items: list[Item], place: Path) -> None:
+        self.label, self.number, self.name, self.items, self.place = label, number, name, items, place
+        self.values: dict[str, Any] = {}
+        self.outputs: dict[str, Path] = {}
+        self.shown: dict[Path, Path] = {}
+
+
+class Worker:
+    """The task of this pod. `env` leaves the environment, so that the author's code does not see it."""
+
+    def __init__(self) -> None:
+        self.env = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("ARGOSY_")}
+        self.root = Path(self.env.get("ARGOSY_ROOT", "/argosy")).absolute()
+        self.task: dict[str, Any] = json.loads(self.env["ARGOSY_TASK"])
+        self.each, self.work = self.task["each"], self.root / "work"
+        self.inputs: list[dict[str, Any]] = self.task.get("inputs") or []
+        folders = self.env.get("ARGOSY_FOLDERS", "").split("\n")
+        for source, folder in zip(self.inputs, folders):  # noqa: B905 - `strict` came with Python 3.10
+            source.setdefault("dir", folder)
+        self.output_dir = str(self.task.get("output_dir") or "")
+        self.out = self.root / (self.env.get("ARGOSY_OUT") or self.task.get("out") or "out")
+        self.aside = self.out.parent / f".{self.out.name}.partial"
+
+    def run(self) -> None:
+        """Do everything; raises Failure."""
+        for former in (self.work, self.out, self.aside, self.root / "result", self.root / "items"):
+            remove(former)
+        self.work.mkdir(parents=True)
+        self.function = self.load()
+        parameters = inspect.signature(self.function).parameters
+        self.accepts_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        self.accepted = set(parameters)
+        calls = self.calls(self.items())
+        owners: dict[str, Call] = {}
+        for call in calls:
+            call.values = self.values(call)
+            for output in self.task.get("outputs") or []:
+                name = named(output["naming"], call.name, call.number, call.values, call.label)
+                own(owners, name, call)
+                call.outputs[output["var"]] = call.place / "out" / name
+        texts = self.run_all(calls)
+        os.chdir(self.root)
+        if self.each != "all":
+            texts = [f"{call.number} {texts[k]}" for k, call in enumerate(calls)]
+        if self.task.get("outputs") or self.output_dir:
+            self.collect(calls, owners)
+        if self.task.get("plans"):
+            self.plan(json.loads(texts[0]))
+        (self.work / "result").write_text("\n".join(texts), encoding="utf-8")
+        (self.work / "result").replace(self.root / "result")
+        if self.aside.exists():
+            self.aside.rename(self.out)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def plan(self, value: object) -> None:
+        """Write the partitions of the nodes whose items are the elements of the value."""
+        if not isinstance(value, list):
+            raise Failure(
+                f"the returned value is a {type(value).__name__}, and the next tasks map over a list"
+            )
+        forms, size = self.task["plans"]["forms"], self.task["plans"]["size"]
+        lines = []
+        for start in range(0, len(value), size):
+            items = [
+                "|".join(field(compact(item) if form == "json" else plain(item)) for form in forms)
+                for item in value[start : start + size]
+            ]
+            lines.append(";".join([str(start), *items]))
+        (self.root / "items").write_text("\n".join(lines), encoding="utf-8")
+
+    def load(self) -> Callable[..., object]:
+        """Execute the author's source as a module and return the function."""
+        source: str = json.loads(self.env["ARGOSY_PROGRAM"])
+        name = self.task.get("file") or f"<{self.task['function']}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        sys.modules["argosy_task"] = module = types.ModuleType("argosy_task")
+        try:
+            exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
+        except BaseException as error:
+            raise account(error, "") from None
+        function: Callable[..., object] = getattr(module, self.task["function"])
+        return function
+
+    def items(self) -> list[Item]:
+        """Return the items of the partition line, or of the folders that are listed instead."""
+        start, *texts = (self.env.get("ARGOSY_ITEMS") or "0").split(";")
+        rows = [[json.loads(f'"{field}"') for field in text.split("|")] for text in texts]
+        listed: dict[str, list[Path]] = {}
+        for source in self.inputs:
+            if source["kind"] == "list":
+                found = [path for _, path in entries(self.root / source["dir"], source.get("prefix"))]
+                listed[source["var"]] = sorted(found, key=lambda path: (os.fsencode(path.name), path))
+        if listed:
+            rows = [[] for _ in range(max(map(len, listed.values())))]
+            if any(len(found) != len(rows) for found in listed.values()):
+                raise Failure(f"{' and '.join(listed)} differ in the number of files")
+        items = [Item(k, int(start) + k, fields) for k, fields in enumerate(rows)]
+        for item in items:
+            for source in self.inputs:
+                if source["kind"] in ("slot", "store", "file", "list"):
+                    self.find(source, item, listed)
+        return items
+
+    def find(self, source: dict[str, Any], item: Item, listed: dict[str, list[Path]]) -> None:
+        """Set the item's file of one input."""
+        kind, column, var = source["kind"], source.get("column"), source["var"]
+        value = (item.name or str(item.index)) if column is None else item.fields[column]
+        shown = value.rstrip("/").rsplit("/", 1)[-1]
+        folder = self.root / (source.get("dir") or "")
+        if kind == "slot":
+            path = self.root / "slots" / var / str(item.position) / "x"
+        elif kind == "store":
+            path = folder / value
+        elif kind == "list":
+            path = listed[var][item.position]
+            shown = path.name
+        else:
+            shown = named(source.get("naming"), shown, item.index, self.fields([item]), str(item))
+            path = folder / shown
+            if source.get("prefix"):
+                path = next((p for _, p in entries(folder, True) if p.name == shown), path)
+        item.name = item.name or shown
+        if not path.exists() or (kind == "slot" and path.is_dir() and not any(path.iterdir())):
+            raise Failure(f"{item}: input file {shown} is missing")
+        if path.name != shown:
+            path = link(path, self.work / "named" / var / str(item.position) / shown)
+        item.files[var] = path
+
+    def calls(self, items: list[Item]) -> list[Call]:
+        """Return the calls that the partition needs, in order."""
+        if self.each == "item":
+            return [
+                Call(f"{i}", i.index, i.name or f"{i.index}", [i], self.work / f"{i.index}") for i in items
+            ]
+        number = int(os.environ.get("PARTITION_ID") or 0) if self.each == "partition" else 0
+        label = f"partition {number}" if self.each == "partition" else ""
+        return [Call(label, number, str(number), items, self.work / "all")]
+
+    def fields(self, items: list[Item]) -> dict[str, Any]:
+        """Return the named fields: `items` as a list, the others as the one value that all items share."""
+        found: dict[str, Any] = {}
+        for column, field in enumerate(self.task.get("fields") or []):
+            name = field["name"]
+            if not name or any(column >= len(item.fields) for item in items):
+                continue
+            texts = [item.fields[column] for item in items]
+            values = [json.loads(text) if field.get("json") else text for text in texts]
+            if self.each != "item" and name == "items":
+                found[name] = values
+            elif len(set(texts)) == 1:
+                found[name] = values[0]
+            elif texts and name in self.accepted:
+                raise Failure(f"the items of the partition differ in {name}")
+        return found
+
+    def values(self, call: Call) -> dict[str, Any]:
+        """Return everything that the names and arguments of a call may use."""
+        found: dict[str, Any] = {}
+        for name in (*TEXTS, *NUMBERS, *(self.task.get("inject") or [])):
+            text = os.environ.get(name.upper(), "")
+            found[name] = int(text or 0) if name in NUMBERS else text
+        found.update(index=call.number, attempt=int(self.env.get("ARGOSY_RETRIES") or 0) + 1)
+        found.update(self.fields(call.items))
+        found.update(copy.deepcopy(self.task.get("constants") or {}))
+        for parameter, form in (self.task.get("values") or {}).items():
+            for value in self.arrived(parameter, form, call):
+                found[parameter] = value
+        return found
+
+    def arrived(self, parameter: str, form: Any, call: Call) -> list[Any]:  # noqa: ANN401 - JSON
+        """Return the value of a parameter as the only element, or nothing when it is absent."""
+        optional, form = (
+            isinstance(form, dict) and "default" in form,
+            form["form"] if isinstance(form, dict) else form,
+        )
+        text = self.env.get(f"ARGOSY_VALUE_{parameter}", "")
+        if form == "gather":
+            path = self.root / "values" / parameter
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""
+            return [[value for _, value in decoded(json.loads(text))]] if text else []
+        if form == "text":
+            return [text] if text or not optional else []
+        if form == "json":
+            return [json.loads(text)] if text else []
+        if form == "json-text":
+            try:
+                return [json.loads(json.loads(text))] if text else []
+            except ValueError:
+                raise Failure(f"{parameter} is no JSON: {json.loads(text)}") from None
+        pairs = decoded([text])
+        if self.each == "item":
+            mine = [value for n, value in pairs if n == call.number]
+            return mine or [value for _, value in pairs[:1] if len(pairs) == 1]
+        several = [value for _, value in pairs]
+        return several if len(several) == 1 and form == "line" else [several] if several else []
+
+    def run_all(self, calls: list[Call]) -> list[str]:
+        """Return the value texts of all calls, `workers` at once; after a failure nothing more starts."""
+        workers = min(self.task.get("workers") or 1, len(calls))
+        if workers <= 1:
+            return [self.run_one(call) for call in calls]
+        if hasattr(os, "fork"):
+            return forked(calls, self.run_one, workers)
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda call: self.run_one(call, alone=False), calls))
+
+    def run_one(self, call: Call, alone: bool = True) -> str:
+        """Call the function and return its value text; raises Failure. Only threads are not alone."""
+        prefix = call.label and f"{call.label}: "
+        (call.place / "cwd").mkdir(parents=True)
+        arguments = self.arguments(call)
+        before = {shown: stamp(path) for shown, path in call.shown.items()}
+        if alone:
+            os.chdir(call.place / "cwd")
+        try:
+            value = self.function(**arguments)
+        except BaseException as error:
+            raise account(error, prefix) from None
+        for shown, path in call.shown.items():
+            if stamp(path) != before[shown]:
+                raise Failure(f"{prefix}input file {shown.name} was changed in place")
+        for var, path in call.outputs.items():
+            if not path.exists():
+                raise Failure(f"{prefix}{var.upper()} ({path.name}) was not written")
+        try:
+            why = no_json(value, "the returned value")
+        except RecursionError:
+            why = "the returned value is nested too deeply"
+        if why:
+            raise Failure(prefix + why)
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return re.sub(r'"(?:[^"\\]|\\.)*"', lambda literal: re.sub(r"[{$\x7f]", escaped, literal[0]), text)
+
+    def arguments(self, call: Call) -> dict[str, Any]:
+        """Return the keyword arguments; `call.shown` becomes the inputs by the path they are shown at."""
+        task, files = self.task, self.task.get("files")
+        names = {field["name"] for field in task.get("fields") or []}
+        names = names if self.accepts_all else names & self.accepted
+        names.update(task.get("constants") or {}, task.get("values") or {}, task.get("inject") or [])
+        arguments = {name: value for name, value in call.values.items() if name in names}
+        if files:
+            arguments[files] = []
+        for var in dict.fromkeys(source["var"] for source in self.inputs):
+            sources = [source for source in self.inputs if source["var"] == var]
+            if sources[0]["kind"] == "dir" or (self.each != "item" and var == "input_dir"):
+                arguments[var] = self.fill(call, sources)
+            elif sources[0]["kind"] == "one":
+                arguments[var] = show(call, self.only(call, sources[0]), "in", var)
+            elif self.each == "item":
+                arguments[var] = show(call, call.items[0].files[var], "in", var)
+            else:
+                paths = [show(call, item.files[var], f"in-{item.position}", var) for item in call.items]
+                arguments.setdefault(var if files in (None, var) else files, []).extend(paths)
+        arguments.update(call.outputs)
+        if self.output_dir:
+            arguments[self.output_dir] = call.place / "out-dir"
+        for name in ("out", "out-dir"):
+            (call.place / name).mkdir(parents=True)
+        return arguments
+
+    def only(self, call: Call, source: dict[str, Any]) -> Path:
+        """Return the one file of a folder, or of its one folder of a partition."""
+        found = [path for _, path in entries(self.root / source["dir"], source.get("prefix"))]
+        if len(found) == 1 and found[0].is_dir() and found[0].name.isdigit():
+            found = [path for _, path in entries(found[0], False)]
+        if len(found) != 1:
+            upstream = source.get("upstream") or source["dir"]
+            what = f"{source['var']} is one file, and {upstream} has {len(found)}"
+            raise Failure(f"{call.label}: {what}" if call.label else what)
+        return found[0]
+
+    def fill(self, call: Call, sources: list[dict[str, Any]]) -> Path:
+        """Link all files of the inputs into a folder: flat for one, a folder per upstream for several."""
+        folder = call.place / "dir" / str(sources[0]["var"])
+        for source in sources:
+            inside = folder / source["upstream"] if len(sources) > 1 else folder
+            inside.mkdir(parents=True, exist_ok=True)
+            pairs = [(f"{item}", item.files[source["var"]]) for item in call.items if source["kind"] != "dir"]
+            owners: dict[str, str] = {}
+            for owner, path in pairs or entries(self.root / (source["dir"] or ""), source.get("prefix")):
+                if path.name in owners:
+                    raise Failure(f'{owners[path.name]} and {owner} both hold "{path.name}"')
+                owners[path.name] = owner
+                call.shown[link(path, inside / path.name)] = path
+        return folder
+
+    def collect(self, calls: list[Call], owners: dict[str, Call]) -> None:
+        """Move all results into one folder beside the final one."""
+        self.aside.mkdir(parents=True)
+        for call in calls:
+            for path in sorted((call.place / "out-dir").iterdir()) if self.output_dir else []:
+                own(owners, path.name, call)
+                move(path, self.aside / path.name)
+            for path in call.outputs.values():
+                move(path, self.aside / path.name)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder that may not be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path.exists() or path.is_symlink():
+        path.unlink()
+
+
+def link(target: Path, place: Path) -> Path:
+    """Make `place` a link to `target` and return it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target.resolve())
+    return place
+
+
+def show(call: Call, path: Path, folder: str, var: str) -> Path:
+    """Link an input into a call's folder, where companions stand side by side, and return the link."""
+    place = call.place / folder / path.name
+    if place.is_symlink():
+        place = call.place / f"{folder}-{var}" / path.name
+    call.shown[place] = path
+    return link(path, place)
+
+
+def move(path: Path, place: Path) -> None:
+    """Move a result; a link becomes what it points to, for its target stays behind."""
+    if path.is_symlink():
+        (shutil.copytree if path.is_dir() else shutil.copy2)(path, place)
+    else:
+        shutil.move(str(path), str(place))
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return size and time of change, None when it vanished."""
+    found = path.stat() if path.exists() else None
+    return found and (found.st_size, found.st_mtime_ns)
+
+
+def entries(folder: Path, prefix: object) -> list[tuple[str, Path]]:
+    """Return the partitions and paths in a folder; with `prefix` it has a folder per partition."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not prefix:
+        return [("", path) for path in found]
+    outer = [path for path in found if path.is_dir() and not path.name.startswith(".")]
+    return [(f"partition {path.name}", inner) for path in outer for inner in sorted(path.iterdir())]
+
+
+def own(owners: dict[str, Call], name: str, call: Call) -> None:
+    """Note whose result a name is; raises Failure when it has an owner."""
+    if name in owners:
+        both = f"items {owners[name].number} and {call.number} both write"
+        raise Failure(f'{both if owners[name] is not call else f"{call.label}: two outputs are"} "{name}"')
+    owners[name] = call
+
+
+def named(chain: str | None, name: str, index: int, values: dict[str, Any], label: str) -> str:
+    """Return the name that a naming chain makes of a name; raises Failure when it is none."""
+    for step in (chain or "name").split("/"):
+        dot = name.rfind(".")
+        cut = dot if 0 < dot < len(name) - 1 else len(name)
+        words = {"name": name, "stem": name[:cut], "suffix": name[cut:], "index": str(index)}
+        words.update({f"${key}": plain(value) for key, value in values.items() if f"${key}" in step})
+        words["key"] = words.get("$key", str(index))
+        try:
+            name = "".join(unescaped(s[1:]) if s[:1] == "=" else words[s] for s in step.split(",") if s)
+        except KeyError as missing:
+            raise Failure(f"{label}: the output's name needs {missing.args[0]}, which is absent") from None
+    if name in ("", ".", "..") or re.search("[/\0]", name) or len(os.fsencode(name)) > 255:
+        raise Failure(f"{label}: {name!r} cannot be the name of a file")
+    return name
+
+
+def plain(value: object) -> str:
+    """Return a value as the text that a shell task would get."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return compact(value)
+
+
+def compact(value: object) -> str:
+    """Return a value as JSON without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def field(text: str) -> str:
+    """Return a text as a field of a partition line: the body of a JSON string, safe among other fields."""
+    return re.sub(r"[{$|;\x7f]", escaped, json.dumps(text)[1:-1])
+
+
+def unescaped(text: str) -> str:
+    r"""Undo octal escapes (`\0ooo`)."""
+    return os.fsdecode(re.sub(rb"\\0([0-7]{1,3})", lambda found: bytes([int(found[1], 8)]), text.encode()))
+
+
+def escaped(found: re.Match[str]) -> str:
+    """Return the JSON escape of one character."""
+    return f"\\u{ord(found[0]):04x}"
+
+
+def decoded(texts: list[Any]) -> list[tuple[int, Any]]:
+    """Return the values of value texts with their numbers, in order; Argo embeds objects as they are."""
+    found: list[tuple[int, Any]] = []
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            found.append((position, text))
+        elif re.match(r"\d+ ", text):
+            lines = [line.partition(" ") for line in text.split("\n")]
+            found += [(int(number), json.loads(value)) for number, _, value in lines]
+        elif text:
+            found.append((position, json.loads(text)))
+    return found
+
+
+def no_json(value: object, where: str) -> str:
+    """Return why a value cannot be JSON, or nothing."""
+    parts: list[tuple[object, str]] = []
+    if isinstance(value, dict):
+        if any(not isinstance(key, str) for key in value):
+            return f"{where} has a key that is no str"
+        parts = [(part, f"{where}[{key!r}]") for key, part in value.items()]
+        parts += [(key, f"a key of {where}") for key in value]
+    elif isinstance(value, (list, tuple)):
+        parts = [(part, f"{where}[{k}]") for k, part in enumerate(value)]
+    elif isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return f"{where} is {value}, which is no JSON"
+    elif isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        return f"{where} holds a lone surrogate"
+    elif not (value is None or isinstance(value, (str, int, float))):
+        kind = type(value)
+        return f"{where} is of type {kind.__module__}.{kind.__qualname__}, which is no JSON"
+    return next(filter(None, (no_json(part, place) for part, place in parts)), "")
+
+
+def account(error: BaseException, prefix: str) -> Failure:
+    """Return what happened in the author's code, with a traceback that has none of our own frames."""
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else 1
+        return Failure(
+            f"{prefix}exit status {status}" if status == error.code else f"{prefix}{error}", status or 1
+        )
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename == account.__code__.co_filename:
+        frames = frames.tb_next
+    trace = "".join(traceback.format_exception(type(error), error, frames))
+    first = str(error).split("\n")[0]
+    return Failure(f"{prefix}{type(error).__name__}{first and ': '}{first}", 1, trace)
+
+
+def forked(calls: list[Call], run: Callable[[Call], str], workers: int) -> list[str]:
+    """Return the value texts of the calls, each from a process of its own."""
+    waiting = list(calls)
+    running: dict[int, Call] = {}
+    texts: dict[int, str] = {}
+    failures: dict[int, Failure] = {}
+    while running or (waiting and not failures):
+        while waiting and len(running) < workers and not failures:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            process = os.fork()
+            if not process:
+                child(waiting[0], run)
+            running[process] = waiting.pop(0)
+        process, status = os.wait()
+        if process not in running:
+            continue
+        call = running.pop(process)
+        report = call.place / "report"
+        if report.exists():
+            text, *why = json.loads(report.read_text(encoding="utf-8"))
+        else:
+            signal, code = status & 127, status >> 8
+            text, what = None, f"killed by signal {signal}" if signal else f"exit status {code}"
+            why = [f"{call.label}: {what}", signal + 128 if signal else code]
+        if text is None:
+            failures[call.number] = Failure(*why)
+        else:
+            texts[call.number] = text
+    if failures:
+        raise failures[min(failures)]
+    return [texts[call.number] for call in calls]
+
+
+def child(call: Call, run: Callable[[Call], str]) -> None:
+    """Make one call, leave a report and end this process."""
+    try:
+        report: list[object]
+        try:
+            report = [run(call)]
+        except Failure as failure:
+            report = [None, failure.what, failure.status, failure.trace]
+        (call.place / "draft").write_text(json.dumps(report), encoding="utf-8")
+        (call.place / "draft").rename(call.place / "report")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(1)
+
+
+def main() -> int:
+    """Run the task of this pod; returns the exit status."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    worker = Worker()
+    try:
+        worker.run()
+    except Failure as failure:
+        sys.stdout.flush()
+        sys.stderr.write(f"{failure.trace}argosy: {worker.task['node']}: {failure.what}\n")
+        return failure.status or 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,464 @@
+# The program in the pod of a shell task: links the inputs of a partition, runs the author's text once per
+# item (or once), turns $RESULT_FILE into JSON and renames the folder of outputs into place as the last step.
+#
+# In: the ARGOSY_ variables (they are gone when the author's text runs) and the folders in/, slots/, storage/
+# under ARGOSY_ROOT. Out: out/ or ARGOSY_OUT, and result, both only after success. The exit status is that of
+# the first item that failed. POSIX sh and the tools of busybox. Neither kubelet nor Argo may find anything to
+# expand in here: no doubled dollar or opening brace, no name alone in a command substitution. Only whole
+# lines are comments: they are not shipped.
+#
+# work/in/K/VAR/NAME are links to the inputs of the K-th item, work/K is its scratch folder, work/names says
+# which item claims an output name, work/taken which item has started. Variables begin with _: the author's
+# names reach the program by env alone.
+set -euf
+exec </dev/null
+_nl='
+'
+_ifs=$IFS _who='' _node=${ARGOSY_NODE-task} _each=${ARGOSY_EACH-item} _shell=${ARGOSY_SHELL:-sh}
+_items=${ARGOSY_ITEMS:-0} _fields=${ARGOSY_FIELDS-} _params=${ARGOSY_PARAMS-} _inputs=${ARGOSY_INPUTS-}
+_outputs=${ARGOSY_OUTPUTS-} _odir=${ARGOSY_OUTPUT_DIR-} _result=${ARGOSY_RESULT-}
+_workers=${ARGOSY_WORKERS:-1} _attempt=$((${ARGOSY_RETRIES:-0} + 1))
+
+# The first failure decides the exit status; an item that is running is not disturbed.
+fail() {
+  printf 'argosy: %s: %s%s\n' "$_node" "$_who" "$1" >&2
+  take failed "${2:-1}" || :
+  exit "${2:-1}"
+}
+# True for the one that creates work/$1 (O_EXCL), with text $2 in it.
+take() {
+  set -C
+  if { printf '%s\n' "$2" >"$_work/$1"; } 2>/dev/null; then set +C; else set +C; return 1; fi
+}
+# Command substitution eats final newlines, hence the x. Without a backslash there is nothing to decode.
+decode() {
+  case $1 in
+  *\\*) _r=$(printf '%bx' "$1") && _r=${_r%x} ;;
+  *) _r=$1 ;;
+  esac
+}
+# Apply naming chain $1 to name $2. Suffixes are those of pathlib: .hidden and a. have none.
+chain() {
+  _r=$2
+  IFS=/
+  for _s in $1; do
+    _b=$_r _stem=${_r%.*} _suffix=${_r##*.} _o=''
+    case $_stem/$_suffix in
+    "$_b"/* | /* | */) _stem=$_b _suffix='' ;;
+    *) _suffix=.$_suffix ;;
+    esac
+    IFS=,
+    for _g in $_s; do
+      case $_g in
+      name) _r=$_b ;;
+      stem) _r=$_stem ;;
+      suffix) _r=$_suffix ;;
+      index) _r=$_n ;;
+      =*) decode "${_g#=}" ;;
+      *) eval "_r=\${_v_${_g#[\$]}-}" ;;
+      esac
+      _o=$_o$_r
+    done
+    _r=$_o
+  done
+  IFS=$_ifs
+  case $_r in '' | . | .. | */*) fail "\"$_r\" is not a file name" ;; esac
+}
+# Name item number $1 of the partition and decode its text $2: column J into _cJ, field NAME into _v_NAME;
+# _c0 is the index.
+item() {
+  _k=$1 _n=$((_start + $1)) _t="$2|" _name='' _j=0
+  IFS='|'
+  set -- $_t
+  IFS=$_ifs
+  for _f; do
+    _j=$((_j + 1))
+    decode "$_f"
+    eval "_c$_j=\$_r"
+  done
+  _who="item $_n ($_c1): " _c0=$_n _j=0
+  for _f in $_fields; do
+    _j=$((_j + 1))
+    [ - = "$_f" ] || eval "_v_$_f=\$_c$_j"
+  done
+}
+# Input number $1 for the current item: its variable, its file and the name the task sees.
+input() {
+  eval "_var=\$_var$1 _kind=\$_kind$1 _dir=\$_dir$1 _r=\${_c$((_col$1)):-}"
+  _r=${_r%/}
+  case $_kind in
+  slot) _src=$_root/slots/$_var/$_k/x ;;
+  file)
+    eval "chain \"\$_naming$1\" \"\${_r##*/}\""
+    _src=$_dir/$_r
+    ;;
+  one) _src=$_dir _r=$_dir ;;
+  *) _src=$_dir/$_r ;;
+  esac
+  _shown=${_r##*/}
+  case $_kind/$_name in slot/ | store/ | file/ | list/) _name=$_shown _who="item $_n ($_shown): " ;; esac
+}
+# Link it into folder $1. An optional artifact that does not exist leaves an empty folder at its slot.
+link() {
+  if [ ! -e "$_src" ] || { [ slot = "$_kind" ] && [ -d "$_src" ] && [ -z "$(ls -A "$_src")" ]; }; then
+    fail "input file $_shown is missing"
+  fi
+  if [ -L "$1/$_shown" ]; then fail "two items of the partition are named \"$_shown\""; fi
+  ln -s "$_src" "$1/$_shown"
+}
+# Link what input number $1 has for the task that runs once: all goes to INPUT_DIR, with several inputs
+# below the ids of their upstreams.
+place() {
+  input "$1"
+  _t=$_work/in/all/$_var
+  if [ one != "$_kind" ]; then
+    _t=$_work/in/all/INPUT_DIR
+    [ $_many -lt 2 ] || eval "_t=\$_t/\$_up$1"
+  fi
+  [ -d "$_t" ] || mkdir -p "$_t"
+  if [ dir = "$_kind" ]; then eval "gather \"\$_t\" \"\$_dir\" \"\$_pre$1\""; else link "$_t"; fi
+}
+places() {
+  for _m in $_ins; do
+    eval "_kind=\$_kind$_m"
+    case $_kind in dir | one) _o=once ;; *) _o=item ;; esac
+    [ $_o != "$1" ] || place "$_m"
+  done
+}
+# Link all files of folder $2, or with $3 of its partitions, into folder $1.
+gather() {
+  set +f
+  if [ "$3" ]; then set -- "$1" "$2"/*/; else set -- "$1" "$2/"; fi
+  set -f
+  _t=$1
+  shift
+  [ -d "$1" ] || return 0
+  find -L "$@" -mindepth 1 -maxdepth 1 \
+    -exec sh -c 'ln -s "$@" "$0/" 2>/dev/null || : >"$0.bad"' "$_t" {} +
+  [ -e "$_t.bad" ] || return 0
+  set +f
+  for _p; do
+    for _f in "$_p"* "$_p".[!.]*; do
+      _o=$(readlink "$_t/${_f##*/}" || :)
+      [ ! -e "$_f" ] || [ "$_f" = "$_o" ] || {
+        _p=${_p%/} _o=${_o%/*}
+        fail "partitions ${_o##*/} and ${_p##*/} both hold \"${_f##*/}\""
+      }
+    done
+  done
+  fail 'the input files cannot be linked'
+}
+# The one file of folder $1, of its partitions with $2, or of its only partition.
+single() {
+  _count=0 _r=''
+  set +f
+  if [ "$2" ]; then set -- "$1"/*/* "$1"/*/.[!.]*; else set -- "$1"/* "$1"/.[!.]*; fi
+  set -f
+  for _f; do
+    [ ! -e "$_f" ] || _count=$((_count + 1)) _r=$_f
+  done
+  case $_count in
+  0) fail "input file $_var is missing" ;;
+  1) ;;
+  *) fail "$_var is to be one file, but there are $_count" ;;
+  esac
+  case ${_r##*/} in *[!0-9]*) ;; *) [ ! -d "$_r" ] || single "$_r" '' ;; esac
+}
+# The files of folder $1 (with $2 of its partitions) as text of a partition, by name in byte order.
+listed() {
+  cd "$1" 2>/dev/null || return 0
+  set +f
+  if [ "$2" ]; then set -- ./*/; else set -- .; fi
+  [ ! -d "$1" ] || find -L "$@" -mindepth 1 -maxdepth 1 -print0 | od -An -v -tu1 | LC_ALL=C awk '{
+    for (i = 1; i <= NF; i++) {
+      b = $i + 0
+      if (!b) { print key, path; key = path = ""; continue }
+      key = b == 47 ? "" : key sprintf("%02x", b)
+      raw = b > 32 && b < 127 && b != 59 && b != 92 && b != 124
+      path = path sprintf(raw ? "%c" : "\\0%03o", b)
+    } }' | LC_ALL=C sort | sed 's/.* /;/' | tr -d '\n'
+}
+# Output names of the current item into _nameJ; an item without a file has its index as name.
+names() {
+  for _j in $_outs; do
+    eval "chain \"\$_chain$_j\" \"\${_name:-\$_n}\""
+    eval "_name$_j=\$_r"
+    [ -z "$1" ] || claim "$_r"
+  done
+}
+claim() {
+  take "names/$1" "$_n" && return
+  [ -e "$_work/names/$1" ] || fail "\"$1\" is longer than 255 bytes"
+  read -r _o <"$_work/names/$1" || :
+  [ "$_o" != "$_n" ] || fail "\"$1\" is written twice"
+  fail "items $_o and $_n both write \"$1\""
+}
+# Bytes in decimal → brace-safe ASCII JSON. Exit 2: not UTF-8, 3: not JSON. Its form, where a string is S and
+# any other value V, is reduced from the inside until one value is left.
+_awk='
+function lit(c) {
+  if (c > 65535) { c -= 65536; printf "\\u%04x\\u%04x", 55296 + int(c / 1024), 56320 + c % 1024 }
+  else if (c < 32 || c > 126 || c == 34 || c == 36 || c == 92 || c == 123) printf "\\u%04x", c
+  else printf "%c", c
+}
+function text(c) {
+  if (held) lit(10)
+  held = c == 10
+  if (!held) lit(c)
+}
+function value(c, s) {
+  s = c > 31 && c < 127 ? sprintf("%c", c) : "?"
+  if (esc) {
+    if (!index(esc == 1 ? "\"\\/bfnrtu" : "0123456789abcdefABCDEF", s)) bad = 3
+    esc = esc == 1 && s == "u" ? 5 : esc > 2 ? esc - 1 : 0
+    printf "%s", s
+  } else if (quoted && c != 34) {
+    if (c < 32) bad = 3
+    if (c == 92) { esc = 1; printf "\\" } else lit(c)
+  } else if (c == 34) {
+    quoted = !quoted; printf "\""
+    if (quoted) form = form "S"
+  } else if (c == 32 || c == 9 || c == 10 || c == 13) form = form " "
+  else {
+    if (!index("[]{},:+-.0123456789eEtrufalsn", s)) bad = 3
+    form = form s; printf "%s", s
+  }
+}
+function put(c) { if (json) value(c); else text(c) }
+BEGIN { printf "%s", prefix; if (!json) printf "\"" }
+{ for (i = 1; i <= NF; i++) {
+  b = $i + 0
+  if (more) {
+    if (b < 128 || b > 191) exit bad = 2
+    c = c * 64 + b - 128
+    if (--more) continue
+    if (c < least || c > 1114111 || c > 55295 && c < 57344) exit bad = 2
+    put(c)
+  } else if (b < 128) put(b)
+  else if (b < 192 || b > 247) exit bad = 2
+  else if (b < 224) { more = 1; c = b - 192; least = 128 }
+  else if (b < 240) { more = 2; c = b - 224; least = 2048 }
+  else { more = 3; c = b - 240; least = 65536 }
+} }
+END {
+  if (more) bad = 2
+  if (bad) exit bad
+  if (!json) printf "\""
+  else {
+    gsub(/true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?/, "V", form)
+    gsub(/ /, "", form)
+    while (gsub(/\[([VS](,[VS])*)?\]|[{](S:[VS](,S:[VS])*)?[}]/, "V", form)) ;
+    if (quoted || form !~ /^[VS]$/) exit 3
+  }
+  print ""
+}'
+# Run the author's text in scratch folder $1 with the assignments that follow, then collect what it wrote.
+run() {
+  _d=$_work/$1
+  shift
+  for _f in $_params $_fields; do
+    [ - = "$_f" ] || eval "set -- \"\$@\" \"$_f=\${_v_$_f-}\""
+  done
+  for _j in $_outs; do
+    eval "set -- \"\$@\" \"\$_out$_j=\$_d/out/\$_name$_j\""
+  done
+  [ -z "$_odir" ] || set -- "$@" "$_odir=$_d/dir"
+  _s=0
+  set -- "$@" "RESULT_FILE=$_d/result" "ATTEMPT=$_attempt"
+  (cd "$_d/cwd" && exec env "$@" "$_shell" -eu "$_work/program") || _s=$?
+  [ 0 = $_s ] || fail "the program ended with exit status $_s" $_s
+  for _j in $_outs; do
+    eval "_var=\$_out$_j _r=\$_name$_j"
+    [ -e "$_d/out/$_r" ] || fail "$_var ($_r) was not written"
+    keep "$_d/out/$_r"
+  done
+  if [ "$_odir" ]; then
+    set +f
+    for _f in "$_d/dir"/* "$_d/dir"/.[!.]* "$_d/dir"/..?*; do
+      [ ! -e "$_f" ] || claim "${_f##*/}"
+      [ ! -L "$_f" ] || keep "$_f"
+    done
+    set -f
+    find "$_d/dir" -mindepth 1 -maxdepth 1 -exec sh -c 'mv "$@" "$0/" || : >"$0.bad"' "$_part" {} +
+    [ ! -e "$_part.bad" ] || fail "the outputs cannot be moved"
+  fi
+  if [ "$_result" ]; then
+    if [ -e "$_d/result" ]; then
+      od -An -v -tu1 "$_d/result" |
+        LC_ALL=C awk -v "json=${_result#text}" -v "prefix=$_prefix" "$_awk" >"$_d.json" || _s=$?
+    else
+      printf '%snull\n' "$_prefix" >"$_d.json"
+    fi
+    case $_s in 0) ;; 2) fail "RESULT_FILE is not UTF-8" ;; *) fail "RESULT_FILE is not JSON" ;; esac
+  fi
+  rm -rf "$_d"
+}
+# A link that the task made as its output would point into the scratch folder.
+keep() {
+  if [ -L "$1" ]; then cp -RL "$1" "$_part/" && rm "$1"; else mv "$1" "$_part/"; fi
+}
+# Run the items that no other worker has taken.
+work() {
+  _i=0
+  for _e; do
+    [ ! -e "$_work/failed" ] || return 0
+    if take "taken/$_i" ''; then perform $_i "$_e"; fi
+    _i=$((_i + 1))
+  done
+}
+perform() {
+  item "$@"
+  set -- "INDEX=$_n"
+  for _m in $_ins; do
+    input $_m
+    set -- "$@" "$_var=$_work/in/$_k/$_var/$_shown"
+  done
+  names ''
+  _prefix="$_n "
+  run "$_k" "$@"
+}
+# An input that is newer than the moment before the first item, or gone. When there is one at that moment, the
+# clock of a volume differs, and nothing can be said.
+changed() {
+  find "$1" -type l \
+    -exec sh -c 'find -L "$@" -prune "(" -newer "$0" -o -type l ")"' "$_work/stamp" {} + | head -n 1
+}
+
+mkdir -p "${ARGOSY_ROOT:=/argosy}"
+cd "$ARGOSY_ROOT"
+_root=$PWD _work=$PWD/work _out=$PWD/${ARGOSY_OUT:-out}
+_part=${_out%/*}/.${_out##*/}.part
+rm -rf "$_work" "$_out" "$_part" "$_part.bad" result
+mkdir -p "$_work/names" "$_work/taken" "$_work/in"
+printf %b "$ARGOSY_PROGRAM" >"$_work/program"
+for _f in $_params; do
+  eval "decode \"\${ARGOSY_P_$_f-}\""
+  eval "_v_$_f=\$_r"
+done
+for _f in $(env | LC_ALL=C awk -F= '/^ARGOSY_[A-Za-z0-9_]*=/ { print $1 }'); do unset "$_f"; done
+
+_j=0 _outs='' _ins='' _many=0 _vars=''
+IFS=$_nl
+for _t in $_outputs; do
+  _j=$((_j + 1)) _outs="$_outs $_j"
+  eval "_out$_j=\${_t%%|*} _chain$_j=\${_t#*|}"
+done
+for _t in $_inputs; do
+  IFS='|'
+  set -- $_t
+  IFS=$_ifs
+  _j=$((_j + 1)) _ins="$_ins $_j" _var=$1 _kind=$2 _vars="$_vars $1" _col=1
+  decode "${3-}"
+  _dir=$_root/$_r
+  case $_kind in
+  one)
+    single "$_dir" "${6-}"
+    _dir=$_r
+    ;;
+  file) _col=0 ;;
+  list) _items=${_items%%;*}$(listed "$_dir" "${6-}") ;;
+  esac
+  [ one = "$_kind" ] || _many=$((_many + 1))
+  decode "${7-}"
+  eval "_var$_j=\$_var _kind$_j=\$_kind _dir$_j=\$_dir _naming$_j=\${4-} _col$_j=\${5:-\$_col}
+    _pre$_j=\${6-} _up$_j=\$_r"
+done
+[ -z "$_outputs$_odir" ] || mkdir -p "$_part"
+_t="$_items;"
+IFS=';'
+set -- $_t
+IFS=$_ifs
+_start=$1
+shift
+
+_prefix='' _k=0
+if [ item = "$_each" ]; then
+  {
+    echo in
+    for _e; do
+      for _f in $_vars; do echo "in/$_k/$_f"; done
+      echo "$_k/cwd $_k/out $_k/dir"
+      _k=$((_k + 1))
+    done
+  } | (cd "$_work" && xargs mkdir -p)
+  for _e; do
+    item $_k "$_e"
+    for _m in $_ins; do
+      input $_m
+      link "$_work/in/$_k/$_var"
+    done
+    names claim
+    _k=$((_k + 1))
+  done
+else
+  mkdir -p "$_work/in/all/INPUT_DIR" "$_work/all/cwd" "$_work/all/out" "$_work/all/dir"
+  for _e; do
+    item $_k "$_e"
+    for _f in $_fields; do
+      [ - = "$_f" ] || eval "[ \"\$_v_$_f\" = \"\${_l_$_f=\$_v_$_f}\" ] || _d_$_f=1
+        _a_$_f=\${_a_$_f-}\${_a_$_f+\$_nl}\$_v_$_f"
+    done
+    places item
+    _k=$((_k + 1))
+  done
+  # A field in which the items agree has one value, any other a line per item.
+  for _f in $_fields; do
+    [ - = "$_f" ] || eval "[ -z \"\${_d_$_f-}\" ] || _v_$_f=\$_a_$_f"
+  done
+  _who='' _name='' _n=0
+  if [ partition = "$_each" ]; then
+    _n=${PARTITION_ID:-0}
+    _who="partition $_n: " _prefix="$_n "
+  fi
+  places once
+  names claim
+fi
+: >"$_work/stamp"
+_clock=$(changed "$_work/in")
+
+_s=0
+if [ item != "$_each" ]; then
+  set -- "INPUT_DIR=$_work/in/all/INPUT_DIR"
+  for _m in $_ins; do
+    input "$_m"
+    [ one != "$_kind" ] || set -- "$@" "$_var=$_work/in/all/$_var/$_shown"
+  done
+  run all "$@"
+elif [ "$_workers" -lt 2 ]; then
+  work "$@"
+else
+  _p=''
+  [ "$_workers" -lt $# ] || _workers=$#
+  while [ "$_workers" -gt 0 ]; do
+    work "$@" &
+    _p="$_p $!" _workers=$((_workers - 1))
+  done
+  for _f in $_p; do wait "$_f" || _s=$?; done
+  [ ! -e "$_work/failed" ] || read -r _s <"$_work/failed"
+  [ 0 = "$_s" ] || exit "$_s"
+fi
+_f=$(changed "$_work/in")
+if [ "$_f" ] && [ -z "$_clock" ]; then
+  _f=${_f#"$_work/in/"}
+  [ item != "$_each" ] || _who="item $((_start + ${_f%%/*})) (${_f##*/}): "
+  fail "the program changed its input ${_f##*/} in place"
+fi
+if [ "$_result" ]; then
+  if [ item = "$_each" ]; then
+    _r=$(
+      _k=0
+      for _e; do
+        echo $_k.json
+        _k=$((_k + 1))
+      done | (cd "$_work" && xargs cat /dev/null)
+    )
+  else
+    _r=$(cat "$_work/all.json")
+  fi
+  printf %s "$_r" >"$_work/result"
+  mv "$_work/result" result
+fi
+if [ -d "$_part" ]; then
+  rm -rf "$_out"
+  mv "$_part" "$_out"
+fi

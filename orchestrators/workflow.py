@@ -1,0 +1,153 @@
+"""Stage 7: a plan in, the manifest of its workflow as a plain dict out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hera.workflows import (
+    DAG,
+    ClusterWorkflowTemplate,
+    Parameter,
+    Step,
+    Steps,
+    Suspend,
+    Task,
+    Workflow,
+    WorkflowTemplate,
+)
+
+from dsl import encode
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected
+from dsl.graph import NodeValue
+from dsl.names import object_name
+from dsl.plan import ItemTable, Plan, PlannedNode
+from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.lanes import NOP, VERDICT, lane_task, lane_templates, make_lane, verdict_tasks
+from orchestrators.leaf import value_name
+from orchestrators.registry import orchestrator_of
+from orchestrators.rules import depends_of, when_of
+from orchestrators.wiring import Wiring, conjunction
+from orchestrators.worker import program
+
+KINDS = {kind.__name__: kind for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate)}
+
+
+def assemble(plan: Plan, kind: str = "Workflow") -> dict[str, Any]:
+    """Return the manifest of a plan. Raises Rejected for each node that its orchestrator refuses."""
+    wiring = Wiring(plan)
+    lanes = [make_lane(plan, lane) for lane in plan.lanes if lane.compact]
+    for lane in lanes:
+        if not lane.ends_as_one:
+            wiring.ends |= {node.name: node.name for node in lane.exposed}
+    orchestrators, leaves, problems = {}, [], []
+    for node in plan.nodes:
+        try:
+            orchestrators[node.name] = orchestrator_of(plan, node, looped=node.name in wiring.compact)
+            leaves.append(orchestrators[node.name].create_execution_template())
+        except ValueError as error:
+            hint = "correct the options of its decorator"
+            problems.append(Diagnostic(Code.ORCHESTRATOR_REFUSED, node.location, str(error), hint))
+    if problems:
+        raise Rejected(*problems)
+    tasks: list[Task] = []
+    for node in plan.nodes:
+        if node.name not in wiring.compact:
+            tasks += _tasks(node, orchestrators[node.name], wiring)
+        for lane in lanes:
+            if lane.nodes[-1] is node:
+                tasks += [lane_task(lane, wiring), *verdict_tasks(lane)]
+    templates: list[Any] = [DAG(name="main", tasks=tasks)]
+    for lane in lanes:
+        templates += lane_templates(plan, lane, orchestrators, wiring)
+    templates += leaves
+    if any(not lane.ends_as_one for lane in lanes):
+        templates += [_verdict(), Suspend(name=NOP, duration="0")]
+    return _hoisted(_workflow(plan, kind, templates, lanes_of(plan)))
+
+
+def lanes_of(plan: Plan) -> list[ItemTable]:
+    """Return the tables whose items the manifest carries as a parameter: those of compact lanes."""
+    names = {lane.table for lane in plan.lanes if lane.compact}
+    return [table for name, table in plan.tables.items() if name in names and not table.discovered_by]
+
+
+def _tasks(node: PlannedNode, orchestrator: ParallelExecutionOrchestrator, wiring: Wiring) -> list[Task]:
+    """Return the tasks of a node in `main`, with what they wait for and the values that they get."""
+    tasks = orchestrator.create_parallel_tasks(orchestrator.create_execution_template())
+    rule = node.function.options.trigger_rule
+    for index, task in enumerate(tasks):
+        partition = index if node.is_mapped else None
+        upstreams = wiring.upstreams(node, partition)
+        task.depends = depends_of(rule, upstreams)
+        when = conjunction((when_of(rule, upstreams), wiring.conditions(node, partition)))
+        task.when = encode.tag(when) if when else None
+        for parameter, value in node.arguments.items():
+            if isinstance(value, NodeValue):
+                text = encode.tag(wiring.value(node, value, partition))
+                task.arguments.append(Parameter(name=value_name(parameter), value=text))
+    return tasks
+
+
+def _verdict() -> Steps:
+    """Return a template without pods that fails unless all of its `states` are Succeeded.
+
+    Its first step is needed: a task that waits for a steps node which errors before it has a child waits forever.
+    """
+    test = "all(fromJSON(inputs.parameters.states), # == 'Succeeded') ? 'true' : 'failed'"
+    return Steps(
+        name=VERDICT,
+        inputs=[Parameter(name="states")],
+        sub_steps=[
+            Step(name="partitions", template=NOP),
+            Step(name="succeeded", template=NOP, when=encode.tag(test)),
+        ],
+    )
+
+
+def _workflow(plan: Plan, kind: str, templates: list[Any], tables: Iterable[ItemTable]) -> dict[str, Any]:
+    name = object_name(plan.name)
+    named: Mapping[str, str] = {"generate_name": f"{name}-"} if kind == "Workflow" else {"name": name}
+    arguments = [Parameter(name=name, value=default) for name, (default, _) in plan.parameters.items()]
+    arguments += [Parameter(name=table.name, value=_lines(table)) for table in tables]
+    notes = {"workflows.argoproj.io/title": plan.name} if plan.name != name else {}
+    if plan.doc:
+        notes["workflows.argoproj.io/description"] = plan.doc
+    if plan.tags:
+        notes["workflows.argoproj.io/tags"] = ",".join(plan.tags)
+    workflow = KINDS[kind](
+        **named,
+        entrypoint="main",
+        arguments=arguments,
+        parallelism=plan.parallelism,
+        templates=templates,
+        annotations=notes or None,
+    )
+    manifest: dict[str, Any] = workflow.to_dict()
+    return manifest
+
+
+def _lines(table: ItemTable) -> str:
+    """Return all partitions of a table, a line each; where all hold one item a line has no start."""
+    lines = [encode.line(partition.start, partition.items) for partition in table.partitions]
+    if all(len(partition.items) == 1 for partition in table.partitions):
+        lines = [line.partition(";")[2] for line in lines]
+    return "\n".join(lines)
+
+
+def _hoisted(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest with a program that several templates run held once, as a parameter."""
+    spec = manifest["spec"]
+    scripts = [template["script"] for template in spec["templates"] if "script" in template]
+    for name in ("run.sh", "run.py"):
+        text = program(name)
+        users = [script for script in scripts if script["source"] == text]
+        if len(users) > 1:
+            parameter = name.replace(".", "-")
+            for script in users:
+                script["source"] = f"{{{{workflow.parameters.{parameter}}}}}"
+            spec.setdefault("arguments", {}).setdefault("parameters", []).append(
+                {"name": parameter, "value": text}
+            )
+    return manifest

@@ -1,0 +1,138 @@
+"""The command line: what is printed where, and the exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dsl.codes import Code
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+def dsl(*arguments, **more):
+    command = [sys.executable, "-m", "dsl", *arguments]
+    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=60)
+
+
+def test_help_answers_at_once(here):
+    best = 9.0
+    for _ in range(3):
+        began = time.monotonic()
+        assert dsl("--help").returncode == 0
+        best = min(best, time.monotonic() - began)
+    assert best < 0.25
+
+
+def test_help_imports_nothing_heavy(here):
+    heavy = "'hera', 'pydantic', 'networkx', 'rich', 'yaml'"
+    program = f"import sys, dsl.cli; sys.exit(any(name in sys.modules for name in ({heavy})))"
+    assert subprocess.run([sys.executable, "-c", program], env=environment()).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frob"], "No such command"),
+        (["compile"], "Missing argument"),
+        (["explain", "DSL999"], "`dsl explain` lists them"),
+        (["compile", "x.py", "-p", "novalue"], "-p takes NAME=VALUE"),
+        (["graph", "x.py", "--format", "svg"], "is not one of"),
+        (["validate", "."], "no Python file in . mentions dsl"),
+    ],
+)
+def test_wrong_usage_is_2(here, arguments, words):
+    result = dsl(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_missing_file_is_an_error_of_every_command(here):
+    for command in ("validate", "compile", "graph", "plan", "run"):
+        result = dsl(command, "nowhere.py")
+        assert result.returncode == 1, result.stderr
+        assert "nowhere.py: error[DSL101]: the file does not exist" in result.stdout + result.stderr
+
+
+def test_explain_prints_the_page_in_any_case(here):
+    pages = {dsl("explain", word).stdout for word in ("DSL201", "dsl201", "dependency-cycle")}
+    assert len(pages) == 1
+    assert pages.pop().startswith("# DSL201 nodes wait for one another\n")
+
+
+def test_explain_lists_every_code(here):
+    listed = dsl("explain").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [code.id for code in Code]
+
+
+def test_no_color_and_no_terminal_leave_no_escapes(here):
+    Path("flow.py").write_text("import dsl\nx = (\n")
+    assert "\x1b" not in dsl("validate", ".", TERM="xterm-256color").stdout
+
+
+def test_text_that_the_terminal_cannot_show_is_spelled_out(here):
+    Path("flow.py").write_text("raise ValueError('\\u96ea')\n", encoding="utf-8")
+    result = dsl("validate", "flow.py", PYTHONIOENCODING="ascii")
+    assert result.returncode == 1
+    assert "ValueError: \\u96ea" in result.stdout
+
+
+def interrupted(number):
+    Path("flow.py").write_text(
+        "import os, time\nopen('pid', 'w').write(f'{os.getpid()}\\n')\ntime.sleep(60)\n"
+    )
+    command = [sys.executable, "-m", "dsl", "validate", "flow.py"]
+    parent = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while not (Path("pid").exists() and Path("pid").read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    parent.send_signal(number)
+    parent.communicate(timeout=20)
+    child = int(Path("pid").read_text())
+    assert any(ended(child) for _ in range(200))
+    return parent.returncode
+
+
+def ended(process):
+    time.sleep(0.02)
+    return subprocess.run(["kill", "-0", str(process)], capture_output=True).returncode != 0
+
+
+def test_an_interrupt_is_130_and_leaves_no_child(here):
+    assert interrupted(signal.SIGINT) == 130
+
+
+def test_a_termination_is_143_and_leaves_no_child(here):
+    assert interrupted(signal.SIGTERM) == 143
+
+
+def test_our_own_mistake_is_101_with_a_report_to_send(here):
+    program = (
+        "import sys, dsl.cli, dsl.explain\n"
+        "def page(code): raise KeyError('broken')\n"
+        "dsl.explain.page = page\n"
+        "sys.exit(dsl.cli.exit_code(['explain', 'DSL101']))\n"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, env=environment(TMPDIR=str(here)), capture_output=True, text=True)
+    assert result.returncode == 101
+    assert result.stdout == ""
+    (report,) = here.glob("argosy-*.txt")
+    assert str(report) in result.stderr
+    assert "KeyError: 'broken'" in report.read_text()

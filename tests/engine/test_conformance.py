@@ -1,0 +1,108 @@
+"""What a real Argo 4.1.2 did with a manifest, and what the engine does: phases, messages, inputs, outputs, artifacts."""
+
+import base64
+import functools
+import hashlib
+import io
+import json
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from dsl.engine import RunOptions, run
+
+HERE = Path(__file__).parent / "conformance"
+CASES = sorted(path.stem for path in (HERE / "cases").glob("*.json"))
+SLOW = 3.0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_engine_does_what_argo_did(case, tmp_path):
+    manifest = json.loads((HERE / "cases" / f"{case}.json").read_text())
+    expected = json.loads((HERE / "outcomes" / f"{case}.json").read_text())
+    assert differences(manifest, expected, tmp_path) == []
+
+
+def differences(manifest, expected, out):
+    """Run a case and name the fields in which it differs from what Argo did."""
+    name = manifest["metadata"]["name"]
+    outcome = run(manifest, RunOptions(out, jobs=4))
+    actual = observed(outcome, name, out / ".argosy" / "artifacts")
+    ignored = expected.get("nondeterministic", [])
+    wanted = {key: value for key, value in expected.items() if key not in ("nondeterministic", "order")}
+    if wanted.pop("stuck", False):
+        assert outcome.stuck
+        actual["phase"], actual["message"] = wanted["phase"], wanted["message"]
+    return [line for line in compared(wanted, actual) if not any(line.startswith(path) for path in ignored)]
+
+
+def compared(wanted, actual, path=""):
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        keys = sorted(set(wanted) | set(actual))
+        return [
+            line
+            for key in keys
+            for line in compared(wanted.get(key), actual.get(key), f"{path}.{key}" if path else key)
+        ]
+    return [] if wanted == actual else [f"{path}: {wanted!r} became {actual!r}"]
+
+
+def observed(outcome, name, store):
+    status = outcome.to_status()
+    status.pop("stuck", None)
+    for path, node in status["nodes"].items():
+        for artifact in outcome.nodes[path].artifacts:
+            node["artifacts"] = {**node["artifacts"], artifact: content(node["artifacts"][artifact], store)}
+    status["artifacts"] = {key: content(found, store) for key, found in outcome.artifacts.items()}
+    if not status["artifacts"]:
+        del status["artifacts"]
+    return normal(status, name)
+
+
+def content(artifact, store):
+    if "raw" in artifact:
+        return artifact
+    place = store / artifact["key"]
+    if place.is_dir():
+        files = (file for file in sorted(place.rglob("*")) if file.is_file())
+        return {**artifact, "dir": {str(file.relative_to(place)): text(file.read_bytes()) for file in files}}
+    if not place.is_file():
+        return {**artifact, "missing": True}
+    found = place.read_bytes()
+    if found[:2] == b"\x1f\x8b":
+        with tarfile.open(fileobj=io.BytesIO(found)) as tarball:
+            members = sorted(tarball.getmembers(), key=lambda member: member.name)
+            return {**artifact, "tgz": dict(functools.partial(member_of, tarball)(member) for member in members)}
+    return {**artifact, "file": text(found)}
+
+
+def member_of(tarball, member):
+    if member.isdir():
+        return f"{member.name}/", None
+    return member.name, text(tarball.extractfile(member).read())
+
+
+def text(found):
+    try:
+        return found.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(found[:2000]).decode(), "length": len(found)}
+
+
+def normal(value, name):
+    if isinstance(value, dict):
+        return {normal(key, name): normal(inner, name) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [normal(inner, name) for inner in value]
+    if not isinstance(value, str):
+        return value
+    value = re.sub(re.escape(name) + r"((?:-[a-zA-Z0-9][-a-zA-Z0-9]*?)?)-\d{5,10}\b", name + r"\1-ID", value)
+    value = re.sub(
+        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d{4} UTC|[+-]\d\d:\d\d))?", "TIME", value
+    )
+    if len(value) > 2000:
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        return {"length": len(value.encode()), "sha256": digest, "head": value[:40], "tail": value[-40:]}
+    return value

@@ -1,0 +1,81 @@
+"""Progress of a run, as lines and as bars."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from dsl.engine.progress import LeafEvent
+from dsl.report import console
+from dsl.watch import Lines, Screen, closing, watcher
+
+
+def event(phase, attempt=1, message=""):
+    return LeafEvent("warp", "main/warp(0)", attempt, phase, message, 0.5, Path("logs/warp.log"))
+
+
+def play(watch):
+    with watch:
+        watch.expected("warp", 3)
+        watch.started(event("Running"))
+        watch.ended(event("Failed", message="[red]no\x1b"))
+        watch.started(event("Running", attempt=2))
+        watch.ended(event("Succeeded"))
+        watch.started(event("Running"))
+        watch.ended(event("Succeeded"))
+        watch.skipped("warp", 1)
+    return watch
+
+
+def test_lines_tell_failures_and_what_is_done():
+    stream = io.StringIO()
+    play(Lines(console(stream)))
+    assert stream.getvalue().splitlines() == [
+        "warp (main/warp(0)) failed: [red]no\\x1b; log: logs/warp.log",
+        "warp: 3/3, 1 skipped, 1 retry",
+    ]
+
+
+def test_a_loop_that_grows_is_told_again():
+    stream = io.StringIO()
+    watch = play(Lines(console(stream)))
+    watch.expected("warp", 1)
+    watch.started(event("Running"))
+    watch.ended(event("Succeeded"))
+    assert stream.getvalue().splitlines()[-1] == "warp: 4/4, 1 skipped, 1 retry"
+
+
+def test_a_screen_has_a_bar_per_function_and_leaves_none_behind():
+    stream = io.StringIO()
+    terminal = Console(file=stream, force_terminal=True, width=100, height=10, markup=False, highlight=False)
+    watch = play(Screen(terminal))
+    text = stream.getvalue()
+    assert "[red]no\\x1b" in text
+    with terminal.capture() as captured:
+        terminal.print(watch)
+    assert "3/3, 1 skipped, 1 retry" in captured.get()
+
+
+def test_a_screen_shows_what_is_at_work_when_not_all_fits():
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80, height=5)
+    watch = Screen(terminal)
+    for number in range(50):
+        watch.expected(f"task-{number}", 1)
+        if number < 48:
+            watch.skipped(f"task-{number}", 1)
+    with terminal.capture() as captured:
+        terminal.print(watch)
+    shown = [line.split()[0] for line in captured.get().splitlines()]
+    assert shown == ["task-48", "task-49"]
+
+
+def test_without_a_terminal_there_are_lines():
+    assert isinstance(watcher(console(io.StringIO())), Lines)
+    assert isinstance(watcher(Console(file=io.StringIO(), force_terminal=True, _environ={})), Screen)
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    assert isinstance(watcher(dumb), Lines)
+
+
+def test_the_last_line_says_how_it_ended_and_where_the_results_are():
+    assert closing("Succeeded", "", 1.26, "out").plain == "succeeded after 1.3 s; results in out"
+    assert closing("Failed", "x\n", 1, "out").plain == "failed: x\\n after 1.0 s; results in out"
