@@ -1,7 +1,8 @@
 """Stage 2: decorators and `>>` in, a DAG of recorded facts out.
 
-Nothing is decided here and nothing is raised that can be recorded: a mistake becomes a diagnostic of its DAG and
-yields a stand-in. The open DAG is the one ambient value; outside one a decorated function is the plain function.
+Nothing is decided here and nothing is raised that can be recorded: a mistake becomes a diagnostic of its DAG
+and yields a stand-in. The open DAG is the one ambient value; outside one a decorated function is the plain
+function.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from functools import partialmethod, update_wrapper
 from itertools import pairwise
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
@@ -202,6 +203,7 @@ class Task(Chainable, Generic[P, R]):
 
     __argosy_task__ = True
     __wrapped__: Callable[P, R]
+    __name__: str
 
     def __init__(
         self,
@@ -443,7 +445,7 @@ class _Decorator:
     def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def __call__(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a Python function an execution function; its value is what it returns."""
         return _decorated("python", fn, options)
 
@@ -451,7 +453,7 @@ class _Decorator:
     def shell(self, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def shell(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def shell(self, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+    def shell(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a function that returns `sh` text an execution function; parameters are its variables."""
         return _decorated("shell", fn, options)
 
@@ -459,7 +461,7 @@ class _Decorator:
     def container(self, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def container(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def container(self, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+    def container(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a function that returns a list of words, `$(NAME)` for variables, an execution function."""
         return _decorated("container", fn, options)
 
@@ -467,7 +469,7 @@ class _Decorator:
     def kind(self, name: str, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def kind(self, name: str, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def kind(self, name: str, fn: Callable[..., Any] | None = None, /, **options: object) -> Any:
+    def kind(self, name: str, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a function an execution function of a third party's orchestrator, found by its entry point."""
         return _decorated(name, fn, options)
 
@@ -476,7 +478,7 @@ def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, o
     here = Location.of_caller()
 
     def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
-        return Task(cast("Callable[..., Any]", fn), kind, options, {}, here)
+        return Task(fn, kind, options, {}, here)
 
     return decorate if fn is None else decorate(fn)
 

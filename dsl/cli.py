@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dsl.compile import Compiled
     from dsl.diagnostics import Diagnostic
 
-KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
+KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
 INTERRUPTED = 130
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +34,7 @@ _PARAMETER = click.option(
 )
 _SECONDS = click.option(
     "--timeout",
+    type=click.FloatRange(0.1, 86400),
     default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",

@@ -1,4 +1,4 @@
-"""The table of codes: permanent ids, hundreds by stage. A code is one mistake that an author would mend differently.
+"""The table of codes: permanent ids, hundreds by stage. A code is one mistake, mended in one way.
 
 1xx load, 2xx author and graph, 3xx plan, 4xx manifest, 5xx run. `dsl explain ID` prints `explain/<slug>.md`.
 """

@@ -1,7 +1,7 @@
 """The items that mapped nodes share: columns of values and how partitions divide them.
 
-Nodes of one domain are aligned: partition i of one goes to partition i of the next. A crossing or a Repartition
-makes a new domain whose rows know the rows they come from.
+Nodes of one domain are aligned: partition i of one goes to partition i of the next. A crossing or a
+Repartition makes a new domain whose rows know the rows they come from.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ INPUTS, RUN = "inputs", "run"
 
 @dataclass(eq=False)
 class Domain:
-    """Items in partitions. `sizes` holds the number of items of each partition; it is empty for a list that only
-    the run knows, which `discovered_by` (a node's id) makes, `sizes_of` items to a partition.
+    """Items in partitions: `sizes` holds the number of items of each.
+
+    It is empty for a list that only the run knows: the value of the node `discovered_by`, divided by
+    `discovered_size`. `constants` are the columns that do not vary inside a partition.
     """
 
     name: str
@@ -46,7 +48,9 @@ class Domain:
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns that are neither files nor the item itself."""
-        return tuple(name for name in self.columns if name not in self.files and name != "item")
+        return tuple(
+            name for name in self.columns if name not in self.files and name != "item" and ":" not in name
+        )
 
     @cached_property
     def partition_of(self) -> tuple[int, ...]:
@@ -65,7 +69,7 @@ class Domain:
 
 
 def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
-    """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has no items to give."""
+    """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has none."""
     table = source.table()
     columns = dict(table.columns)
     files = dict.fromkeys(table.files, INPUTS)
@@ -101,7 +105,7 @@ def crossed(domains: Sequence[Domain], location: Location) -> Domain:
             Diagnostic(Code.UNSUPPORTED, location, message, "let one task return the crossed list")
         )
     picks = list(itertools.product(*(range(_length(domain)) for domain in domains)))
-    return _combined(domains, picks, location, " × ".join(domain.name for domain in domains))
+    return _combined(domains, picks, location, " x ".join(domain.name for domain in domains))
 
 
 def zipped(domains: Sequence[Domain], names: Sequence[str], location: Location) -> Domain:

@@ -1,4 +1,4 @@
-"""Stage 3, first half: each recorded node gets its id, its validated options, what it reads, and what it names."""
+"""Stage 3, first half: each recorded node gets its id, its validated options, and what it reads."""
 
 from __future__ import annotations
 
@@ -162,7 +162,9 @@ def _function(
         )
         problems += found
     python, _ = shipped[id(fn)]
-    return python and ExecutionFunction(name=node_id, function=python, kind=kind, options=options)
+    if python is None:
+        return None
+    return ExecutionFunction(name=node_id, function=python, kind=kind, options=options)
 
 
 def _waited_for(

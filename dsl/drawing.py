@@ -148,8 +148,8 @@ def to_table(plan: Summary) -> Text:
         nodes.append((visible(node["id"]), _word(node, "each"), *counts, _word(node, "reason")))
     parts = [in_columns(nodes)]
     if plan["edges"]:
-        edges = [("from", "to", "join", "carries", "why")]
         keys = ("from", "to", "join", "carries", "reason")
+        edges: list[tuple[str, ...]] = [("from", "to", "join", "carries", "why")]
         edges += [tuple(_word(edge, key) for key in keys) for edge in plan["edges"]]
         parts.append(in_columns(edges))
     totals = []

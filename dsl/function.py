@@ -78,7 +78,7 @@ class Volume(_Model):
     claim: str
 
     def __init__(self, claim: str, **fields: Any) -> None:  # noqa: ANN401 - pydantic refuses the rest
-        super().__init__(claim=claim, **fields)
+        BaseModel.__init__(self, claim=claim, **fields)
 
 
 Storage: TypeAlias = Artifacts | Volume
@@ -88,21 +88,21 @@ class TaskOptions(_Model):
     """What a decorator, `.override` or `default_args` may set; names follow Airflow where it has one."""
 
     image: str | None = None
-    retries: int = Field(0, ge=0)
+    retries: int = Field(default=0, ge=0)
     retry_delay: Seconds | None = None
     retry_exponential_backoff: bool = False
     max_retry_delay: Seconds | None = None
     retry_exit_codes: tuple[int, ...] = ()
-    execution_timeout: Seconds | None = Field(None, gt=0)
+    execution_timeout: Seconds | None = Field(default=None, gt=0)
     trigger_rule: TriggerRule = "all_success"
     each: Each | None = None
     output: str | dict[str, str] | None = None
     result: Literal["text", "json"] = "text"
-    workers: int = Field(1, ge=1)
+    workers: int = Field(default=1, ge=1)
     cpu: Quantity | None = None
     memory: Quantity | None = None
     disk: Quantity | None = None
-    gpu: int | None = Field(None, ge=1)
+    gpu: int | None = Field(default=None, ge=1)
     env: dict[str, str] = Field(default_factory=dict)
     doc_md: str | None = None
 
@@ -111,7 +111,7 @@ class DagOptions(_Model):
     """What `DAG(...)` may set beside its name and params."""
 
     default_args: dict[str, Any] = Field(default_factory=dict)
-    parallelism: int | None = Field(None, ge=1)
+    parallelism: int | None = Field(default=None, ge=1)
     storage: Storage = Artifacts()
     lowering: Literal["explicit", "compact"] | None = None
     doc_md: str | None = None
@@ -154,8 +154,8 @@ class ExecutionFunction(_Model):
 class ParallelConfig(_Model):
     """How one input is divided: `partition_size` items a pod, `max_parallelism` pods at once."""
 
-    partition_size: int = Field(1, ge=1)
-    max_parallelism: int | None = Field(None, ge=1)
+    partition_size: int = Field(default=1, ge=1)
+    max_parallelism: int | None = Field(default=None, ge=1)
 
 
 class RecipeConfig(_Model):

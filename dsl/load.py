@@ -112,13 +112,13 @@ def _opened() -> list[DAG]:
 
 def _read(path: str) -> str:
     """Return a file's text by its BOM or PEP 263 cookie, with Unix line ends; fill `linecache` with it."""
+    import io
     import linecache
-    from importlib.util import decode_source
 
     here = Location(path)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a path is shown as the author typed it
-            text = decode_source(file.read())
+            text = _decoded(path, file.read())
     except FileNotFoundError:
         raise Rejected(Diagnostic(Code.FILE_NOT_FOUND, here, "the file does not exist")) from None
     except IsADirectoryError:
@@ -126,20 +126,31 @@ def _read(path: str) -> str:
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise Rejected(_unreadable(here, f"the file cannot be read: {reason.lower()}")) from None
-    except UnicodeDecodeError as problem:
-        line = problem.object[: problem.start].count(b"\n") + 1
-        message = f"byte 0x{problem.object[problem.start]:02x} is not {problem.encoding} text"
-        hint = "save the file as UTF-8, or name its encoding in the first line: `# coding: latin-1`"
-        raise Rejected(_unreadable(Location(path, line, 1), message, hint)) from None
-    except (SyntaxError, LookupError) as problem:  # the cookie names no encoding
-        message = str(getattr(problem, "msg", problem))
-        raise Rejected(_unreadable(Location(path, 1, 1), message, "save the file as UTF-8")) from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise Rejected(_unreadable(Location(path, line, 1), "the file holds a zero byte: it is not text"))
     # Without a modification time the entry is never dropped, also when the author changes the current folder.
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    linecache.cache[path] = (len(text), None, io.StringIO(text).readlines(), path)
     return text
+
+
+def _decoded(path: str, content: bytes) -> str:
+    from importlib.util import decode_source
+
+    try:
+        try:
+            return decode_source(content)
+        except SyntaxError:  # the first lines are no UTF-8, or name no encoding
+            content.decode()
+            raise
+    except UnicodeDecodeError as problem:
+        line = content[: problem.start].count(b"\n") + 1
+        message = f"byte 0x{content[problem.start]:02x} is not {problem.encoding} text"
+        hint = "save the file as UTF-8, or name its encoding in the first line: `# coding: latin-1`"
+        raise Rejected(_unreadable(Location(path, line, 1), message, hint)) from None
+    except (SyntaxError, LookupError) as problem:
+        message = str(getattr(problem, "msg", problem))
+        raise Rejected(_unreadable(Location(path, 1, 1), message, "save the file as UTF-8")) from None
 
 
 def _unreadable(where: Location, message: str, hint: str = "") -> Diagnostic:

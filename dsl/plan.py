@@ -117,6 +117,8 @@ class PlannedNode:
     joins: Mapping[str, Join]
     needs: Mapping[str, tuple[tuple[int, ...], ...]]
     """For an upstream that is regrouped: the partitions of it that each partition needs."""
+    output_fields: Mapping[str, int]
+    """The fields that hold the names of outputs, for a task in whose pod nobody can derive them."""
     plans: Plans | None
     """Set if the items of another node are the elements of this node's value."""
 
@@ -272,6 +274,7 @@ def stand_alone(function: ExecutionFunction, name: str, partitions: tuple[FilePa
         (),
         {},
         {},
+        {},
         None,
     )
 
@@ -321,7 +324,7 @@ class _Columns:
     def _texts(self, column: str, form: Form) -> list[str]:
         values = self.domain.columns[column]
         writer, mark, _ = column.partition(":")
-        if mark:
+        if mark and column in self.domain.files:
             values = [self.names[writer] + str(value).removeprefix(writer) for value in values]
         return [_json(value) if form == "json" else shell_value(value) for value in values]
 
@@ -330,12 +333,13 @@ class _Columns:
 class _Shape:
     fields: Mapping[int, PlannedField]
     inputs: Mapping[int, int]
+    outputs: Mapping[str, int]
 
 
 def _shape(node: GraphNode, columns: Mapping[int, _Columns]) -> _Shape:
     """Return which fields of its items a node uses, and the field of each of its inputs by position."""
     if node.domain is None:
-        return _Shape({}, _once_fields(node))
+        return _Shape({}, _once_fields(node), {})
     own = columns[id(node.domain)]
     used: set[tuple[str, Form, int]] = set()
     fields: dict[int, PlannedField] = {}
@@ -355,7 +359,12 @@ def _shape(node: GraphNode, columns: Mapping[int, _Columns]) -> _Shape:
         if name not in named:
             position, _ = own.want(name, "text", taken)
             fields[position] = PlannedField(name)
-    return _Shape(fields, inputs)
+    outputs: dict[str, int] = {}
+    for output in node.outputs:
+        column = f"{node.id}:name:{output.variable}"
+        if column in node.domain.columns:
+            outputs[output.variable], _ = own.want(column, "text", set())
+    return _Shape(fields, inputs, outputs)
 
 
 def _once_fields(node: GraphNode) -> dict[int, int]:
@@ -404,6 +413,7 @@ def _planned(
             for b in graph.digraph.predecessors(node.id)
         },
         _needs(graph, node),
+        shape.outputs,
         None,
     )
 
@@ -542,8 +552,8 @@ def _compact_tables(
     by_name = {node.name: node for node in nodes}
     for node in nodes:
         for before, join in node.joins.items():
-            pair = by_name[before].table, node.table
-            if join == "barrier" and pair[0] and pair[1]:
+            pair = [table for table in (by_name[before].table, node.table) if table]
+            if join == "barrier" and len(pair) == 2:
                 waits = len(tables[pair[0]].partitions) * len(tables[pair[1]].partitions)
                 if waits > EXPLICIT_WAITS:
                     for name in pair:

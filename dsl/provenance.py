@@ -16,6 +16,34 @@ from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, p
 from dsl.reading import Parameter, Role
 
 
+def has_worker(draft: Draft) -> bool:
+    """Whether our program runs the task in its pod; a bare argv has to find everything in its environment."""
+    return draft.function.kind != "container"
+
+
+def check_bare(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    written: Sequence[Written],
+) -> None:
+    """Raise Rejected for what a task without our program cannot do; add the names of its outputs to its items."""
+    if each == "item" and domain and set(domain.sizes) - {1}:
+        message = f"{draft.id} is a container task, which takes one item per pod, and partitions hold {max(domain.sizes)}"
+        raise _rejected(draft, Code.PARTITION_SIZE, message, "remove size=, or make it a @task.shell")
+    if any(i.kind in ("one", "list", "file") or (i.kind == "dir" and i.written.domain) for i in inputs):
+        message = f"{draft.id} is a container task, which cannot look for its files"
+        raise _rejected(draft, Code.UNSUPPORTED, message, "make it a @task.shell")
+    if draft.options.retries and draft.reading.of(Role.OUT_DIR):
+        message = f"{draft.id} is a container task: what a failed attempt left in OUTPUT_DIR would stay there"
+        raise _rejected(draft, Code.UNSUPPORTED, message, "write an OUTPUT_FILE, or make it a @task.shell")
+    for file in written:
+        names = names_of(file)
+        if domain is not None and not file.many and names is not None:
+            domain.columns[f"{draft.id}:name:{file.variable}"] = names
+
+
 def source_files(domain: Domain) -> tuple[Written, ...]:
     """Return the file columns of a domain as files that nobody wrote."""
     return tuple(Written(None, domain, "item", column, column, ()) for column in domain.files)
@@ -256,8 +284,13 @@ def _input(
             return InputFiles(parameter.name, written, "list", upstream)
         if written.each == "partition":
             return InputFiles(parameter.name, written, "one", upstream)
-        kind = "slot" if written.writer is None else "file"
-        return InputFiles(parameter.name, written, kind, upstream, written.column, written.chain)
+        if written.writer is not None and not has_worker(draft):
+            return InputFiles(
+                parameter.name, written, "slot", upstream, _stored_column(draft, domain, written)
+            )
+        if written.writer is None:
+            return InputFiles(parameter.name, written, "slot", upstream, written.column)
+        return InputFiles(parameter.name, written, "file", upstream, written.column, written.chain)
     if written.domain is None:
         if not written.many:
             picked = written.chain if parameter.role is Role.IN_FILE else ()
@@ -285,7 +318,7 @@ def _stored_column(draft: Draft, domain: Domain, written: Written) -> str:
     assert written.domain
     column = f"{written.writer}:{written.variable}"
     names = names_of(written)
-    rows = domain.rows_in(written.domain)
+    rows = range(sum(domain.sizes)) if domain is written.domain else domain.rows_in(written.domain)
     if names is None or rows is None or written.each != "item":
         message = f"the files that {written.writer} writes are not known, one per item, before the DAG runs"
         raise _rejected(draft, Code.REPARTITION, message, "let it write one OUTPUT_FILE per item")
@@ -302,7 +335,7 @@ def _matching(
     name = parameter.name
 
     def means(written: Written) -> bool:
-        labels = {written.writer, written.passed_on_by} - {None}
+        labels = {label for label in (written.writer, written.passed_on_by) if label is not None}
         labels |= {nodes[label].function.name.rpartition(".")[2] for label in labels if label in nodes}
         return written.variable == name or name in labels
 

@@ -106,6 +106,8 @@ class _Resolver:
         arguments = self.arguments(draft, each, domain, upstreams)
         outputs = provenance.outputs_of(draft, each, domain, inputs, arguments)
         written = provenance.written_by(draft, each, domain, inputs, outputs)
+        if not provenance.has_worker(draft):
+            provenance.check_bare(draft, each, domain, inputs, written)
         folder = next((parameter.name for parameter in draft.reading.of(Role.OUT_DIR)), None)
         self.check_conditions(draft, each, domain)
         return GraphNode(

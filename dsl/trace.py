@@ -58,7 +58,15 @@ def of_dump(path: str, dump: str) -> Location:
     thread = threads[0] if crashed != dump else threads[-1]
     for name, line in re.findall(r'^  File "(.*)", line (\d+) in ', thread, re.MULTILINE):
         if name == path.encode("ascii", "backslashreplace").decode():
-            return Location(path, int(line), 1)
+            return _whole_line(path, int(line))
         if is_authored(path, name):
-            return Location(name, int(line), 1)
+            return _whole_line(name, int(line))
     return Location(path)
+
+
+def _whole_line(path: str, line: int) -> Location:
+    import linecache
+
+    text = linecache.getline(path, line)
+    indent = len(text) - len(text.lstrip())
+    return Location(path, line, indent + 1, len(text.rstrip()) + 1 if text.strip() else 0)

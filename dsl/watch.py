@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from rich.cells import cell_len
@@ -14,6 +16,7 @@ from dsl.engine.progress import LeafEvent
 from dsl.report import visible
 
 _BAR = 24
+_TAIL_BYTES, _TAIL_LINES = 4096, 5  # of a failed pod's log
 _GOOD = ("Succeeded", "Skipped", "Omitted")
 
 
@@ -176,15 +179,28 @@ def _bar(task: str, width: int, tally: Tally) -> Text:
 
 
 def failure(event: LeafEvent) -> Text:
-    """Return a line that says which pod failed, how, and where its log is."""
+    """Return a line that says which pod failed, how, and where its log is; below it the end of the log."""
     again = f", attempt {event.attempt}" if event.attempt > 1 else ""
     message = f": {visible(event.message)}" if event.message else ""
-    return Text.assemble(
+    text = Text.assemble(
         (visible(event.task), "bold"),
         f" ({visible(event.node)}{again}) ",
         (event.phase.lower(), "bold red"),
         f"{message}; log: {visible(str(event.log))}",
     )
+    for line in _last_lines(event.log):
+        text.append(f"\n  | {visible(line)}", style="dim")
+    return text
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line.replace("\t", "    ") for line in lines if line.strip()][-_TAIL_LINES:]
 
 
 def watcher(console: Console) -> Watch:

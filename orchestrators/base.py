@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hera.workflows import Container, Parameter, Script, Task
 
@@ -73,6 +73,12 @@ class ParallelExecutionOrchestrator(ABC):
         declared = [parameter.name for parameter in self.leaf.parameters()]
         arguments = [Parameter(name=n, value=v) for n, v in given.items() if n in declared and v is not None]
         return Task(name=name, template=str(template.name), arguments=arguments)
+
+
+def give(task: Task, values: Mapping[str, str]) -> None:
+    """Add arguments to a task: parameters of its template by name."""
+    before = task.arguments if isinstance(task.arguments, list) else []
+    task.arguments = [*before, *(Parameter(name=name, value=text) for name, text in values.items())]
 
 
 def partition_line(partition: FilePartition) -> str:

@@ -7,7 +7,7 @@ each node ends as it would in the explicit form.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hera.workflows import DAG, Parameter, Task
@@ -16,7 +16,7 @@ from hera.workflows import models as m
 from dsl import encode
 from dsl.graph import NodeValue
 from dsl.plan import Lane, Plan, PlannedNode
-from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.base import ParallelExecutionOrchestrator, give
 from orchestrators.leaf import INDEX, ITEMS, RESULT, reference, run_parameter, value_name
 from orchestrators.rules import Upstream, depends_of, done, upstream, when_of
 from orchestrators.wiring import Wiring, conjunction, test_expression
@@ -174,7 +174,7 @@ def lane_templates(
         name=f"{compact.lane.name}-partition",
         inputs=[Parameter(name=str(argument.name)) for argument in arguments],
         outputs=[_partition_output(compact, name) for name in _outputs(compact)],
-        tasks=_partition_tasks(compact, orchestrators, wiring),
+        tasks=[*_partition_tasks(compact, orchestrators, wiring)],
     )
     return [outer, inner]
 
@@ -291,16 +291,7 @@ def _partition_tasks(
         ]
         when = conjunction((when_of("all_success", phases), _condition(compact, node, wiring)))
         task.when = encode.tag(when) if when else None
-        for parameter, value in node.arguments.items():
-            if isinstance(value, NodeValue):
-                inner = wiring.by_id[value.node].name in members
-                name = wiring.by_id[value.node].name
-                text = (
-                    f"tasks['{name}'].outputs.parameters.{RESULT}"
-                    if inner
-                    else reference(f"{node.name}-{parameter}")
-                )
-                task.arguments.append(Parameter(name=value_name(parameter), value=encode.tag(text)))
+        give(task, dict(_values_inside(compact, node, wiring)))
         tasks.append(task)
     if not compact.ends_as_one:
         tasks.append(
@@ -309,6 +300,20 @@ def _partition_tasks(
             )
         )
     return tasks
+
+
+def _values_inside(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> Iterator[tuple[str, str]]:
+    """Yield the arguments of a node's task inside its lane that bring values of other nodes."""
+    for parameter, value in node.arguments.items():
+        if isinstance(value, NodeValue):
+            name = wiring.by_id[value.node].name
+            inside = any(member.name == name for member in compact.nodes)
+            text = (
+                f"tasks['{name}'].outputs.parameters.{RESULT}"
+                if inside
+                else reference(f"{node.name}-{parameter}")
+            )
+            yield value_name(parameter), encode.tag(text)
 
 
 def _may_skip_inside(compact: CompactLane, name: str, wiring: Wiring) -> bool:

@@ -176,11 +176,15 @@ class Leaf:
             return text
         return f"(len(split(inputs.parameters.{ITEMS}, ';')) > {position + 1} ? {text} : 'none')"
 
+    def slot(self, files: PlannedInput, position: int) -> str:
+        """Return the place of one source file below ROOT; our programs link it under its own name."""
+        return f"slots/{files.variable}/{position}/x"
+
     def _slots(self, files: PlannedInput) -> Iterator[Artifact]:
         prefix = "inputs/" if files.root == "inputs" else f"{WORKFLOW}/"
         for position in range(max((len(p.items) for p in self.node.partitions), default=0)):
             key = prefix + encode.tag(self.field(position, files.field or 0))
-            path = f"{ROOT}/slots/{files.variable}/{position}/x"
+            path = f"{ROOT}/{self.slot(files, position)}"
             yield _input(f"{files.variable}-{position}", path, key)
 
     def _key(self, files: PlannedInput) -> str:

@@ -95,7 +95,7 @@ class PythonParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             "values": forms,
             "inject": list(constants(node.arguments, RunValue)),
             "files": files,
-            "plans": node.plans and {"forms": list(node.plans.forms), "size": node.plans.size},
+            "plans": {"forms": list(node.plans.forms), "size": node.plans.size} if node.plans else None,
         }
 
     def _gathered(self) -> list[Artifact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from hera.workflows import (
@@ -23,7 +23,7 @@ from dsl.diagnostics import Diagnostic, Rejected
 from dsl.graph import NodeValue
 from dsl.names import object_name
 from dsl.plan import ItemTable, Plan, PlannedNode
-from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.base import ParallelExecutionOrchestrator, give
 from orchestrators.lanes import NOP, VERDICT, lane_task, lane_templates, make_lane, verdict_tasks
 from orchestrators.leaf import value_name
 from orchestrators.registry import orchestrator_of
@@ -31,6 +31,8 @@ from orchestrators.rules import depends_of, when_of
 from orchestrators.wiring import Wiring, conjunction
 from orchestrators.worker import program
 
+INLINE_BYTES = 50_000
+"""Up to here each template carries its program, so that it can be read alone; past it they share a parameter."""
 KINDS = {kind.__name__: kind for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate)}
 
 
@@ -58,7 +60,7 @@ def assemble(plan: Plan, kind: str = "Workflow") -> dict[str, Any]:
         for lane in lanes:
             if lane.nodes[-1] is node:
                 tasks += [lane_task(lane, wiring), *verdict_tasks(lane)]
-    templates: list[Any] = [DAG(name="main", tasks=tasks)]
+    templates: list[Any] = [DAG(name="main", tasks=[*tasks])]
     for lane in lanes:
         templates += lane_templates(plan, lane, orchestrators, wiring)
     templates += leaves
@@ -83,10 +85,8 @@ def _tasks(node: PlannedNode, orchestrator: ParallelExecutionOrchestrator, wirin
         task.depends = depends_of(rule, upstreams)
         when = conjunction((when_of(rule, upstreams), wiring.conditions(node, partition)))
         task.when = encode.tag(when) if when else None
-        for parameter, value in node.arguments.items():
-            if isinstance(value, NodeValue):
-                text = encode.tag(wiring.value(node, value, partition))
-                task.arguments.append(Parameter(name=value_name(parameter), value=text))
+        values = {p: v for p, v in node.arguments.items() if isinstance(v, NodeValue)}
+        give(task, {value_name(p): encode.tag(wiring.value(node, v, partition)) for p, v in values.items()})
     return tasks
 
 
@@ -108,7 +108,6 @@ def _verdict() -> Steps:
 
 def _workflow(plan: Plan, kind: str, templates: list[Any], tables: Iterable[ItemTable]) -> dict[str, Any]:
     name = object_name(plan.name)
-    named: Mapping[str, str] = {"generate_name": f"{name}-"} if kind == "Workflow" else {"name": name}
     arguments = [Parameter(name=name, value=default) for name, (default, _) in plan.parameters.items()]
     arguments += [Parameter(name=table.name, value=_lines(table)) for table in tables]
     notes = {"workflows.argoproj.io/title": plan.name} if plan.name != name else {}
@@ -117,7 +116,8 @@ def _workflow(plan: Plan, kind: str, templates: list[Any], tables: Iterable[Item
     if plan.tags:
         notes["workflows.argoproj.io/tags"] = ",".join(plan.tags)
     workflow = KINDS[kind](
-        **named,
+        name=None if kind == "Workflow" else name,
+        generate_name=f"{name}-" if kind == "Workflow" else None,
         entrypoint="main",
         arguments=arguments,
         parallelism=plan.parallelism,
@@ -137,13 +137,13 @@ def _lines(table: ItemTable) -> str:
 
 
 def _hoisted(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest with a program that several templates run held once, as a parameter."""
+    """Return the manifest with a program that many templates run held once, as a parameter."""
     spec = manifest["spec"]
     scripts = [template["script"] for template in spec["templates"] if "script" in template]
     for name in ("run.sh", "run.py"):
         text = program(name)
         users = [script for script in scripts if script["source"] == text]
-        if len(users) > 1:
+        if len(users) * len(text) > INLINE_BYTES:
             parameter = name.replace(".", "-")
             for script in users:
                 script["source"] = f"{{{{workflow.parameters.{parameter}}}}}"

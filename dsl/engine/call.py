@@ -65,6 +65,8 @@ def prepare(call: Call, shared: Globals, workflow: str, *, retried: bool) -> Pre
         TagError: a tag cannot be replaced.
     """
     template = call.template
+    if template.syntax_fault:
+        raise TagError(template.syntax_fault)
     local: dict[str, Any] = {"node.name": call.name, **call.local}
     if call.caller and call.task:
         local[f"{call.caller}.name"] = call.task

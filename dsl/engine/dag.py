@@ -17,7 +17,7 @@ from dsl.engine.definition import Task, Template
 from dsl.engine.depends import result_of
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import items_of
-from dsl.engine.node import BAD, COMPLETED, Node, view_of
+from dsl.engine.node import BAD, COMPLETED, FAILED_FAST, Node, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.scope import Scope, View
 from dsl.engine.tags import Document, MissingError, Mode, substitute
@@ -25,7 +25,7 @@ from dsl.engine.tags import Document, MissingError, Mode, substitute
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments", "withItems", "withParam", "withSequence")
+_LOOP_FIELDS = ("when", "arguments", "withParam", "withSequence", "withItems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class DagRun:
 
     def start(self) -> None:
         """Begin the tasks that wait for nothing."""
+        self.node.abort = self._abort
         target = str((self.prepared.body.get("dag") or {}).get("target") or "")
         plans: dict[str, DagPlan] = self.prepared.template.__dict__.setdefault("_plans", {})
         try:
@@ -224,7 +225,10 @@ class DagRun:
         node.task, node.template = task.name, self.engine.definition.called(task.raw)
         document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
         mode = Mode.LENIENT if _is_false(str(raw.get("when") or "")) else Mode.ALL
-        filled = [document.filled(scope.with_local(item.variables), mode) for item in items]
+        try:
+            filled = [document.filled(scope.with_local(item.variables), mode) for item in items]
+        except MissingError as missing:  # nothing else will ever define it
+            raise NodeFault(str(missing)) from None
         self.engine.add(node)
         self.nodes[task.name] = node
         self.unfinished[task.name] = len(items)
@@ -273,8 +277,20 @@ class DagRun:
         if not self.open:
             self._assess()
 
+    def _abort(self) -> None:
+        """The template fails fast, a child has failed and none is active any more."""
+        if not self.node.is_done:
+            self.engine.finish(self.node, "Failed", FAILED_FAST)
+
     def _assess(self) -> None:
         """Derive the phase from the targets; a target that nothing reaches leaves the DAG running for ever."""
+        if self.node.is_done:
+            return
+        try:
+            _ = [self.scope_of(self.tasks[name]) for name in self.plan.targets if name in self.nodes]
+        except NodeFault as wrong:  # Argo reads a target's variables once more
+            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            return
         reached = self._reached()
         phase = "Succeeded"
         fails_fast = (self.prepared.body.get("dag") or {}).get("failFast") is not False
@@ -320,6 +336,7 @@ class DagRun:
         views = Views(self.nodes, frozenset(self.nodes), self.engine.workflow)
         scope = Scope(None, self.prepared.scope.local, "tasks", views)
         try:
+            _ = [views[name] for name, node in self.nodes.items() if node.type == "TaskGroup"]
             outputs, artifacts = template_outputs(self.prepared, scope)
         except (TagError, NodeFault) as wrong:
             self.engine.fail(self.node, self.prepared.call, str(wrong))

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from dsl.engine.depends import Dependencies, dependencies_of
-from dsl.engine.tags import Document
+from dsl.engine.expression import compiled
+from dsl.engine.grammar import SyntaxFault
+from dsl.engine.tags import Document, parts
 
 JsonObject = dict[str, Any]
 KINDS = ("container", "script", "suspend", "dag", "steps")
@@ -22,6 +24,14 @@ FOREIGN_KINDS = ("containerSet", "resource", "http", "data", "plugin")
 NODE_TYPES = {"container": "Pod", "script": "Pod", "suspend": "Suspend", "dag": "DAG", "steps": "Steps"}
 _RESULT = re.compile(r"""(?:tasks|steps)(?:\.([\w-]+)|\[\\?['"]([\w-]+)\\?['"]\])\.outputs.result""")
 _LOOPS = ("withItems", "withParam", "withSequence")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 class Refused(ValueError):
@@ -107,6 +117,24 @@ class Template:
     def shows_all_inputs(self) -> bool:
         """Whether a tag names the list of all inputs."""
         return re.search(r"\{\{\s*inputs\.parameters\s*\}\}", json.dumps(self.raw)) is not None
+
+    @cached_property
+    def syntax_fault(self) -> str:
+        """Return what is wrong with the first expression tag that cannot be parsed, `""` when all can."""
+        for text in _texts(self.raw):
+            for kind, body in parts(text) if "{{=" in text else ():
+                try:
+                    if kind == "expression":
+                        compiled(body)
+                except SyntaxFault as wrong:
+                    return f"failed to evaluate expression: {wrong}"
+        return ""
+
+    @cached_property
+    def exports(self) -> bool:
+        """Whether an output has a `globalName`."""
+        outputs = self.raw.get("outputs") or {}
+        return any(o.get("globalName") for key in ("parameters", "artifacts") for o in outputs.get(key) or [])
 
     @cached_property
     def read_results(self) -> frozenset[str]:

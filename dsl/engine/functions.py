@@ -136,8 +136,22 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "first": lambda xs: xs[0] if xs else None, "last": lambda xs: xs[-1] if xs else None,
     "take": lambda xs, n: xs[: int(n)], "get": _get, "reverse": lambda xs: xs[::-1], "sort": _sort,
     "flatten": _flatten, "uniq": _unique, "concat": lambda *lists: [x for xs in lists for x in xs],
+    "jsonpath": lambda text, path: _jsonpath(text, path),
     "toJson": gojson.dumps, "asInt": _as_int, "asFloat": _float,
 }  # fmt: skip
+
+
+def _jsonpath(text: str, path: str) -> Any:
+    """The plain forms of a JSON path: `$.a.b`, `$['a']`, `$.a[0]`, `$.a[*].b`."""
+    found: list[Any] = [gojson.loads(text)]
+    is_list = False
+    for name, quoted, index in re.findall(r"""\.([\w-]+)|\[['"]([^'"]*)['"]\]|\[(\*|-?\d+)\]""", path):
+        if index == "*":
+            is_list = True
+            found = [x for value in found for x in (value.values() if isinstance(value, Mapping) else value)]
+        else:
+            found = [value[int(index)] if index else value[name or quoted] for value in found]
+    return found if is_list else found[0]
 
 
 def _indented(value: object) -> str:

@@ -1,7 +1,7 @@
 """Hooks on tasks, steps and loops: `hooks.<name>` with their expressions, `hooks.exit` and `onExit`.
 
 Source: workflow/controller/hooks.go and exit_handler.go (v4.1.2). Argo looks at an expression whenever it reconciles; here
-it is looked at when the node has ended, and for Running when it has run as a pod, a DAG or steps.
+it is looked at when the node has ended, and for Running when it has run for a while. Argo misses the end of a suspend node.
 """
 
 from __future__ import annotations
@@ -111,9 +111,9 @@ def _is_true(expression: str | None, scope: Scope, default: bool) -> bool:
 
 def _applies(engine: Engine, node: Node, task: Task, hook: Mapping[str, Any], scope: Scope) -> bool:
     expression = str(hook.get("expression") or "")
-    if _is_true(expression, scope, False):
+    if node.type != "Suspend" and _is_true(expression, scope, False):
         return True
-    was_seen_running = node.type not in ("Suspend", "Skipped")
+    was_seen_running = node.type not in ("Suspend", "Skipped") or node.finished - node.started > 0.5
     name = f"{scope.prefix}.{task.name}.status"
     running = _HookScope(scope, {name: "Running"})
     return was_seen_running and _is_true(expression, running, False)

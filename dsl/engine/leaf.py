@@ -260,7 +260,7 @@ def _collected(job: LeafJob, places: Places, layout: Layout, code: int, stdout: 
     moved = _moved_to_storage(job, layout)
     result.kept = (*kept, *moved)
     if job.keeps_stdout:
-        result.result = stdout.decode("utf-8", "replace").removesuffix("\n")
+        result.result = stdout.decode("utf-8", "replace")
     if job.group.stopped:
         return LeafResult("Failed", job.group.stopped, str(code) if code else None, outputs=result.outputs)
     if faults and code == 0:
@@ -282,7 +282,7 @@ def _read_parameter(
         text = place.read_bytes().decode("utf-8", "replace")
         result.outputs[name] = text.removesuffix("\n")
     except IsADirectoryError:
-        result.outputs[name] = None
+        result.outputs[name] = ""
         to = f"/var/run/argo/outputs/parameters/{path}"
         fault = f"main: Error (exit code 64): failed to copy {path} to {to}: write {to}: copy_file_range: is a directory"
         result.message, result.phase = fault, "Failed"

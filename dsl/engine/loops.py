@@ -137,14 +137,15 @@ def _item(value: Any) -> Item:
         text = "true" if value else "false"
         return Item({"item": text}, text)
     text = str(value)
-    label = text if isinstance(value, _Number) else _json(text)[1:-1]
+    label = text if isinstance(value, _Number) else _field(text)
     return Item({"item": text}, _clean(label))
 
 
 def _field(value: Any) -> str:
     """The text of a map's value: a string as in JSON without its quotes, anything else as JSON."""
-    text = _json(value)
-    return text[1:-1] if isinstance(value, str) and not isinstance(value, _Number) else text
+    if isinstance(value, str) and not isinstance(value, _Number):
+        return json.dumps(value, ensure_ascii=False)[1:-1]
+    return _json(value)
 
 
 def _json(value: Any) -> str:

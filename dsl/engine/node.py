@@ -16,6 +16,7 @@ from dsl.engine.scope import View
 COUNTED = ("Pod", "Steps", "DAG")
 COMPLETED = ("Succeeded", "Failed", "Error")
 BAD = ("Failed", "Error")
+FAILED_FAST = "template has failed or errored children and failFast enabled"
 
 
 class NodeFault(ValueError):
@@ -60,7 +61,11 @@ class Node:
     finished: float = 0.0
     ran: bool = False
     branch: tuple[str, ...] | None = None
+    exports: Mapping[str, Any] = field(default_factory=dict)
     limit: int = 0
+    fails_fast: bool = False
+    bad: int = 0
+    abort: Callable[[], None] | None = None
     active: int = 0
     waiting: list[tuple[tuple[int, ...], int, Callable[[], None]]] = field(default_factory=list)
     done: Callable[[Node], None] | None = None

@@ -36,7 +36,7 @@ class Group:
         seconds: float | None,
         reason: str,
     ) -> tuple[int, bytes]:
-        """Run to the end; return the exit code (128 + signal when killed) and the last 256 KiB of stdout.
+        """Run to the end; return the exit code (128 + signal when killed) and the last 256 KiB of stdout, without one final newline.
 
         After `seconds` the group is stopped with `reason`. What the process left behind in its group is killed.
 
@@ -109,5 +109,7 @@ def _copy(source: IO[bytes] | None, log: IO[bytes], tail: bytearray) -> None:
             log.flush()
             tail += chunk
             if len(tail) > 2 * KEPT:
-                del tail[:-KEPT]
+                del tail[: -KEPT - 1]
+    if tail.endswith(b"\n"):
+        del tail[-1:]
     del tail[:-KEPT]

@@ -34,7 +34,7 @@ def _reasons(definition: Definition) -> Iterator[str]:
             yield f"valueFrom of workflow parameter {parameter.get('name')}"
     yield from _volume_reasons(spec.get("volumes") or [])
     for template in _reachable(definition):
-        yield from _template_reasons(template)
+        yield from _template_reasons(template, spec.get("activeDeadlineSeconds") is not None)
 
 
 def _reachable(definition: Definition) -> list[Template]:
@@ -62,7 +62,7 @@ def _calls(template: Template) -> list[Task]:
     return [*template.tasks.values(), *(step for group in template.groups for step in group)]
 
 
-def _template_reasons(template: Template) -> Iterator[str]:
+def _template_reasons(template: Template, has_deadline: bool) -> Iterator[str]:
     raw, name = template.raw, template.name
     if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
         yield f"{template.kind or 'empty'} template {name}"
@@ -71,7 +71,7 @@ def _template_reasons(template: Template) -> Iterator[str]:
         yield f"semaphores of template {name}"
     if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
         yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
-    if template.kind == "suspend" and not (raw.get("suspend") or {}).get("duration"):
+    if template.kind == "suspend" and not (raw.get("suspend") or {}).get("duration") and not has_deadline:
         yield f"suspend without duration of template {name}"
     for parameter in template.inputs:
         if parameter.get("valueFrom"):

@@ -82,7 +82,7 @@ class _States:
         if not phases:
             above = [caller for caller in self.callers.get(name, []) if caller not in seen]
             phases = [self.of(caller, (*seen, name)) for caller in above]
-        return max(phases, key=_rank, default="Omitted")
+        return max(phases, key=_rank, default="Succeeded")
 
 
 def _value(template: Template, nodes: list[Node]) -> Any:

@@ -71,6 +71,7 @@ class RetryRun:
         try:
             stop = self._reason_to_stop(attempt)
         except ValueError as wrong:
+            attempt.phase, attempt.message = "Error", str(wrong)
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
         if stop is not None:

@@ -20,7 +20,7 @@ from dsl.engine.clock import seconds_of
 from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
 from dsl.engine.leaf import LeafJob, LeafResult, Leaves, Places
-from dsl.engine.node import COMPLETED, COUNTED, Node
+from dsl.engine.node import BAD, COMPLETED, COUNTED, Node
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
@@ -107,6 +107,8 @@ class Engine:
     def call(self, call: Call) -> None:
         """Begin a call, now or when the parallelism of what it stands in allows."""
         boundary = call.boundary
+        if boundary and boundary.fails_fast and boundary.bad:
+            return
         if boundary and boundary.limit and boundary.active >= boundary.limit:
             heapq.heappush(boundary.waiting, (call.order, next(self._tickets), partial(self._begin, call)))
         else:
@@ -157,6 +159,8 @@ class Engine:
             inputs=prepared.inputs,
             started=time.time(),
         )
+        if prepared.template.exports:
+            node.exports = prepared.body.get("outputs") or {}
         return self.add(node)
 
     def add(self, node: Node) -> Node:
@@ -175,6 +179,7 @@ class Engine:
         kind = prepared.template.kind
         limit = prepared.body.get("parallelism")
         node.limit = int(limit) if limit is not None and kind in ("dag", "steps") else 0
+        node.fails_fast = prepared.body.get("failFast") is True
         if kind == "dag":
             self.later(DagRun(self, prepared, node).start)
         elif kind == "steps":
@@ -207,19 +212,25 @@ class Engine:
         self._export(node)
         if node.boundary and node.type in COUNTED:
             node.boundary.active -= 1
+            node.boundary.bad += phase in BAD
             self._release(node.boundary)
         if node.done:
             self.later(partial(node.done, node))
 
     def _release(self, boundary: Node) -> None:
+        if boundary.fails_fast and boundary.bad:
+            boundary.waiting.clear()
+            if not boundary.active and boundary.abort and not boundary.is_done:
+                self.later(boundary.abort)
+            return
         while boundary.waiting and (not boundary.limit or boundary.active < boundary.limit):
             heapq.heappop(boundary.waiting)[2]()
 
     def _export(self, node: Node) -> None:
         """Make outputs with a `globalName` outputs of the workflow."""
-        if node.template is None or node.type == "Retry" or not node.has_outputs:
+        declared = node.exports
+        if not declared or node.type == "Retry" or not node.has_outputs:
             return
-        declared = node.template.raw.get("outputs") or {}
         for parameter in declared.get("parameters") or []:
             value = node.outputs.get(str(parameter["name"]))
             if parameter.get("globalName") and value is not None:
@@ -270,6 +281,9 @@ class Engine:
     # --- suspend ---
 
     def _suspend(self, prepared: Prepared, node: Node) -> None:
+        if not prepared.body["suspend"].get("duration"):
+            self._suspended.add(node)
+            return
         try:
             duration = seconds_of(str(prepared.body["suspend"].get("duration", "")))
         except ValueError as wrong:
@@ -296,6 +310,7 @@ class Engine:
             if source.get("supplied") is None and value is None:
                 continue
             if value is None:
+                node.outputs[name] = None
                 self.fail(
                     node,
                     prepared.call,

@@ -15,7 +15,7 @@ from dsl.engine.condition import ConditionError, is_true
 from dsl.engine.definition import Task
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import Item, items_of
-from dsl.engine.node import BAD, Node, aggregated, view_of
+from dsl.engine.node import BAD, FAILED_FAST, Node, aggregated, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.scope import Scope, View
 from dsl.engine.tags import Document, MissingError, Mode, substitute
@@ -65,6 +65,7 @@ class StepsRun:
 
     def start(self) -> None:
         """Begin the next group, or end."""
+        self.node.abort = self._abort
         self.index += 1
         groups = self.prepared.template.groups
         if self.index == len(groups):
@@ -115,14 +116,13 @@ class StepsRun:
         if template:
             for name, count in self.engine.definition.leaf_counts(template.name).items():
                 self.engine.progress.expected(name, count * len(items))
+        try:
+            filled = [document.filled(self.scope.with_local(item.variables), mode) for item in items]
+        except MissingError as missing:  # nothing else will ever define it
+            raise NodeFault(str(missing)) from None
         return [
-            (
-                step,
-                f"{step.name}({index}:{item.label})",
-                {**raw, **document.filled(self.scope.with_local(item.variables), mode)},
-                index,
-            )
-            for index, item in enumerate(items)
+            (step, f"{step.name}({index}:{item.label})", {**raw, **new}, index)
+            for index, (item, new) in enumerate(zip(items, filled, strict=True))
         ]
 
     def _resolved(self, step: Task) -> dict[str, Any]:
@@ -205,7 +205,16 @@ class StepsRun:
 
     # --- ends ---
 
+    def _abort(self) -> None:
+        """The template fails fast, a child has failed and none is active any more."""
+        if not self.node.is_done:
+            self._set_branch("Failed")
+            self.engine.finish(self.group, "Failed", FAILED_FAST)
+            self.engine.finish(self.node, "Failed", FAILED_FAST)
+
     def _group_ended(self) -> None:
+        if self.node.is_done:
+            return
         if self.fault:
             self._group_failed(self.fault)
             return

@@ -28,6 +28,7 @@ class WorkflowRun:
         self.main: Node | None = None
         self.exit: Node | None = None
         self.hooks = 0
+        self.seen: set[str] = set()
         self.started = time.time()
 
     def outcome(self) -> Outcome:
@@ -46,6 +47,9 @@ class WorkflowRun:
         message = self.main.message if phase in BAD else ""
         if self.main.fault and self.main.phase == "Error":
             message = f"error in entry template execution: {self.main.fault}"
+        self.engine.globals.set("workflow.status", phase)
+        self._start_hooks()
+        self.engine.run_until_quiet(lambda: not self.hooks)
         if not self._run_exit(phase):
             return self._stuck()
         if self.exit and self.exit.phase in BAD and phase == "Succeeded":
@@ -86,13 +90,14 @@ class WorkflowRun:
     # --- hooks ---
 
     def _start_hooks(self) -> None:
-        """Start the workflow's hooks whose expression holds while it runs."""
+        """Start the workflow's hooks whose expression holds now and that have not run yet."""
         for name, hook in (self.spec.get("hooks") or {}).items():
-            if name == "exit" or not self._holds(str(hook.get("expression") or "")):
+            if name == "exit" or name in self.seen or not self._holds(str(hook.get("expression") or "")):
                 continue
             template = self.engine.definition.called(hook)
             if template is None:
                 raise Refused(f"template name '{hook.get('template')}' undefined")
+            self.seen.add(name)
             self.hooks += 1
             self.engine.call(
                 self._call(template, f".hooks.{name}", hook.get("arguments") or {}, self._hook_ended)
@@ -132,7 +137,7 @@ class WorkflowRun:
         """The list of failed nodes as Argo gives it: JSON inside a JSON string, `"null"` when nothing failed."""
         failed = [
             {
-                "displayName": "main" if node.path == "main" else node.path.rsplit("/", 1)[-1],
+                "displayName": self.engine.workflow if node.path == "main" else node.path.rsplit("/", 1)[-1],
                 "message": node.message,
                 "templateName": node.template.name if node.template else "",
                 "phase": node.phase,

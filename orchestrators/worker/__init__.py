@@ -4,15 +4,24 @@ They are real files with tests of their own. A manifest carries each without its
 runs them.
 """
 
+import re
 from functools import lru_cache
 from importlib.resources import files
+
+_DOCSTRING = re.compile(r'^ *r?"""(?:[^"]|"(?!""))*"""\n', re.MULTILINE)
+_INDENT = re.compile(r"^(?: {4})+", re.MULTILINE)
 
 
 @lru_cache
 def program(name: str) -> str:
-    """Return the text of `run.sh` or `run.py` without blank lines and whole-line comments.
+    """Return the text of `run.sh` or `run.py` without comments, blank lines and, in Python, docstrings.
 
-    Raises FileNotFoundError for a file that is not there.
+    One blank per level is its indentation: a manifest holds a copy per template. Raises FileNotFoundError for a
+    file that is not there.
     """
-    lines = files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    if name.endswith(".py"):
+        text = _DOCSTRING.sub("", text)
+    lines = text.splitlines(keepends=True)
+    text = "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return _INDENT.sub(lambda found: " " * (len(found[0]) // 4), text)

@@ -18,7 +18,6 @@ UNSHOWN = {
     Code.FILE_NOT_FOUND: "there is no file to show",
     Code.FILE_UNREADABLE: "Markdown is UTF-8 and cannot hold other bytes",
     Code.LOAD_TIMEOUT: "it would take its time; tests/load has one",
-    Code.ORCHESTRATOR_REFUSED: "what ships refuses nothing that the models let through",
 }
 INPUTS = [
     *("data/a.tif", "data/b.tif", "data/c.tif"),

@@ -96,7 +96,11 @@ def interrupted(number):
     Path("flow.py").write_text(
         "import os, time\nopen('pid', 'w').write(f'{os.getpid()}\\n')\ntime.sleep(60)\n"
     )
-    command = [sys.executable, "-m", "dsl", "validate", "flow.py"]
+    return interrupted_at_work(number, "validate")
+
+
+def interrupted_at_work(number, name):
+    command = [sys.executable, "-m", "dsl", name, "flow.py"]
     parent = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 20
     while not (Path("pid").exists() and Path("pid").read_text().endswith("\n")):
@@ -120,6 +124,15 @@ def test_an_interrupt_is_130_and_leaves_no_child(here):
 
 def test_a_termination_is_143_and_leaves_no_child(here):
     assert interrupted(signal.SIGTERM) == 143
+
+
+def test_an_interrupted_run_is_130_and_leaves_no_process(here):
+    Path("flow.py").write_text(
+        "from dsl import DAG, task\n\n\n@task\ndef hang():\n"
+        f"    import os, time\n    open({str(here / 'pid')!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
+        "    time.sleep(60)\n\n\nwith DAG('hanging'):\n    hang()\n"
+    )
+    assert interrupted_at_work(signal.SIGINT, "run") == 130
 
 
 def test_our_own_mistake_is_101_with_a_report_to_send(here):

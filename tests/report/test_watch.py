@@ -7,7 +7,7 @@ from rich.console import Console
 
 from dsl.engine.progress import LeafEvent
 from dsl.report import console
-from dsl.watch import Lines, Screen, closing, watcher
+from dsl.watch import Lines, Screen, closing, failure, watcher
 
 
 def event(phase, attempt=1, message=""):
@@ -33,6 +33,19 @@ def test_lines_tell_failures_and_what_is_done():
     assert stream.getvalue().splitlines() == [
         "warp (main/warp(0)) failed: [red]no\\x1b; log: logs/warp.log",
         "warp: 3/3, 1 skipped, 1 retry",
+    ]
+
+
+def test_a_failure_shows_the_end_of_its_log(tmp_path):
+    log = tmp_path / "warp.log"
+    log.write_bytes(b"".join(b"line %d\n" % number for number in range(2000)) + b"\x1b[2J\xff\n")
+    failed = LeafEvent("warp", "main/warp", 1, "Failed", "", 0.5, log)
+    assert failure(failed).plain.splitlines()[1:] == [
+        "  | line 1996",
+        "  | line 1997",
+        "  | line 1998",
+        "  | line 1999",
+        "  | \\x1b[2J\ufffd",
     ]
 
 

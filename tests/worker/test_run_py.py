@@ -581,14 +581,15 @@ def test_a_partition_gets_one_line_as_a_value_and_several_as_a_list(pod, text, f
 @pytest.mark.parametrize(
     ("gathered", "values"),
     [
-        (["2 30\n3 40", "0 10\n1 20", ""], [10, 20, 30, 40]),
-        (['10 "a\\nb"', '9 {"k":1}'], [{"k": 1}, "a\nb"]),
+        (["0 10\n1 20", "", "2 30\n3 40"], [10, 20, 30, 40]),
+        (['9 {"k":1}', '10 "a\\nb"'], [{"k": 1}, "a\nb"]),
+        (["0 1\n1 2", "0 3\n1 4"], [1, 2, 3, 4]),
         ([{"k": 1}, [2]], [{"k": 1}, [2]]),
         (['{"k":1}', "7", '"5"', "null"], [{"k": 1}, 7, "5", None]),
         ([], []),
     ],
 )
-def test_a_gather_is_a_flat_list_in_the_order_of_items(pod, gathered, values):
+def test_a_gather_is_a_flat_list_in_the_order_of_partitions(pod, gathered, values):
     pod.file("values/sizes", json.dumps(gathered))
     pod.succeed("def f(sizes): return sizes", each="all", values={"sizes": "gather"})
     assert json.loads((pod.root / "result").read_text()) == values

@@ -1,0 +1,107 @@
+"""Container tasks: an argv that the image runs as it is; `$(NAME)` in it is a variable, as in Kubernetes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from hera.workflows import Container, Env, Script, Task
+from hera.workflows import models as m
+
+from dsl import encode
+from dsl.function import Volume
+from dsl.graph import Argument, Constant, Field, NodeValue, RunParameter
+from dsl.partition import FilePartition
+from dsl.plan import PlannedInput, shell_value
+from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.leaf import ROOT, Leaf, reference, run_parameter, value_name
+from orchestrators.shell import gathered, value_of_line
+
+_VARIABLE = re.compile(r"(\$\([A-Za-z_][A-Za-z0-9_]*\))")
+
+
+@dataclass(frozen=True, slots=True)
+class _BareLeaf(Leaf):
+    """A leaf in whose pod nobody renames files: a slot has the suffix that all its files share."""
+
+    def slot(self, files: PlannedInput, position: int) -> str:
+        field = files.field or 0
+        suffixes = {PurePosixPath(item[field]).suffix for p in self.node.partitions for item in p.items}
+        suffix = next(iter(suffixes)) if len(suffixes) == 1 else ""
+        plain = suffix if re.fullmatch(r"\.[A-Za-z0-9]+", suffix) else ""
+        return f"slots/{files.variable}/{position}/input{plain}"
+
+    def volumes(self) -> tuple[list[m.Volume], list[m.VolumeMount]]:
+        volumes, mounts = Leaf.volumes(self)
+        # Nobody makes the folder of results: mounting a part of the pod's own folder there does.
+        return volumes, [*mounts, m.VolumeMount(name="argosy", mount_path=f"{ROOT}/out", sub_path="out")]
+
+
+class ContainerParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
+    """Expands an execution function whose `command` is an argv."""
+
+    def create_execution_template(self) -> Container:
+        """Return a container template. Raises ValueError without an image, or on a volume storage."""
+        node = self.node
+        if not node.function.options.image:
+            raise ValueError(f"{node.id} needs an image")
+        if not isinstance(node.function.command, tuple):
+            raise ValueError(f"{node.id} needs a command, the words that the image runs")
+        if isinstance(self.leaf.storage, Volume):
+            raise ValueError(f"{node.id} is a container task, which needs DAG(storage=Artifacts())")
+        self.leaf = _BareLeaf(node, self.leaf.storage)
+        env = [*self.leaf.environment(), *(Env(name=name, value=value) for name, value in self._variables())]
+        known = {str(variable.name) for variable in env}
+        first, *rest = (_word(word, known) for word in node.function.command)
+        return Container(**self.leaf.common(), command=[first], args=rest or None, env=env)
+
+    def _create_tasks_from_partitions(
+        self, partitions: Sequence[FilePartition], template: Container | Script
+    ) -> list[Task]:
+        return [self.partition_task(partition, template) for partition in partitions]
+
+    def _variables(self) -> Iterator[tuple[str, str]]:
+        node = self.node
+        yield "INDEX", self.leaf.partition
+        yield "ATTEMPT", "{{= int(retries) + 1 }}" if node.function.options.retries else "1"
+        for files in node.inputs:
+            place = self.leaf.folder(files) if files.kind == "dir" else self.leaf.slot(files, 0)
+            yield files.variable, f"$(ARGOSY_ROOT)/{place}"
+        for output in node.outputs:
+            position = node.output_fields.get(output.variable)
+            if position is None:
+                name = encode.kubelet_literal("".join(text for _, text in output.template))
+            else:
+                name = encode.tag(encode.kubelet(self.leaf.field(0, position)))
+            yield output.variable, f"$(ARGOSY_ROOT)/out/{name}"
+        if node.output_dir:
+            yield node.output_dir, "$(ARGOSY_ROOT)/out"
+        for position, field in enumerate(node.fields):
+            if field.variable:
+                yield field.variable, encode.tag(encode.kubelet(self.leaf.field(0, position)))
+        for name, argument in node.arguments.items():
+            if not isinstance(argument, Field):
+                yield name, self._text(name, argument)
+
+    def _text(self, name: str, argument: Argument) -> str:
+        """Return the text of an argument for the kubelet, or the tag that gives it."""
+        if isinstance(argument, Constant):
+            return encode.kubelet_literal(shell_value(argument.value))
+        if isinstance(argument, RunParameter):
+            raw = run_parameter(argument.name)
+            return encode.tag(encode.kubelet(raw if argument.is_text else encode.shell_text(raw)))
+        if not isinstance(argument, NodeValue):
+            raise ValueError(f"{self.node.id}: {name} cannot be a variable of a container task")
+        raw = reference(value_name(name))
+        if argument.form == "gather":
+            return encode.tag(encode.kubelet(gathered(raw)))
+        text = value_of_line(raw) if argument.form == "line" else raw
+        return encode.tag(encode.kubelet(f"({raw} == '' ? '' : {encode.shell_text(text)})"))
+
+
+def _word(word: str, known: set[str]) -> str:
+    """Return one word of an argv as the kubelet reads it: known variables stay, all else is itself."""
+    parts = _VARIABLE.split(word)
+    return "".join(part if part[2:-1] in known else encode.kubelet_literal(part) for part in parts)

@@ -1,0 +1,110 @@
+import pytest
+
+from dsl.engine.expression import ExpressionError, compiled
+from dsl.engine.gojson import dumps, loads, sprint
+from dsl.engine.grammar import SyntaxFault
+from dsl.engine.scope import Globals, Scope
+from dsl.engine.tags import MissingError, Mode, TagError, substitute
+
+KNOWN = {
+    "tasks": {
+        "empty": {"outputs": {"parameters": "[]"}},
+        "a-b": {"status": "Succeeded", "outputs": {"parameters": {"r": "x"}}},
+        "bad": {"status": "Failed"},
+    },
+    "inputs": {"parameters": {"list": '["a","b"]', "n": "3"}},
+    "item": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("type(tasks.empty.outputs.parameters) == 'string' ? '[]' : tasks.empty.outputs.parameters['p']", "[]"),
+        ("fromJSON(inputs.parameters.list)[int(item)]", "b"),
+        ("toJson(filter(0..3, not (string(#) in ['1', '2'])))", "[0,3]"),
+        ("join(map(fromJSON(inputs.parameters.list), replace(#, 'a', '\\\\')), '\\n')", "\\\nb"),
+        ("tasks['bad'].status == 'Succeeded' ? tasks['bad'].outputs.parameters.r : 'D'", "D"),
+        ("tasks.bad.outputs?.parameters?.r ?? 'D'", "D"),
+        ("tasks['a-b'].outputs?.parameters?.r ?? 'D'", "x"),
+        ("map(1..2, sum(map(1..#, # * 10)))", [10, 30]),
+        ("count(['a', 'b', 'a'], # == 'a') >= 2 && any([1], # > 0) && none([1], # > 1)", True),
+        ("[1, 2, 3][1:]", [2, 3]),
+        ("[1, 2, 3][-1]", 3),
+        ("'abc'[:2]", "ab"),
+        ("2 ** 3 + 7 % 4", 11.0),
+        ("1 / 2", 0.5),
+        ("'a' not in ['b'] and 'k' in {'k': 1}", True),
+        ("len(inputs.parameters.list | fromJSON())", 2),
+        ("asInt('7') + asInt('1')", 8),
+        ("asFloat('1.5')", 1.5),
+        ("get({'a': 1}, 'b') ?? 'none'", "none"),
+        ("trimPrefix('abc', 'a') + trimSuffix('abc', 'c')", "bcab"),
+        ("hasPrefix('abc', 'a') && hasSuffix('abc', 'c')", True),
+        ("split('a,b', ',')", ["a", "b"]),
+        ("sprig.upper('a') + sprig.default('d', '')", "Ad"),
+        ("string(fromJSON('1000000')) + string(fromJSON('1.5'))", "1e+061.5"),
+        ("let x = 2; x + 1", 3),
+        ("filter([{'n': 1}, {'n': 2}], .n > 1)[0].n", 2),
+        ("reduce(1..4, #acc + #)", 10),
+    ],
+)
+def test_an_expression_has_the_value_that_expr_gives_it(source, value):
+    assert compiled(source).value(KNOWN) == value
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("1 +", "unexpected token EOF (1:3)\n | 1 +\n | ..^"),
+        ("((", "unexpected token EOF (1:2)\n | ((\n | .^"),
+        ("nope(1)", "unknown name nope (1:1)\n | nope(1)\n | ^"),
+    ],
+)
+def test_a_text_that_is_no_expression_is_shown_with_a_caret(source, message):
+    with pytest.raises(SyntaxFault) as raised:
+        compiled(source)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("source", ["tasks.bad.outputs.parameters.r", "unknown", "[1][5]", "1 + 'a'", "fromJSON('[')"])
+def test_what_has_no_value_raises(source):
+    with pytest.raises(ExpressionError):
+        compiled(source).value(KNOWN)
+
+
+def test_numbers_and_texts_are_written_as_go_writes_them():
+    assert dumps({"b": 2.0, "a": "<é\n>"}) == '{"a":"\\u003cé\\n\\u003e","b":2}'
+    assert [sprint(x) for x in (1.0, 1e6, 1e-5, 123456.5, True, None, [1, "a"])] == [
+        "1", "1e+06", "1e-05", "123456.5", "true", "<nil>", "[1 a]",
+    ]  # fmt: skip
+    assert loads(" [1] ") == [1.0]
+    with pytest.raises(ValueError, match="invalid character 'h' looking for beginning of value"):
+        loads("hello")
+
+
+def scope():
+    return Scope(Globals({"workflow.name": "wf"}), {"inputs.parameters.x": "{{workflow.name}}", "inputs.parameters.k": "name"})
+
+
+def test_a_value_that_holds_a_tag_is_filled_by_the_next_pass():
+    assert substitute("<{{inputs.parameters.x}}>", scope()) == "<wf>"
+    assert substitute("<{{workflow.{{inputs.parameters.k}}}}>", scope()) == "<wf>"
+    assert substitute("{{ jinja }} {{=item + 1}} {{", scope()) == "{{ jinja }} {{=item + 1}} {{"
+
+
+def test_a_strict_pass_insists_on_other_nodes_or_on_everything():
+    with pytest.raises(MissingError, match=r"failed to resolve \{\{tasks.a.status\}\}"):
+        substitute("{{tasks.a.status}}", scope(), Mode.NODES)
+    with pytest.raises(MissingError, match="tasks.a.status is missing"):
+        substitute("{{= tasks.a.status}}", Scope(None, {}, "tasks", {}), Mode.NODES)
+    assert substitute("{{item}}", scope(), Mode.NODES) == "{{item}}"
+    with pytest.raises(MissingError):
+        substitute("{{item}}", scope(), Mode.ALL)
+
+
+def test_control_characters_pass_through_expressions_only():
+    known = Scope(Globals({}), {"inputs.parameters.x": "\x1b"})
+    assert substitute("{{= inputs.parameters.x }}", known) == "\x1b"
+    with pytest.raises(TagError, match="invalid JSON"):
+        substitute("{{inputs.parameters.x}}", known)
