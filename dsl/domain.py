@@ -16,6 +16,7 @@ from itertools import accumulate
 from dsl.author import Element
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
+from dsl.encode import json_text
 from dsl.location import Location
 from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight
 from dsl.source import Division, Repartition, Source, Table, as_bytes, as_regex
@@ -71,6 +72,12 @@ class Domain:
 def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
     """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has none."""
     table = source.table()
+    try:
+        json_text([] if table.files else [list(values) for values in table.columns.values()])
+    except ValueError as error:
+        message = f"an item of {type(source).__name__} is no JSON value: {error}"
+        hint = "use text, numbers, booleans, None, and lists and dicts of them"
+        raise Rejected(Diagnostic(Code.NOT_JSON, source.location, message, hint)) from None
     columns = dict(table.columns)
     files = dict.fromkeys(table.files, INPUTS)
     if keyword and keyword not in columns:

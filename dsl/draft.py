@@ -180,7 +180,7 @@ def _waited_for(
         element, location = pending.pop(0)
         if isinstance(element, Source | Repartition):
             pending += before.get(id(element), ())
-            if isinstance(element, Items) and element.upstream:
+            if isinstance(element, Items) and element.upstream is not None:
                 yield element.upstream, location
         else:
             yield element, location

@@ -45,6 +45,22 @@ def json_text(value: object) -> str:
     return _JSON_STRING.sub(lambda string: string[0].translate(_JSON_HAZARDS), text)
 
 
+def plain_json(value: object) -> str:
+    """Return compact JSON as a shell task sees it, with nothing escaped that JSON does not ask for."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def shell_value(value: object) -> str:
+    """Return what a shell task sees of a value: text as it is, JSON else, nothing for None.
+
+    >>> shell_value([1, True])
+    '[1,true]'
+    """
+    if isinstance(value, str):
+        return value
+    return "" if value is None else plain_json(value)
+
+
 def octal(text: str) -> str:
     r"""Return what POSIX `printf %b` turns back into `text`: one line without `{`, `$`, `|`, `;`, `,`, `/`.
 

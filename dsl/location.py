@@ -1,4 +1,7 @@
-"""A frame or an AST node in, a place in the author's file out. Lines and columns count from 1, converted only here."""
+"""A frame or an AST node in, a place in the author's file out.
+
+Lines and columns count from 1, converted only here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _OURS = f"{Path(__file__).parent}{os.sep}"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """A place in a file: `line` and `column` from 1, `end_column` one past the last character or 0 if unknown.
+    """A place in a file: `line` and `column` from 1, `end_column` one past the last, 0 if unknown.
 
     A location without a line (`line` 0) names the file as a whole.
     """
@@ -31,7 +34,7 @@ class Location:
     def of_caller(cls) -> Location:
         """Return where the code outside this package that is running now stands."""
         frame: FrameType | None = sys._getframe(1)
-        while frame and frame.f_code.co_filename.startswith(_OURS) and frame.f_back:
+        while frame and frame.f_code.co_filename.startswith((_OURS, "<")) and frame.f_back:
             frame = frame.f_back
         assert frame
         positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]

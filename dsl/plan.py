@@ -7,7 +7,6 @@ A plan is plain data: it crosses processes, compares by `==`, and holds no graph
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -16,6 +15,7 @@ import networkx as nx
 
 from dsl.author import Condition, Node, Output, ParamReference
 from dsl.domain import Domain, starts
+from dsl.encode import plain_json, shell_value
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.graph import (
     TEMPLATES,
@@ -279,13 +279,6 @@ def stand_alone(function: ExecutionFunction, name: str, partitions: tuple[FilePa
     )
 
 
-def shell_value(value: object) -> str:
-    """Return what a shell task sees of a value: text as it is, JSON else, nothing for None."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else _json(value)
-
-
 class _Columns:
     """The fields that the nodes of a domain want of its items, in the order they were first wanted."""
 
@@ -326,7 +319,7 @@ class _Columns:
         writer, mark, _ = column.partition(":")
         if mark and column in self.domain.files:
             values = [self.names[writer] + str(value).removeprefix(writer) for value in values]
-        return [_json(value) if form == "json" else shell_value(value) for value in values]
+        return [plain_json(value) if form == "json" else shell_value(value) for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,8 +576,4 @@ def _carried(node: GraphNode) -> str:
 
 
 def _parameter(value: object) -> tuple[str, bool]:
-    return (value, True) if isinstance(value, str) else (_json(value), False)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return (value, True) if isinstance(value, str) else (plain_json(value), False)

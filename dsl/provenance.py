@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dsl.author import FileOf, Node
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
-from dsl.domain import RUN, Domain
+from dsl.domain import RUN, Domain, starts
 from dsl.draft import Draft
+from dsl.encode import shell_value
 from dsl.function import Each
 from dsl.graph import Argument, Constant, Field, GraphNode, InputFiles, OutputName, Written
 from dsl.names import did_you_mean
@@ -187,17 +188,19 @@ def names_of(written: Written) -> tuple[str, ...] | None:
     domain = written.domain
     if written.many or domain is None or domain.discovered_by:
         return None
-    count = len(domain.sizes) if written.each == "partition" else sum(domain.sizes)
-    first = [0]
-    for size in domain.sizes:
-        first.append(first[-1] + size)
-    names = []
-    for index in range(count):
-        row = first[index] if written.each == "partition" else index
-        values = {name: str(column[row]) for name, column in domain.columns.items()}
-        base = str(domain.columns[written.column][row]).rpartition("/")[2] if written.column else str(index)
-        names.append(apply(written.chain, base, index, values))
-    return tuple(names)
+    rows: Sequence[int] = starts(domain.sizes) if written.each == "partition" else range(sum(domain.sizes))
+    if written.column:
+        column = domain.columns[written.column]
+        bases = [str(column[row]).rpartition("/")[2] for row in rows]
+    else:
+        bases = [str(index) for index in range(len(rows))]
+    if not written.chain:
+        return tuple(bases)
+    used = {name: domain.columns[name] for template in written.chain for name in references(template)}
+    return tuple(
+        apply(written.chain, base, index, {name: shell_value(values[row]) for name, values in used.items()})
+        for index, (base, row) in enumerate(zip(bases, rows, strict=True))
+    )
 
 
 def _check_names(draft: Draft, written: Written) -> None:
@@ -244,7 +247,7 @@ def _template(
         ) from None
     if domain and len(domain.keys) == 1 and "key" not in domain.columns:
         template = tuple(("$", domain.keys[0]) if part == ("$", "key") else part for part in template)
-    constants = {name: _text(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
+    constants = {name: shell_value(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
     template = filled(template, constants)
     for name in references(template):
         known = [*(domain.keys if domain else ()), *constants, *FILE_FIELDS]
@@ -264,10 +267,6 @@ def _template(
             draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
         )
     return template
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _input(

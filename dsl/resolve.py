@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -14,6 +13,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zipped
 from dsl.draft import Draft, Drafts, make_drafts
+from dsl.encode import json_text
 from dsl.function import Each
 from dsl.graph import (
     Argument,
@@ -90,14 +90,13 @@ class _Resolver:
     def node(self, draft: Draft) -> GraphNode:
         """Return one node, all of whose upstreams are resolved. Raises Rejected if it cannot be."""
         upstreams, entries = self.upstreams(draft), self.entries(draft)
+        self.reject_hidden(draft)
         own = [w for source in entries for w in self.source_files(source)]
         files = provenance.reaching(upstreams, own)
         domain = self.domain(draft, upstreams, entries, files)
         each, reason = self.each(draft, domain, bool(entries), files)
         if each == "all":
             domain = None
-        if (entries and own and upstreams) and any(w.writer for w in files):
-            self.reject_hidden(draft, files)
         inputs = provenance.inputs_of(draft, each, domain, files, self.nodes, self.drafts.ids)
         if domain and each == "item" and inputs and all(i.kind == "one" and i.written.domain for i in inputs):
             each, reason = "partition", f"{inputs[0].upstream} writes one file per partition"
@@ -439,8 +438,8 @@ class _Resolver:
             hint = f"write .expand({name}=…) to map over a source; annotate {name}: InFile for a file"
             raise _rejected(draft, Code.NOT_JSON, message, hint)
         try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            json_text(value)
+        except ValueError as error:
             message = f"{name}={value!r:.60} is no JSON value: {error}"
             hint = "pass text, numbers, booleans, None, and lists and dicts of them"
             raise _rejected(draft, Code.NOT_JSON, message, hint) from None
@@ -484,12 +483,15 @@ class _Resolver:
                     hint = "let a task reduce them to one value, or use size=1 on an aligned chain"
                     raise Rejected(Diagnostic(Code.CONDITION_VALUE, location, message, hint))
 
-    def reject_hidden(self, draft: Draft, files: Sequence[Written]) -> None:
+    def reject_hidden(self, draft: Draft) -> None:
         """Raise Rejected for a source in mid-chain after nodes that wrote files."""
         for element, location in draft.incoming:
-            if isinstance(element, Source):
-                message = f"the files written before {type(element).__name__} do not pass through it"
-                hint = "to divide them anew write Repartition(size=…) there"
+            behind = self.before(element) if isinstance(element, Source) else []
+            nodes = [self.nodes[self.drafts.ids[id(node)]] for node in behind if isinstance(node, Node)]
+            wrote = [node.id for node in nodes if any(w.writer == node.id for w in node.written)]
+            if wrote:
+                message = f"the files of {', '.join(wrote)} do not pass through {type(element).__name__}"
+                hint = "to divide them anew write Repartition(size=…) in its place"
                 raise Rejected(Diagnostic(Code.SOURCE_IN_CHAIN, location, message, hint))
 
     def add_edges(self, draft: Draft, node: GraphNode) -> None:

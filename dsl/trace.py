@@ -67,6 +67,7 @@ def of_dump(path: str, dump: str) -> Location:
 def _whole_line(path: str, line: int) -> Location:
     import linecache
 
+    linecache.checkcache(path)
     text = linecache.getline(path, line)
     indent = len(text) - len(text.lstrip())
-    return Location(path, line, indent + 1, len(text.rstrip()) + 1 if text.strip() else 0)
+    return Location(path, line, indent + 1, len(text.rstrip()) + 1)

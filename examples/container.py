@@ -3,7 +3,7 @@
 from dsl import DAG, Files, task
 
 
-@task.container(image="busybox:1", output="{stem}.sorted")
+@task.container(image="busybox:1", output="{stem}.sorted", env={"LC_ALL": "C"})
 def sort(key: str):
     return ["sort", "-t,", "-nr", "-k$(key)", "-o", "$(OUTPUT_FILE)", "$(INPUT_FILE)"]
 

@@ -1,11 +1,16 @@
-"""A recipe: commands in order over partitions of two grids, four pods at once, and a product published at the end."""
+"""A recipe: commands in order over partitions of two grids, and a product published at the end."""
 
 from dsl import DAG, Files, task
 
 
 @task.shell
 def percent():
-    return """awk 'NR <= 5 { print; next } { for (i = 1; i <= NF; i++) $i *= 100; print }' "$INPUT_FILE" > "$OUTPUT_FILE" """
+    return """
+        awk '
+            NR <= 5 { print; next }
+            { for (i = 1; i <= NF; i++) $i *= 100; print }
+        ' "$INPUT_FILE" > "$OUTPUT_FILE"
+    """
 
 
 @task.shell
@@ -18,13 +23,13 @@ def classify(threshold: int):
     """
 
 
-@task.shell(output="ice-area.csv")
+@task.shell(output="ice.txt")
 def publish():
     return """
-        for grid in "$INPUT_DIR"/*.asc; do
-            name=${grid##*/}
-            awk -v name="${name%.asc}" 'NR > 5 { for (i = 1; i <= NF; i++) n += $i } END { print name "," n }' "$grid"
-        done > "$OUTPUT_FILE"
+        awk '
+            FNR > 5 { cells += NF; for (i = 1; i <= NF; i++) ice += $i }
+            END { print ice " of " cells " cells are ice" }
+        ' "$INPUT_DIR"/*.asc > "$OUTPUT_FILE"
     """
 
 

@@ -1,4 +1,4 @@
-"""Group files anew by a key of their names: monthly files go in, one partition per month of the year comes out."""
+"""Files grouped anew by a key of their names: one partition per month of the year, whatever came before."""
 
 from dsl import DAG, Files, Repartition, task
 

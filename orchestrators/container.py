@@ -14,7 +14,7 @@ from dsl import encode
 from dsl.function import Volume
 from dsl.graph import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.partition import FilePartition
-from dsl.plan import PlannedInput, shell_value
+from dsl.plan import PlannedInput
 from orchestrators.base import ParallelExecutionOrchestrator
 from orchestrators.leaf import ROOT, Leaf, reference, run_parameter, value_name
 from orchestrators.shell import gathered, value_of_line
@@ -88,7 +88,7 @@ class ContainerParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
     def _text(self, name: str, argument: Argument) -> str:
         """Return the text of an argument for the kubelet, or the tag that gives it."""
         if isinstance(argument, Constant):
-            return encode.kubelet_literal(shell_value(argument.value))
+            return encode.kubelet_literal(encode.shell_value(argument.value))
         if isinstance(argument, RunParameter):
             raw = run_parameter(argument.name)
             return encode.tag(encode.kubelet(raw if argument.is_text else encode.shell_text(raw)))

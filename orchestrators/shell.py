@@ -10,7 +10,6 @@ from dsl import encode
 from dsl.graph import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.naming import as_text
 from dsl.partition import FilePartition
-from dsl.plan import shell_value
 from orchestrators.base import ParallelExecutionOrchestrator
 from orchestrators.leaf import ITEMS, reference, run_parameter, value_name
 from orchestrators.worker import program
@@ -81,7 +80,7 @@ class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
     def _text(self, name: str, argument: Argument) -> str:
         """Return the octal text of an argument, or the tag that gives it."""
         if isinstance(argument, Constant):
-            return encode.octal(shell_value(argument.value))
+            return encode.octal(encode.shell_value(argument.value))
         if isinstance(argument, RunParameter):
             raw = run_parameter(argument.name)
             return encode.tag(encode.as_octal(raw if argument.is_text else encode.shell_text(raw)))

@@ -31,7 +31,7 @@ from orchestrators.rules import depends_of, when_of
 from orchestrators.wiring import Wiring, conjunction
 from orchestrators.worker import program
 
-INLINE_BYTES = 50_000
+INLINE_BYTES = 40_000
 """Up to here each template carries its program, so that it can be read alone; past it they share a parameter."""
 KINDS = {kind.__name__: kind for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate)}
 

@@ -34,6 +34,14 @@ def empty_dag(graph: Graph) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.EMPTY_DAG, graph.dag.location, message, "chain tasks inside its with block")
 
 
+def invalid_name(graph: Graph) -> Iterator[Diagnostic]:
+    """A run is named after its DAG, and Kubernetes knows letters, digits and `-` only."""
+    name = graph.dag.name
+    if not isinstance(name, str) or not any(character.isalnum() for character in name):
+        message = f"{name!r} has no letter or digit to name a run by"
+        yield Diagnostic(Code.INVALID_NAME, graph.dag.location, message, 'write DAG("a-name")')
+
+
 def dependency_cycle(graph: Graph) -> Iterator[Diagnostic]:
     """Nodes that wait for one another never start."""
     for knot in knots(graph.waits):
@@ -215,6 +223,7 @@ def _texts(value: object) -> str:
 
 GRAPH_CHECKS = (
     empty_dag,
+    invalid_name,
     dependency_cycle,
     missing_image,
     parameter_names,

@@ -1,8 +1,9 @@
 """The local engine: a manifest in, processes on this machine, an Outcome out.
 
-It knows Argo's language and nothing of how the manifest was made. What it cannot do it refuses before anything starts;
-what would make Argo wait for ever ends with the reason. Below `out` it leaves `results.json`, `status.json`, `logs/`, a
-folder of files per execution function, and its own state in `.argosy/`.
+It knows Argo's language and nothing of how the manifest was made. What it cannot do it refuses before
+anything starts; what would make Argo wait for ever ends with the reason. Below `out` it leaves
+`results.json`, `status.json`, `logs/`, a folder of files per execution function, and its own state in
+`.argosy/`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ __all__ = [
 class RunOptions:
     """How to run: `out` is the run's folder, `jobs` how many leaves at once.
 
-    `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume claims by
-    name, others are made below `out`; `name` is `workflow.name` where the manifest's own shall not be used.
+    `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
+    claims by name, others are made below `out`; `name` is `workflow.name` where the manifest's own shall not
+    be used.
     """
 
     out: Path

@@ -7,6 +7,7 @@ from typing import Any
 
 from dsl.engine.call import text_of
 from dsl.engine.expression import compiled
+from dsl.engine.gojson import Value
 from dsl.engine.scope import MISSING, Scope
 from dsl.engine.tags import Mode, TagError, filler, substitute
 
@@ -49,7 +50,8 @@ def artifacts_of(
 ) -> dict[str, dict[str, Any]]:
     """Return the artifacts by name, each with a location.
 
-    `lenient` drops an optional artifact whatever is wrong with it (steps), else only one that nothing made (DAGs).
+    `lenient` drops an optional artifact whatever is wrong with it (steps), else only one that nothing made
+    (DAGs).
 
     Raises:
         TagError: a reference leads nowhere and the argument is not optional.
@@ -104,7 +106,7 @@ def _below(artifact: dict[str, Any], sub_path: str, scope: Scope) -> dict[str, A
     return artifact
 
 
-def fill(value: Any, scope: Scope, mode: Mode) -> Any:
+def fill(value: Value, scope: Scope, mode: Mode) -> Value:
     """Fill the tags of a value that is used once."""
     make = filler(value)
     return make(scope, mode) if make else value

@@ -1,4 +1,7 @@
-"""The artifact store: keys in, files and folders out, and back. A key below `inputs/` is a source file, read only."""
+"""The artifact store: keys in, files and folders out, and back.
+
+A key below `inputs/` is a source file, read only.
+"""
 
 from __future__ import annotations
 

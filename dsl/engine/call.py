@@ -1,4 +1,7 @@
-"""A template and the arguments of one call in, its inputs and the scope of its tags out (workflow/common/util.go:ProcessArgs)."""
+"""A template and the arguments of one call in.
+
+Its inputs and the scope of its tags out (workflow/common/util.go:ProcessArgs).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from typing import Any
 
 from dsl.engine import gojson
 from dsl.engine.definition import Template
+from dsl.engine.gojson import Value
 from dsl.engine.node import Node, NodeFault, hash32
 from dsl.engine.scope import Globals, Scope
-from dsl.engine.tags import Document, Mode, TagError, substitute
+from dsl.engine.tags import Document, TagError, substitute
 
 _LOCATIONS = ("s3", "raw")
 
@@ -19,7 +23,8 @@ _LOCATIONS = ("s3", "raw")
 class Call:
     """One call of a template: by a DAG task, a step, a hook, or the workflow itself.
 
-    A parameter that is None is an absent optional: it counts as not given. `done` is told once, when the node ended.
+    A parameter that is None is an absent optional: it counts as not given. `done` is told once, when the node
+    ended.
     """
 
     name: str
@@ -39,7 +44,10 @@ class Call:
 
 @dataclass(slots=True)
 class Prepared:
-    """A call whose inputs are known. `scope` has globals and inputs, `body` the template with its tags filled."""
+    """A call whose inputs are known.
+
+    `scope` has globals and inputs, `body` the template with its tags filled.
+    """
 
     call: Call
     template: Template
@@ -118,8 +126,11 @@ def _values(call: Call, scope: Scope) -> dict[str, str]:
     return values
 
 
-def text_of(value: Any) -> str:
-    """Return the text of a parameter's value as Argo's decoder makes it: numbers without an exponent, no maps."""
+def text_of(value: Value) -> str:
+    """Return the text of a parameter's value as Argo's decoder makes it.
+
+    Numbers without an exponent, no maps.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -135,7 +146,9 @@ def _artifacts(call: Call) -> dict[str, dict[str, Any]]:
         name = str(declared["name"])
         given = call.artifacts.get(name)
         if given is not None:
-            own = {key: declared[key] for key in ("path", "mode", "recurseMode") if key in declared}
+            own: dict[str, Any] = {
+                key: declared[key] for key in ("path", "mode", "recurseMode") if key in declared
+            }
             found[name] = {**given, **own}
         elif is_located(declared):
             found[name] = declared
@@ -160,6 +173,3 @@ def _add_paths(local: dict[str, Any], template: Template) -> None:
         path = (parameter.get("valueFrom") or {}).get("path")
         if path:
             local[f"outputs.parameters.{parameter['name']}.path"] = path
-
-
-__all__ = ["Call", "Mode", "Prepared", "TagError", "again", "is_located", "pod_name", "prepare", "text_of"]

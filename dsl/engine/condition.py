@@ -1,6 +1,7 @@
 """A `when` text in, a bool out: Knetic's govaluate as Argo uses it, where every bare word is a string.
 
-Source: workflow/controller/steps.go:shouldExecute (v4.1.2) and github.com/Knetic/govaluate v3; messages are theirs.
+Source: workflow/controller/steps.go:shouldExecute (v4.1.2) and github.com/Knetic/govaluate v3; messages are
+theirs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from dsl.engine import gojson
+from dsl.engine.gojson import Value
 
 _SYMBOLS = re.compile(r"[^\w\s'\"()\[\].]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
@@ -20,7 +22,8 @@ _MODIFIERS = {"+", "-", "*", "/", "%", "**", "&", "|", "^", ">>", "<<"}
 _LOGICAL, _TERNARY, _PREFIX = {"&&", "||"}, {"?", ":", "??"}, {"-", "!", "~"}
 _VALUES = {"NUMERIC", "BOOLEAN", "STRING", "TIME", "VARIABLE"}
 _LEVELS: tuple[set[str], ...] = (
-    _TERNARY, {"||"}, {"&&"}, _COMPARATORS, {"&", "|", "^"}, {">>", "<<"}, {"+", "-"}, {"*", "/", "%"}, {"**"},
+    _TERNARY, {"||"}, {"&&"}, _COMPARATORS, {"&", "|", "^"}, {">>", "<<"}, {"+", "-"}, {"*", "/", "%"},
+    {"**"},
 )  # fmt: skip
 
 
@@ -53,6 +56,14 @@ def is_true(when: str) -> bool:
     if not isinstance(value, bool):
         raise ConditionError(f"Expected boolean evaluation for '{when}'. Got {gojson.sprint(value)}")
     return value
+
+
+def is_false(when: str) -> bool:
+    """Whether a `when` is certainly false: its text is a condition and does not hold."""
+    try:
+        return not is_true(when)
+    except ConditionError:
+        return False
 
 
 Token = tuple[str, Any]
@@ -179,7 +190,7 @@ def _checked(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _numbers(operator: str, kind: str, *values: Any) -> None:
+def _numbers(operator: str, kind: str, *values: Value) -> None:
     for value in values:
         if isinstance(value, bool) or not isinstance(value, float):
             shown = gojson.sprint(value)
@@ -187,7 +198,7 @@ def _numbers(operator: str, kind: str, *values: Any) -> None:
 
 
 def _compared(operator: str, apply: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compare(left: Any, right: Any) -> bool:
+    def compare(left: Value, right: Value) -> bool:
         if not (isinstance(left, str) and isinstance(right, str)):
             _numbers(operator, "comparator", left, right)
         return apply(left, right)
@@ -196,7 +207,7 @@ def _compared(operator: str, apply: Callable[[Any, Any], bool]) -> Callable[[Any
 
 
 def _counted(operator: str, apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def count(left: Any, right: Any) -> Any:
+    def count(left: Value, right: Value) -> Value:
         if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
             return gojson.sprint(left) + gojson.sprint(right)
         _numbers(operator, "modifier", left, right)
@@ -205,20 +216,19 @@ def _counted(operator: str, apply: Callable[[Any, Any], Any]) -> Callable[[Any, 
     return count
 
 
-def _equal(left: Any, right: Any) -> bool:
+def _equal(left: Value, right: Value) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _in(left: Any, right: Any) -> bool:
+def _in(left: Value, right: Value) -> bool:
     if not isinstance(right, list):
-        _numbers("in", "comparator", None if right == [] else right if right is not None else None)
         raise _Fault(
             f"Value '{gojson.sprint(right)}' cannot be used with the comparator 'in', it is not a number"
         )
     return any(_equal(left, element) for element in right)
 
 
-def _matches(left: Any, right: Any) -> bool:
+def _matches(left: Value, right: Value) -> bool:
     for value in (left, right):
         if not isinstance(value, str):
             raise _Fault(
@@ -248,7 +258,7 @@ class _Evaluation:
         self.tokens = [*tokens, ("END", "")]
         self.at = 0
 
-    def value(self) -> Any:
+    def value(self) -> Value:
         return self.listed()()
 
     def listed(self) -> Callable[[], Any]:
@@ -290,14 +300,14 @@ class _Evaluation:
         return lambda: value
 
 
-def _negated(symbol: str, value: Any) -> Any:
+def _negated(symbol: str, value: Value) -> Value:
     if symbol == "!":
         return not _bool("!", "logical operator", value)
     _numbers(symbol, "modifier", value)
     return -value if symbol == "-" else float(~int(value))
 
 
-def _bool(operator: str, kind: str, value: Any) -> bool:
+def _bool(operator: str, kind: str, value: Value) -> bool:
     if not isinstance(value, bool):
         shown = gojson.sprint(value)
         raise _Fault(f"Value '{shown}' cannot be used with the {kind} '{operator}', it is not a bool")

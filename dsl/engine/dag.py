@@ -11,16 +11,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
-from dsl.engine.call import Call, NodeFault, Prepared, TagError
-from dsl.engine.condition import ConditionError, is_true
+from dsl.engine.call import Call, Prepared
+from dsl.engine.condition import ConditionError, is_false, is_true
 from dsl.engine.definition import Task, Template
 from dsl.engine.depends import result_of
+from dsl.engine.gojson import Value
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import items_of
-from dsl.engine.node import BAD, COMPLETED, FAILED_FAST, Node, view_of
+from dsl.engine.node import BAD, COMPLETED, FAILED_FAST, Node, NodeFault, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.scope import Scope, View
-from dsl.engine.tags import Document, MissingError, Mode, substitute
+from dsl.engine.tags import Document, MissingError, Mode, TagError, substitute
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
@@ -162,7 +163,7 @@ class DagRun:
         return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": list(artifacts.values())}}
 
     def _run(
-        self, task: Task, name: str, raw: dict[str, Any], scope: Scope, index: int, done: Any
+        self, task: Task, name: str, raw: dict[str, Any], scope: Scope, index: int, done: Value
     ) -> Node | None:
         """Run one task or one item of it; returns its node when it does not start at all."""
         engine, order = self.engine, (*self.node.order, task.rank, index)
@@ -224,7 +225,7 @@ class DagRun:
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task, node.template = task.name, self.engine.definition.called(task.raw)
         document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
-        mode = Mode.LENIENT if _is_false(str(raw.get("when") or "")) else Mode.ALL
+        mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
         try:
             filled = [document.filled(scope.with_local(item.variables), mode) for item in items]
         except MissingError as missing:  # nothing else will ever define it
@@ -283,7 +284,10 @@ class DagRun:
             self.engine.finish(self.node, "Failed", FAILED_FAST)
 
     def _assess(self) -> None:
-        """Derive the phase from the targets; a target that nothing reaches leaves the DAG running for ever."""
+        """Derive the phase from the targets.
+
+        A target that nothing reaches leaves the DAG running for ever.
+        """
         if self.node.is_done:
             return
         try:
@@ -343,10 +347,3 @@ class DagRun:
             return
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")
-
-
-def _is_false(when: str) -> bool:
-    try:
-        return not is_true(when)
-    except ConditionError:
-        return False

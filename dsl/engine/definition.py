@@ -15,6 +15,7 @@ from typing import Any
 
 from dsl.engine.depends import Dependencies, dependencies_of
 from dsl.engine.expression import compiled
+from dsl.engine.gojson import Value
 from dsl.engine.grammar import SyntaxFault
 from dsl.engine.tags import Document, parts
 
@@ -26,7 +27,7 @@ _RESULT = re.compile(r"""(?:tasks|steps)(?:\.([\w-]+)|\[\\?['"]([\w-]+)\\?['"]\]
 _LOOPS = ("withItems", "withParam", "withSequence")
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Value) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, (dict, list)):
@@ -35,7 +36,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 class Refused(ValueError):
-    """The engine does not run this manifest; the text begins with `not supported:` or says what is wrong with it."""
+    """The engine does not run this manifest.
+
+    The text begins with `not supported:` or says what is wrong with it.
+    """
 
 
 @dataclass(slots=True)
@@ -57,7 +61,9 @@ class Task:
     def continues_on(self, phase: str) -> bool:
         """Whether its `continueOn` forgives the phase."""
         allowed = self.raw.get("continueOn") or {}
-        return bool(allowed.get("failed") and phase == "Failed" or allowed.get("error") and phase == "Error")
+        return bool(
+            (allowed.get("failed") and phase == "Failed") or (allowed.get("error") and phase == "Error")
+        )
 
 
 @dataclass
@@ -160,7 +166,10 @@ class Definition:
     _inline: dict[int, Template] = field(default_factory=dict)
 
     def called(self, holder: Mapping[str, Any]) -> Template | None:
-        """Return the template that a task, a step or a hook calls, or None when there is none of that name."""
+        """Return the template that a task, a step or a hook calls.
+
+        Or None when there is none of that name.
+        """
         inline = holder.get("inline")
         if isinstance(inline, dict):
             if id(inline) not in self._inline:
@@ -183,7 +192,9 @@ class Definition:
 
 
 def read_definition(manifest: Mapping[str, Any], name: str = "") -> Definition:
-    """Read a Workflow, WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow; `name` overrides the run's name.
+    """Read a Workflow, WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow.
+
+    `name` overrides the run's name.
 
     Raises:
         Refused: it is of another kind or has no spec.
@@ -203,7 +214,7 @@ def read_definition(manifest: Mapping[str, Any], name: str = "") -> Definition:
     return Definition(name or own, kind, metadata, spec, templates)
 
 
-def _merged(defaults: Any, own: Any) -> Any:
+def _merged(defaults: Value, own: Value) -> Value:
     if isinstance(defaults, dict) and isinstance(own, dict):
         return {**defaults, **{key: _merged(defaults.get(key), value) for key, value in own.items()}}
     return defaults if own is None else own

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsl.engine.expression import Expression, compiled
-from dsl.engine.grammar import SyntaxFault
 
 _WORD = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
 _RESULTS = {
@@ -25,7 +24,10 @@ _RESULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`tasks` in the order of the text; `text` with every bare name spelled out, empty when there are none."""
+    """`tasks` in the order of the text.
+
+    `text` with every bare name spelled out, empty when there are none.
+    """
 
     tasks: tuple[str, ...]
     text: str
@@ -73,6 +75,3 @@ def _spelled(name: str, siblings: Mapping[str, Mapping[str, Any]]) -> str:
     words += ["Errored"] if allowed.get("error") else []
     words += ["Failed"] if allowed.get("failed") else []
     return "(" + " || ".join(f"{name}.{word}" for word in words) + ")"
-
-
-__all__ = ["Dependencies", "SyntaxFault", "dependencies_of", "result_of"]

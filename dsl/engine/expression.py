@@ -1,6 +1,9 @@
-"""An expr-lang expression in, its value out: parsed once per text, turned into Python closures, evaluated often.
+"""An expr-lang expression in, its value out.
 
-Values are None, bool, int, float, str, lists and mappings (never changed). Parsing is in `grammar`, functions in `functions`.
+Parsed once per text, turned into Python closures, evaluated often.
+
+Values are None, bool, int, float, str, lists and mappings (never changed). Parsing is in `grammar`, functions
+in `functions`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from dsl.engine.functions import BUILTINS, SPRIG, kind_of
+from dsl.engine.gojson import Value
 from dsl.engine.grammar import SyntaxFault, Tree, fault, parse
 from dsl.engine.references import required_paths
 
@@ -46,8 +50,8 @@ class _Nil(Exception):
 class Expression:
     """A parsed expression.
 
-    `roots` are the variables it names; `required` the dotted paths that must exist before Argo evaluates it, which
-    leaves out what `??` and `?.` guard (util/template/expression_template.go, v4.1.2).
+    `roots` are the variables it names; `required` the dotted paths that must exist before Argo evaluates it,
+    which leaves out what `??` and `?.` guard (util/template/expression_template.go, v4.1.2).
     """
 
     source: str
@@ -55,7 +59,7 @@ class Expression:
     required: tuple[str, ...]
     evaluate: Evaluate
 
-    def value(self, variables: Mapping[str, Any]) -> Any:
+    def value(self, variables: Mapping[str, Any]) -> Value:
         """Return the value. Raises ExpressionError."""
         for root in sorted(self.roots):
             if root not in variables:
@@ -78,19 +82,19 @@ def compiled(source: str) -> Expression:
     return Expression(source, frozenset(compiler.roots), tuple(required_paths(tree)), evaluate)
 
 
-def _truth(value: Any) -> bool:
+def _truth(value: Value) -> bool:
     if not isinstance(value, bool):
         raise ExpressionError(f"interface conversion: interface {{}} is {kind_of(value)}, not bool")
     return value
 
 
-def _same(left: Any, right: Any) -> bool:
+def _same(left: Value, right: Value) -> bool:
     if isinstance(left, bool) != isinstance(right, bool):
         return False
     return bool(left == right)
 
 
-def _contained(element: Any, container: Any) -> bool:
+def _contained(element: Value, container: Value) -> bool:
     if container is None:
         return False
     if isinstance(container, Mapping):
@@ -98,13 +102,13 @@ def _contained(element: Any, container: Any) -> bool:
     return any(_same(element, other) for other in container)
 
 
-def _number(value: Any) -> Any:
+def _number(value: Value) -> Value:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ExpressionError(f"invalid operation: {kind_of(value)} is not a number")
     return value
 
 
-def _added(left: Any, right: Any) -> Any:
+def _added(left: Value, right: Value) -> Value:
     if isinstance(left, str) and isinstance(right, str):
         return left + right
     if isinstance(left, str) or isinstance(right, str):
@@ -113,7 +117,7 @@ def _added(left: Any, right: Any) -> Any:
 
 
 def _compared(operator: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compare(left: Any, right: Any) -> bool:
+    def compare(left: Value, right: Value) -> bool:
         if not (isinstance(left, str) and isinstance(right, str)):
             _number(left), _number(right)
         return operator(left, right)
@@ -121,7 +125,7 @@ def _compared(operator: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool
     return compare
 
 
-def _remainder(left: Any, right: Any) -> int:
+def _remainder(left: Value, right: Value) -> int:
     if not isinstance(left, int) or not isinstance(right, int):
         raise ExpressionError(f"invalid operation: % (mismatched types {kind_of(left)} and {kind_of(right)})")
     return left - right * int(left / right)
@@ -169,7 +173,7 @@ class _Compiler:
         inner = self.compile(body)
         self.lets.pop()
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             known = {**_as_dict(frame.variables), name: value(frame)}
             return inner(_Frame(known, frame.element, frame.index, frame.total))
 
@@ -212,7 +216,7 @@ class _Compiler:
             return lambda frame: right(frame) if (value := left(frame)) is None else value
         apply, place = _OPERATORS[operator], tree.place
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             try:
                 return apply(left(frame), right(frame))
             except (TypeError, ArithmeticError, re.error) as wrong:
@@ -223,7 +227,7 @@ class _Compiler:
     def _chain(self, tree: Tree) -> Evaluate:
         inner = self.compile(tree.parts[0])
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             try:
                 return inner(frame)
             except _Nil:
@@ -239,7 +243,7 @@ class _Compiler:
         )
         place = tree.place
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             found = container(frame)
             if found is None and optional:
                 raise _Nil
@@ -247,7 +251,7 @@ class _Compiler:
 
         return evaluate
 
-    def fetch(self, container: Any, key: Any, place: int) -> Any:
+    def fetch(self, container: Value, key: Value, place: int) -> Value:
         if isinstance(container, Mapping):
             return container.get(key)
         if isinstance(container, (Sequence, range)):
@@ -266,7 +270,7 @@ class _Compiler:
         start = self.compile(tree.parts[1]) if tree.parts[1] else None
         end = self.compile(tree.parts[2]) if tree.parts[2] else None
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             first = None if start is None else int(start(frame))
             last = None if end is None else int(end(frame))
             return container(frame)[first:last]
@@ -284,7 +288,7 @@ class _Compiler:
         values = [self.compile(argument) for argument in arguments]
         place = tree.place
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             try:
                 return function(*[value(frame) for value in values])
             except ExpressionError:
@@ -312,7 +316,7 @@ class _Compiler:
         rest = [self.compile(argument) for argument in arguments[2:]]
         apply = _HIGHER_ORDER[name]
 
-        def evaluate(frame: _Frame) -> Any:
+        def evaluate(frame: _Frame) -> Value:
             elements = values(frame)
             if isinstance(elements, Mapping):
                 elements = list(elements.values())
@@ -322,7 +326,7 @@ class _Compiler:
                 )
             inner = _Frame(frame.variables, None, 0, rest[0](frame) if rest else None)
 
-            def call(element: Any, index: int) -> Any:
+            def call(element: Value, index: int) -> Value:
                 inner.element, inner.index = element, index
                 return body(inner)
 
@@ -342,7 +346,7 @@ def _first(elements: Sequence[Any], call: Call) -> int | None:
     return next((i for i, element in enumerate(elements) if _truth(call(element, i))), None)
 
 
-def _reduced(elements: Sequence[Any], call: Call, frame: _Frame) -> Any:
+def _reduced(elements: Sequence[Any], call: Call, frame: _Frame) -> Value:
     rest = list(enumerate(elements))
     if frame.total is None and rest:
         frame.total = rest.pop(0)[1]
@@ -363,7 +367,7 @@ def _sorted_by(elements: Sequence[Any], call: Call, frame: _Frame) -> list[Any]:
     return [elements[index] for _, index in sorted(keys, reverse=frame.total == "desc")]
 
 
-def _element(elements: Sequence[Any], place: int | None) -> Any:
+def _element(elements: Sequence[Any], place: int | None) -> Value:
     return None if place is None else elements[place]
 
 

@@ -1,4 +1,6 @@
-"""The functions an expression may call: expr's own, Argo's additions, and the Sprig functions without a clock or chance.
+"""The functions an expression may call.
+
+Expr's own, Argo's additions, and the Sprig functions without a clock or chance.
 
 Functions that take a closure are not here: `expression` evaluates them.
 """
@@ -14,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dsl.engine import gojson
+from dsl.engine.gojson import Value
 
 
 def kind_of(value: object) -> str:
@@ -26,7 +29,7 @@ def kind_of(value: object) -> str:
     return names.get(type(value)) or ("map" if isinstance(value, Mapping) else "array")
 
 
-def _int(value: Any) -> int:
+def _int(value: Value) -> int:
     if isinstance(value, str):
         if not re.fullmatch(r"[+-]?\d+", value):
             raise ValueError(f"invalid operation: int({value!r})")
@@ -36,13 +39,13 @@ def _int(value: Any) -> int:
     raise ValueError(f"invalid operation: int({kind_of(value)})")
 
 
-def _float(value: Any) -> float:
+def _float(value: Value) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"invalid operation: float({kind_of(value)})")
     return float(value)
 
 
-def _as_int(value: Any) -> int:
+def _as_int(value: Value) -> int:
     """Argo's `asInt` (util/expr/env): a text must be digits; a fraction is cut off."""
     if isinstance(value, str):
         if not re.fullmatch(r"[+-]?\d+", value):
@@ -51,13 +54,13 @@ def _as_int(value: Any) -> int:
     return _int(value)
 
 
-def _len(value: Any) -> int:
+def _len(value: Value) -> int:
     if not isinstance(value, (str, Mapping, Sequence)):
         raise ValueError(f"invalid argument for len (type {kind_of(value)})")
     return len(value)
 
 
-def _string(value: Any) -> str:
+def _string(value: Value) -> str:
     return value if isinstance(value, str) else gojson.sprint(value)
 
 
@@ -75,7 +78,7 @@ def _trim(text: str, characters: str = " \t\r\n\v\f") -> str:
     return text.strip(characters)
 
 
-def _get(container: Any, key: Any, *default: Any) -> Any:
+def _get(container: Value, key: Value, *default: Value) -> Value:
     fallback = default[0] if default else None
     if isinstance(container, Mapping):
         found = container.get(key)
@@ -131,7 +134,8 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "toJSON": lambda value: _indented(value), "fromJSON": gojson.loads,
     "toBase64": lambda text: base64.b64encode(text.encode()).decode(),
     "fromBase64": lambda text: base64.b64decode(text).decode(),
-    "keys": lambda mapping: sorted(mapping), "values": lambda mapping: [mapping[key] for key in sorted(mapping)],
+    "keys": lambda mapping: sorted(mapping),
+    "values": lambda mapping: [mapping[key] for key in sorted(mapping)],
     "toPairs": lambda mapping: [[key, mapping[key]] for key in sorted(mapping)], "fromPairs": _from_pairs,
     "first": lambda xs: xs[0] if xs else None, "last": lambda xs: xs[-1] if xs else None,
     "take": lambda xs, n: xs[: int(n)], "get": _get, "reverse": lambda xs: xs[::-1], "sort": _sort,
@@ -141,7 +145,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _jsonpath(text: str, path: str) -> Any:
+def _jsonpath(text: str, path: str) -> Value:
     """The plain forms of a JSON path: `$.a.b`, `$['a']`, `$.a[0]`, `$.a[*].b`."""
     found: list[Any] = [gojson.loads(text)]
     is_list = False
@@ -158,18 +162,18 @@ def _indented(value: object) -> str:
     return json.dumps(json.loads(gojson.dumps(value)), indent=2, ensure_ascii=False)
 
 
-def _empty(value: Any) -> bool:
+def _empty(value: Value) -> bool:
     return value is None or value is False or (not isinstance(value, bool) and value in (0, "", [], {}))
 
 
-def _plain_int(value: Any) -> int:
+def _plain_int(value: Value) -> int:
     try:
         return int(float(value)) if not isinstance(value, bool) else int(value)
     except (TypeError, ValueError):
         return 0
 
 
-def _plain_float(value: Any) -> float:
+def _plain_float(value: Value) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -201,15 +205,18 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "trim": str.strip, "trimAll": lambda part, text: text.strip(part),
     "trimPrefix": lambda part, text: text.removeprefix(part),
     "trimSuffix": lambda part, text: text.removesuffix(part),
-    "hasPrefix": lambda part, text: text.startswith(part), "hasSuffix": lambda part, text: text.endswith(part),
+    "hasPrefix": lambda part, text: text.startswith(part),
+    "hasSuffix": lambda part, text: text.endswith(part),
     "contains": lambda part, text: part in text, "replace": lambda old, new, text: text.replace(old, new),
     "repeat": lambda count, text: text * int(count), "trunc": _truncated, "substr": _substring,
-    "nospace": lambda text: re.sub(r"\s", "", text), "quote": lambda *xs: " ".join(json.dumps(_string(x)) for x in xs),
+    "nospace": lambda text: re.sub(r"\s", "", text),
+    "quote": lambda *xs: " ".join(json.dumps(_string(x)) for x in xs),
     "squote": lambda *xs: " ".join(f"'{_string(x)}'" for x in xs),
     "split": lambda by, text: {f"_{i}": part for i, part in enumerate(text.split(by))},
     "splitList": lambda by, text: text.split(by), "join": lambda by, parts: _join(parts, by),
     "indent": _indent, "nindent": lambda spaces, text: "\n" + _indent(spaces, text),
-    "cat": lambda *xs: " ".join(map(_string, xs)), "toString": _string, "toStrings": lambda xs: [_string(x) for x in xs],
+    "cat": lambda *xs: " ".join(map(_string, xs)),
+    "toString": _string, "toStrings": lambda xs: [_string(x) for x in xs],
     "b64enc": BUILTINS["toBase64"], "b64dec": BUILTINS["fromBase64"],
     "sha1sum": _digest("sha1"), "sha256sum": _digest("sha256"), "md5sum": _digest("md5"),
     "default": lambda fallback, value=None: fallback if _empty(value) else value,
@@ -222,24 +229,28 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "mod": lambda a, b: int(math.fmod(_plain_int(a), _plain_int(b))),
     "mul": lambda *xs: math.prod(map(_plain_int, xs)),
     "max": lambda *xs: max(map(_plain_int, xs)), "min": lambda *xs: min(map(_plain_int, xs)),
-    "floor": lambda x: float(math.floor(_plain_float(x))), "ceil": lambda x: float(math.ceil(_plain_float(x))),
+    "floor": lambda x: float(math.floor(_plain_float(x))),
+    "ceil": lambda x: float(math.ceil(_plain_float(x))),
     "list": lambda *xs: list(xs), "tuple": lambda *xs: list(xs),
     "dict": lambda *xs: dict(zip(xs[::2], xs[1::2], strict=False)),
     "get": lambda mapping, key: mapping.get(key, ""), "hasKey": lambda mapping, key: key in mapping,
-    "keys": lambda *ms: [key for m in ms for key in sorted(m)], "values": lambda m: [m[key] for key in sorted(m)],
-    "pick": lambda m, *ks: {k: m[k] for k in ks if k in m}, "omit": lambda m, *ks: {k: m[k] for k in m if k not in ks},
+    "keys": lambda *ms: [key for m in ms for key in sorted(m)],
+    "values": lambda m: [m[key] for key in sorted(m)],
+    "pick": lambda m, *ks: {k: m[k] for k in ks if k in m},
+    "omit": lambda m, *ks: {k: m[k] for k in m if k not in ks},
     "first": lambda xs: xs[0] if xs else None, "last": lambda xs: xs[-1] if xs else None,
     "rest": lambda xs: xs[1:], "initial": lambda xs: xs[:-1], "reverse": lambda xs: xs[::-1],
     "append": lambda xs, x: [*xs, x], "prepend": lambda xs, x: [x, *xs], "concat": BUILTINS["concat"],
-    "uniq": _unique, "has": lambda x, xs: x in xs, "without": lambda xs, *out: [x for x in xs if x not in out],
+    "uniq": _unique,
+    "has": lambda x, xs: x in xs, "without": lambda xs, *out: [x for x in xs if x not in out],
     "compact": lambda xs: [x for x in xs if not _empty(x)], "sortAlpha": lambda xs: sorted(map(_string, xs)),
     "until": _until, "untilStep": lambda a, b, c: list(range(int(a), int(b), int(c))),
     "toJson": gojson.dumps, "fromJson": gojson.loads, "toPrettyJson": _indented,
     "regexMatch": lambda pattern, text: re.search(pattern, text) is not None,
     "regexFind": lambda pattern, text: (re.search(pattern, text) or [""])[0],
-    "regexFindAll": lambda pattern, text, n: [m[0] for m in re.finditer(pattern, text)][: n if n >= 0 else None],
-    "regexReplaceAll": lambda pattern, text, new: re.sub(pattern, re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", new), text),
-    "regexSplit": lambda pattern, text, n: re.split(pattern, text, n - 1 if n > 0 else 0),
+    "regexFindAll": lambda by, text, n: [m[0] for m in re.finditer(by, text)][: None if n < 0 else n],
+    "regexReplaceAll": lambda by, text, new: re.sub(by, re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", new), text),
+    "regexSplit": lambda pattern, text, n: re.split(pattern, text, maxsplit=n - 1 if n > 0 else 0),
     "base": lambda path: path.rstrip("/").rsplit("/", 1)[-1] or "/",
     "dir": lambda path: path.rsplit("/", 1)[0] if "/" in path else ".",
     "ext": lambda path: f".{path.rsplit('.', 1)[-1]}" if "." in path.rsplit("/", 1)[-1] else "",

@@ -1,4 +1,7 @@
-"""Go's texts of a value: JSON as `encoding/json` writes and reads it, and `%v` of `fmt`. Argo shows both to its users."""
+"""Go's texts of a value: JSON as `encoding/json` writes and reads it, and `%v` of `fmt`.
+
+Argo shows both to its users.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
+
+Value = Any
+"""A value of Argo's: None, a bool, a number, a text, a list or a mapping; nobody changes it."""
 
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _HTML_CHARACTER = re.compile("[<>&\u2028\u2029]")
@@ -92,7 +99,10 @@ def sprint(value: object) -> str:
 
 
 def _sprint_float(value: float) -> str:
-    """Go's `%v`: shortest digits, with an exponent below 1e-4 and from 1e6 on (strconv.FormatFloat 'g', -1)."""
+    """Go's `%v`.
+
+    Shortest digits, with an exponent below 1e-4 and from 1e6 on (strconv.FormatFloat 'g', -1).
+    """
     if value != value or value in (float("inf"), float("-inf")):
         return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[repr(value)]
     number = Decimal(repr(value)).normalize()

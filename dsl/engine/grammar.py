@@ -1,4 +1,7 @@
-"""The text of an expr-lang expression in, its syntax tree out (expr 1.17, the language of Argo's `{{= }}` tags)."""
+"""The text of an expr-lang expression in, its syntax tree out (expr 1.17.
+
+The language of Argo's `{{= }}` tags).
+"""
 
 from __future__ import annotations
 
@@ -286,7 +289,10 @@ class _Parser:
         return tree
 
     def postfix(self, tree: Tree) -> Tree:
-        """Members, indices, slices and calls; a chain with `?.` in it ends as a whole when the value is nil."""
+        """Members, indices, slices and calls.
+
+        A chain with `?.` in it ends as a whole when the value is nil.
+        """
         optional = False
         while True:
             token = self.now

@@ -1,7 +1,8 @@
 """Hooks on tasks, steps and loops: `hooks.<name>` with their expressions, `hooks.exit` and `onExit`.
 
-Source: workflow/controller/hooks.go and exit_handler.go (v4.1.2). Argo looks at an expression whenever it reconciles; here
-it is looked at when the node has ended, and for Running when it has run for a while. Argo misses the end of a suspend node.
+Source: workflow/controller/hooks.go and exit_handler.go (v4.1.2). Argo looks at an expression whenever it
+reconciles; here it is looked at when the node has ended, and for Running when it has run for a while. Argo
+misses the end of a suspend node.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
-from dsl.engine.call import Call, NodeFault, Prepared, TagError
+from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
 from dsl.engine.expression import compiled
-from dsl.engine.node import COMPLETED, Node
+from dsl.engine.node import COMPLETED, Node, NodeFault
 from dsl.engine.scope import Scope
-from dsl.engine.tags import Mode
+from dsl.engine.tags import Mode, TagError
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine

@@ -1,4 +1,6 @@
-"""Container and script templates as processes of this machine: their folder, inputs, environment, end and outputs.
+"""Container and script templates as processes of this machine.
+
+Their folder, inputs, environment, end and outputs.
 
 `Leaves` decides how many run at once; a leaf runs on a thread of its own that only waits.
 """
@@ -27,6 +29,7 @@ from dsl.engine.process import Group
 from dsl.engine.relocate import ROOT, Layout, expand, layout_of
 from dsl.engine.volumes import Claims, mount, volumes_by_name
 
+_SAVE = "wait: Error (exit code 64): artifact {} failed to save"
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
@@ -284,7 +287,8 @@ def _read_parameter(
     except IsADirectoryError:
         result.outputs[name] = ""
         to = f"/var/run/argo/outputs/parameters/{path}"
-        fault = f"main: Error (exit code 64): failed to copy {path} to {to}: write {to}: copy_file_range: is a directory"
+        why = f"failed to copy {path} to {to}: write {to}: copy_file_range: is a directory"
+        fault = f"main: Error (exit code 64): {why}"
         result.message, result.phase = fault, "Failed"
         result.exit_code = "64"
     except OSError:
@@ -308,9 +312,7 @@ def _keep_artifact(
     source, archive = layout.place(path), artifact.get("archive")
     if not source.exists():
         if not artifact.get("optional"):
-            faults.append(
-                f"wait: Error (exit code 64): artifact {name} failed to save: stat {path}: no such file or directory"
-            )
+            faults.append(f"{_SAVE.format(name)}: stat {path}: no such file or directory")
         return
     unpacked = archive is not None and archive.get("none") is not None
     key = str((artifact.get("s3") or {}).get("key") or "")
@@ -318,7 +320,7 @@ def _keep_artifact(
     try:
         place = places.store.keep(source, key, archive)
     except (ArtifactError, OSError) as wrong:
-        faults.append(f"wait: Error (exit code 64): artifact {name} failed to save: {wrong}")
+        faults.append(f"{_SAVE.format(name)}: {wrong}")
         return
     kept.append(place)
     result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}

@@ -1,4 +1,7 @@
-"""A task's `withItems`, `withParam` or `withSequence` in, its items out (operator.go:processItem, expandSequence, v4.1.2)."""
+"""A task's `withItems`, `withParam` or `withSequence` in, its items out (operator.go:processItem.
+
+ExpandSequence, v4.1.2).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsl.engine import gojson
-from dsl.engine.condition import ConditionError, is_true
+from dsl.engine.condition import is_false
+from dsl.engine.gojson import Value
 from dsl.engine.node import NodeFault
 
 _FORMAT = re.compile(r"%([-+ 0#]*)(\d*)(?:\.(\d+))?([a-zA-Z%])")
@@ -45,19 +49,12 @@ def items_of(task: Mapping[str, Any]) -> list[Item]:
             return [_item(value) for value in _parsed(str(task["withParam"]))]
         return [_item(value) for value in _sequence(task.get("withSequence") or {})]
     except NodeFault:
-        if _never(str(task.get("when") or "")):
+        if is_false(str(task.get("when") or "")):
             return []
         raise
 
 
-def _never(when: str) -> bool:
-    try:
-        return not is_true(when)
-    except ConditionError:
-        return False
-
-
-def _exact(value: Any) -> Any:
+def _exact(value: Value) -> Value:
     """Return a value of a manifest with its numbers as texts."""
     if isinstance(value, bool) or value is None:
         return value
@@ -98,7 +95,7 @@ def _sequence(sequence: Mapping[str, Any]) -> list[str]:
     return [_formatted(pattern, number) for number in numbers]
 
 
-def _whole(value: Any) -> int:
+def _whole(value: Value) -> int:
     text = str(value)
     if not re.fullmatch(r"[+-]?\d+", text):
         raise NodeFault(f'strconv.Atoi: parsing "{text}": invalid syntax')
@@ -123,7 +120,7 @@ def _formatted(pattern: str, number: int) -> str:
     return _FORMAT.sub(replaced, pattern)
 
 
-def _item(value: Any) -> Item:
+def _item(value: Value) -> Item:
     if isinstance(value, dict):
         texts = {key: _field(inner) for key, inner in value.items()}
         label = ",".join(sorted(f"{key}:{text}" for key, text in texts.items()))
@@ -141,14 +138,14 @@ def _item(value: Any) -> Item:
     return Item({"item": text}, _clean(label))
 
 
-def _field(value: Any) -> str:
+def _field(value: Value) -> str:
     """The text of a map's value: a string as in JSON without its quotes, anything else as JSON."""
     if isinstance(value, str) and not isinstance(value, _Number):
         return json.dumps(value, ensure_ascii=False)[1:-1]
     return _json(value)
 
 
-def _json(value: Any) -> str:
+def _json(value: Value) -> str:
     if isinstance(value, _Number):
         return str(value)
     if isinstance(value, dict):
@@ -160,6 +157,3 @@ def _json(value: Any) -> str:
 
 def _clean(label: str) -> str:
     return label.replace("(", "").replace(")", "")
-
-
-__all__ = ["Item", "items_of"]

@@ -15,6 +15,7 @@ from dsl.engine.scope import View
 
 COUNTED = ("Pod", "Steps", "DAG")
 COMPLETED = ("Succeeded", "Failed", "Error")
+Waiting = tuple[tuple[int, ...], int, Callable[[], None]]
 BAD = ("Failed", "Error")
 FAILED_FAST = "template has failed or errored children and failFast enabled"
 
@@ -33,10 +34,13 @@ def hash32(text: str) -> int:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A node. `name` is Argo's full name, `path` the display names from `main` on, `order` its turn among waiting leaves.
+    """A node.
 
-    `branch` are the phases that a DAG sees below the node, None when it passes on what came from above; `fault` is the
-    message of an error that kept it from running or from making its outputs.
+    `name` is Argo's full name, `path` the display names from `main` on, `order` its turn among waiting
+    leaves.
+
+    `branch` are the phases that a DAG sees below the node, None when it passes on what came from above;
+    `fault` is the message of an error that kept it from running or from making its outputs.
     """
 
     name: str
@@ -67,7 +71,7 @@ class Node:
     bad: int = 0
     abort: Callable[[], None] | None = None
     active: int = 0
-    waiting: list[tuple[tuple[int, ...], int, Callable[[], None]]] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     done: Callable[[Node], None] | None = None
     view: View | None = None
 

@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class NodeOutcome:
-    """How one node ended. `outputs` has None for what was declared and never set; `flag` is `retried` or `hooked`."""
+    """How one node ended. `outputs` has None for what was declared and never set.
+
+    `flag` is `retried` or `hooked`.
+    """
 
     type: str
     phase: str
@@ -45,8 +48,8 @@ class NodeOutcome:
 class Outcome:
     """How a run ended.
 
-    `nodes` are keyed by path: display names from the root `main`, joined by `/`. `stuck` says why Argo would wait for
-    ever where it would; the phase is Error then.
+    `nodes` are keyed by path: display names from the root `main`, joined by `/`. `stuck` says why Argo would
+    wait for ever where it would; the phase is Error then.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""The outputs of a DAG or steps template, taken from what ran in it (operator.go:getTemplateOutputsFromScope, v4.1.2)."""
+"""The outputs of a DAG or steps template.
+
+Taken from what ran in it (operator.go:getTemplateOutputsFromScope, v4.1.2).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from typing import Any
 
 from dsl.engine import gojson
 from dsl.engine.arguments import UnresolvedError, output_value, resolved_artifact
-from dsl.engine.call import Prepared, TagError
+from dsl.engine.call import Prepared
 from dsl.engine.scope import Scope
+from dsl.engine.tags import TagError
 
 
 def template_outputs(

@@ -1,4 +1,7 @@
-"""One process group: started, its output streamed to a log, its end awaited, all of it killed when told to."""
+"""One process group.
+
+Started, its output streamed to a log, its end awaited, all of it killed when told to.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,13 @@ class Group:
         seconds: float | None,
         reason: str,
     ) -> tuple[int, bytes]:
-        """Run to the end; return the exit code (128 + signal when killed) and the last 256 KiB of stdout, without one final newline.
+        """Run to the end.
 
-        After `seconds` the group is stopped with `reason`. What the process left behind in its group is killed.
+        Return the exit code (128 + signal when killed) and the last 256 KiB of stdout, without one final
+        newline.
+
+        After `seconds` the group is stopped with `reason`. What the process left behind in its group is
+        killed.
 
         Raises:
             OSError: the program cannot be started.

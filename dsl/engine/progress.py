@@ -1,4 +1,7 @@
-"""What a run tells its watcher while it goes on: leaves that start and end, per execution function, and how many are expected."""
+"""What a run tells its watcher while it goes on.
+
+Leaves that start and end, per execution function, and how many are expected.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from typing import Protocol
 class LeafEvent:
     """A leaf that starts (`phase` Running) or ended.
 
-    `task` is the task id, or the template's name in a foreign manifest; `node` the path of the node; `attempt` counts
-    from 1; `seconds` is the time since its start.
+    `task` is the task id, or the template's name in a foreign manifest; `node` the path of the node;
+    `attempt` counts from 1; `seconds` is the time since its start.
     """
 
     task: str

@@ -1,6 +1,7 @@
 """A syntax tree in, the variables that must exist before Argo evaluates it out.
 
-`??` and `?.` guard what stands on their left (util/template/expression_template.go, v4.1.2): such a path may be absent.
+`??` and `?.` guard what stands on their left (util/template/expression_template.go, v4.1.2): such a path may
+be absent.
 """
 
 from __future__ import annotations

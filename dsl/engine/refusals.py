@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from dsl.engine.definition import FOREIGN_KINDS, KINDS, Definition, Refused, Task, Template
 
 _SPEC = {"suspend", "shutdown", "workflowTemplateRef", "executorPlugins"}
 _TEMPLATE = {
-    "daemon", "sidecars", "initContainers", "memoize", "podSpecPatch", "executorPlugins", "pendingTimeout", "plugin",
+    "daemon", "sidecars", "initContainers", "memoize", "podSpecPatch", "executorPlugins", "pendingTimeout",
+    "plugin",
 }  # fmt: skip
 _CONTAINER = {"envFrom", "lifecycle"}
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
@@ -22,6 +24,25 @@ def refuse(definition: Definition) -> None:
     reasons = list(dict.fromkeys(_reasons(definition)))
     if reasons:
         raise Refused(f"not supported: {', '.join(reasons)}")
+    for template in _reachable(definition):
+        _refuse_broken(definition, template)
+
+
+def _refuse_broken(definition: Definition, template: Template) -> None:
+    """Refuse, in Argo's words, what has no order in which it could run."""
+    for task in template.tasks.values():
+        for name in task.dependencies.tasks:
+            if name not in template.tasks:
+                raise Refused(f"templates.{template.name}.tasks.{task.name} dependency '{name}' not defined")
+    waits = {name: task.dependencies.tasks for name, task in template.tasks.items()}
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError:
+        raise Refused(f"templates.{template.name} sorting failed: graph with cycle") from None
+    for task in _calls(template):
+        called = str(task.raw.get("template") or "")
+        if not task.raw.get("inline") and "{{" not in called and called not in definition.templates:
+            raise Refused(f"templates.{template.name}.tasks.{task.name} template name '{called}' undefined")
 
 
 def _reasons(definition: Definition) -> Iterator[str]:

@@ -1,7 +1,10 @@
-"""A template's declared paths in, places in the task's own folder out; and the texts of its command made to match.
+"""A template's declared paths in, places in the task's own folder out.
 
-A template whose environment has ARGOSY_ROOT is told its root by that variable; in any other one the declared paths are
-replaced where they stand in command, args, source and env. Kubelet's `$(NAME)` and `$$` are imitated here too.
+And the texts of its command made to match.
+
+A template whose environment has ARGOSY_ROOT is told its root by that variable; in any other one the declared
+paths are replaced where they stand in command, args, source and env. Kubelet's `$(NAME)` and `$$` are
+imitated here too.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ _KUBELET = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Do what kubelet does to `command`, `args` and env: `$(NAME)` of a known variable, and `$$` for a dollar.
+    """Do what kubelet does to `command`, `args` and env.
+
+    `$(NAME)` of a known variable, and `$$` for a dollar.
 
     >>> expand("$(A) $$(A) $(B)", {"A": "1"})
     '1 $(A) $(B)'
@@ -61,7 +66,8 @@ class Layout:
         for path in sorted(self.moved, key=len, reverse=True):
             if path in text:
                 pattern = rf"(?<![\w./-]){re.escape(path)}(?![\w-]|\.\w)"
-                text = re.sub(pattern, lambda _, to=str(self.place(path)): to, text)  # type: ignore[misc]
+                place = str(self.place(path)).replace("\\", r"\\")
+                text = re.sub(pattern, place, text)
         return text
 
 

@@ -1,7 +1,9 @@
-"""A run's nodes in, the state, pods, attempts and value of every execution function out: `results.json` and its files.
+"""A run's nodes in, the state, pods, attempts and value of every execution function out.
 
-Leaf templates say what they are by annotations: `argosy/node` the task's id, `argosy/each` what one call is for, and
-`argosy/result` how its value is written: `lines` of an index and JSON each, or one `json` text.
+`results.json` and its files.
+
+Leaf templates say what they are by annotations: `argosy/node` the task's id, `argosy/each` what one call is
+for, and `argosy/result` how its value is written: `lines` of an index and JSON each, or one `json` text.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 
 from dsl.engine.artifacts import link_tree
 from dsl.engine.definition import Definition, Template
+from dsl.engine.gojson import Value
 from dsl.engine.node import Node
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
@@ -64,7 +67,10 @@ def _rank(state: str) -> int:
 
 
 class _States:
-    """The state of a template: the worst of its nodes, or where none was made, of those that would have called it."""
+    """The state of a template.
+
+    The worst of its nodes, or where none was made, of those that would have called it.
+    """
 
     def __init__(self, definition: Definition, by_template: Mapping[str, list[Node]]) -> None:
         self.by_template = by_template
@@ -85,7 +91,7 @@ class _States:
         return max(phases, key=_rank, default="Succeeded")
 
 
-def _value(template: Template, nodes: list[Node]) -> Any:
+def _value(template: Template, nodes: list[Node]) -> Value:
     form = template.annotations.get("argosy/result")
     texts = [text for node in nodes if (text := node.outputs.get("result")) is not None]
     if not form or not texts:
@@ -99,7 +105,7 @@ def _value(template: Template, nodes: list[Node]) -> Any:
     return [value for _, value in sorted(numbered, key=lambda pair: pair[0])]
 
 
-def _decoded(text: str) -> Any:
+def _decoded(text: str) -> Value:
     try:
         return json.loads(text)
     except ValueError:

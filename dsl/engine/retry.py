@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dsl.engine.call import Prepared, TagError, again, pod_name
+from dsl.engine.call import Prepared, again, pod_name
 from dsl.engine.clock import seconds_of
 from dsl.engine.expression import compiled
 from dsl.engine.node import Node, NodeFault
-from dsl.engine.tags import substitute
+from dsl.engine.tags import TagError, substitute
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
@@ -102,7 +102,10 @@ class RetryRun:
         return policy or ("Always" if self.rule.get("expression") else "OnFailure")
 
     def _reason_to_stop(self, attempt: Node) -> str | None:
-        """Return the message with which to stop, or None to go on after `self.waits` seconds. Raises ValueError."""
+        """Return the message with which to stop, or None to go on after `self.waits` seconds.
+
+        Raises ValueError.
+        """
         if self.engine.past_deadline:
             return "retry exceeded workflow deadline"
         count = len(self.attempts)

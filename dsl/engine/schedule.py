@@ -1,6 +1,9 @@
-"""The run itself: one thread that starts calls, hears what ended, and waits for nothing but events and clocks.
+"""The run itself.
 
-DAGs, steps and retries keep their own state (`dag`, `steps`, `retry`); every node is made, ended and counted here.
+One thread that starts calls, hears what ended, and waits for nothing but events and clocks.
+
+DAGs, steps and retries keep their own state (`dag`, `steps`, `retry`); every node is made, ended and counted
+here.
 """
 
 from __future__ import annotations
@@ -15,16 +18,17 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from dsl.engine.call import Call, NodeFault, Prepared, TagError, prepare
+from dsl.engine.call import Call, Prepared, prepare
 from dsl.engine.clock import seconds_of
 from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
 from dsl.engine.leaf import LeafJob, LeafResult, Leaves, Places
-from dsl.engine.node import BAD, COMPLETED, COUNTED, Node
+from dsl.engine.node import BAD, COMPLETED, COUNTED, Node, NodeFault, Waiting
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
+from dsl.engine.tags import TagError
 
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
@@ -110,7 +114,9 @@ class Engine:
         if boundary and boundary.fails_fast and boundary.bad:
             return
         if boundary and boundary.limit and boundary.active >= boundary.limit:
-            heapq.heappush(boundary.waiting, (call.order, next(self._tickets), partial(self._begin, call)))
+            begin = partial(self._begin, call)
+            entry: Waiting = (call.order, next(self._tickets), begin)
+            heapq.heappush(boundary.waiting, entry)
         else:
             self._begin(call)
 
@@ -291,9 +297,7 @@ class Engine:
             return
         self._suspended.add(node)
         resume = partial(self._resume, prepared, node)
-        if self.past_deadline:
-            self.later(resume)
-        elif duration <= 0:
+        if self.past_deadline or duration <= 0:
             self.later(resume)
         else:
             self.at(time.monotonic() + duration, resume)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from dsl.engine.gojson import Value
+
 Flat = Mapping[str, Any]
 
 
@@ -45,7 +47,7 @@ class Globals:
         self.flat: dict[str, Any] = flat
         self._nested: dict[str, Any] | None = None
 
-    def set(self, name: str, value: Any) -> None:
+    def set(self, name: str, value: Value) -> None:
         """Define or replace one variable."""
         self.flat[name] = value
         self._nested = None
@@ -58,7 +60,10 @@ class Globals:
 
 
 class View:
-    """What others may read of a node: `status`, `outputs.parameters.x` …, flat and nested. None is an absent optional."""
+    """What others may read of a node: `status`, `outputs.parameters.x` …, flat and nested.
+
+    None is an absent optional.
+    """
 
     __slots__ = ("_tree", "artifacts", "flat")
 
@@ -81,7 +86,7 @@ class _Trees(Mapping[str, Any]):
         self.views = views
         self.with_artifacts = with_artifacts
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Value:
         view = self.views[name]
         if self.with_artifacts and view.artifacts:
             return nested({**view.flat, **{f"outputs.artifacts.{k}": v for k, v in view.artifacts.items()}})
@@ -111,7 +116,7 @@ class Scope:
         self.views: Mapping[str, View] = {} if views is None else views
         self._variables: dict[str, Any] | None = None
 
-    def find(self, name: str) -> Any:
+    def find(self, name: str) -> Value:
         """Return the value of a simple tag: a text, None for an absent optional, or MISSING."""
         if name in self.local:
             return self.local[name]
@@ -123,7 +128,7 @@ class Scope:
                 return self.views[node].flat.get(rest, MISSING)
         return MISSING
 
-    def artifact(self, name: str) -> Any:
+    def artifact(self, name: str) -> Value:
         """Return the artifact of `tasks.x.outputs.artifacts.y` or `inputs.artifacts.y`, or MISSING."""
         if name in self.local:
             return self.local[name]

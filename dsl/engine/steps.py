@@ -10,15 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
-from dsl.engine.call import Call, NodeFault, Prepared, TagError
-from dsl.engine.condition import ConditionError, is_true
+from dsl.engine.call import Call, Prepared
+from dsl.engine.condition import ConditionError, is_false, is_true
 from dsl.engine.definition import Task
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import Item, items_of
-from dsl.engine.node import BAD, FAILED_FAST, Node, aggregated, view_of
+from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.scope import Scope, View
-from dsl.engine.tags import Document, MissingError, Mode, substitute
+from dsl.engine.tags import Document, MissingError, Mode, TagError, substitute
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
@@ -107,11 +107,7 @@ class StepsRun:
 
     def _expanded(self, step: Task, raw: dict[str, Any], items: list[Item]) -> list[Unit]:
         document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
-        mode = Mode.ALL
-        try:
-            mode = Mode.ALL if is_true(str(raw.get("when") or "")) else Mode.LENIENT
-        except ConditionError:
-            pass
+        mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
         template = self.engine.definition.called(step.raw)
         if template:
             for name, count in self.engine.definition.leaf_counts(template.name).items():
@@ -249,13 +245,13 @@ class StepsRun:
         workflow = self.engine.workflow
         for step in self.steps:
             nodes = [node for owner, node in self.children if owner is step]
-            if step.is_loop and not (len(nodes) == 1 and nodes[0].type == "Skipped" and nodes[0].task == step.name
-                                     and "(" not in nodes[0].name.rsplit(".", 1)[-1]):  # fmt: skip
+            single = next((node for node in nodes if node.name == f"{self.group.name}.{step.name}"), None)
+            if single is not None:
+                self.views.views[step.name] = view_of(single, workflow, with_artifacts=True)
+            else:
                 ran = sorted((node for node in nodes if node.type != "Skipped"), key=lambda node: node.order)
                 group = view_of(self.group, workflow)
                 self.views.views[step.name] = View({**group.flat, **aggregated(ran)}, {})
-            elif nodes:
-                self.views.views[step.name] = view_of(nodes[0], workflow, with_artifacts=True)
 
     def _succeed(self) -> None:
         scope = Scope(None, self.prepared.scope.local, "steps", self.views)

@@ -12,6 +12,7 @@ from typing import Any
 
 from dsl.engine import gojson
 from dsl.engine.expression import ExpressionError, compiled
+from dsl.engine.gojson import Value
 from dsl.engine.grammar import SyntaxFault
 from dsl.engine.scope import MISSING, Scope
 
@@ -144,8 +145,11 @@ def _evaluated(source: str, scope: Scope, mode: Mode) -> str:
     return value if isinstance(value, str) else gojson.dumps(value)
 
 
-def filler(document: Any) -> Fill | None:
-    """Return what fills a document's tags, or None when it has none; unchanged parts are shared, not copied."""
+def filler(document: Value) -> Fill | None:
+    """Return what fills a document's tags, or None when it has none.
+
+    Unchanged parts are shared, not copied.
+    """
     if isinstance(document, str):
         return (lambda scope, mode: substitute(document, scope, mode)) if "{{" in document else None
     if isinstance(document, dict):
@@ -168,10 +172,10 @@ class Document:
 
     __slots__ = ("_fill", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Value) -> None:
         self.value = value
         self._fill = filler(value)
 
-    def filled(self, scope: Scope, mode: Mode = Mode.LENIENT) -> Any:
+    def filled(self, scope: Scope, mode: Mode = Mode.LENIENT) -> Value:
         """Return the value with its tags replaced; it must not be changed."""
         return self._fill(scope, mode) if self._fill else self.value

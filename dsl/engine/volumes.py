@@ -27,7 +27,10 @@ class Claims:
 def mount(
     layout: Layout, mounts: list[dict[str, Any]], volumes: Mapping[str, Mapping[str, Any]], claims: Claims
 ) -> None:
-    """Put every mount of a leaf in place. The root itself may be a mount: it is a folder of its own anyway."""
+    """Put every mount of a leaf in place.
+
+    The root itself may be a mount: it is a folder of its own anyway.
+    """
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
         name = str(entry.get("name"))
         target = _folder(name, volumes.get(name) or {}, layout.folder, claims)

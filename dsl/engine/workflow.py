@@ -9,14 +9,15 @@ from typing import Any
 
 from dsl.engine import gojson
 from dsl.engine.arguments import fill, parameters_of
-from dsl.engine.call import Call, TagError
+from dsl.engine.call import Call
 from dsl.engine.definition import Refused, Template
 from dsl.engine.expression import ExpressionError, compiled
+from dsl.engine.gojson import Value
 from dsl.engine.node import BAD, Node
 from dsl.engine.outcome import Outcome
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
-from dsl.engine.tags import Mode
+from dsl.engine.tags import Mode, TagError
 
 
 class WorkflowRun:
@@ -64,7 +65,7 @@ class WorkflowRun:
             raise Refused(f"template name '{name}' undefined")
         return template
 
-    def _call(self, template: Template, suffix: str, arguments: Mapping[str, Any], done: Any) -> Call:
+    def _call(self, template: Template, suffix: str, arguments: Mapping[str, Any], done: Value) -> Call:
         scope = Scope(self.engine.globals, {})
         filled = fill(arguments, scope, Mode.LENIENT)
         located = {str(artifact["name"]): artifact for artifact in filled.get("artifacts") or []}
@@ -134,7 +135,10 @@ class WorkflowRun:
         return self.exit is not None
 
     def _failures(self) -> str:
-        """The list of failed nodes as Argo gives it: JSON inside a JSON string, `"null"` when nothing failed."""
+        """The list of failed nodes as Argo gives it.
+
+        JSON inside a JSON string, `"null"` when nothing failed.
+        """
         failed = [
             {
                 "displayName": self.engine.workflow if node.path == "main" else node.path.rsplit("/", 1)[-1],

@@ -24,19 +24,30 @@ def workflow(*templates, name="wf", kind="Workflow", **spec):
     }
 
 
-def leaf(name, source, *, each="partition", result="lines", inputs=(), artifacts=(), env=(), key=None, **more):
+def leaf(
+    name, source, *, each="partition", result="lines", inputs=(), artifacts=(), env=(), key=None, **more
+):
     """A script of ours: its root by ARGOSY_ROOT, its files in out/, its value in result."""
     folder = "{{workflow.name}}/" + name + "/{{inputs.parameters.index}}" if key is None else key
     return {
         "name": name,
         "metadata": {"annotations": {"argosy/node": name, "argosy/each": each, "argosy/result": result}},
-        "inputs": {"parameters": [{"name": "index"}, *({"name": n} for n in inputs)], "artifacts": list(artifacts)},
+        "inputs": {
+            "parameters": [{"name": "index"}, *({"name": n} for n in inputs)],
+            "artifacts": list(artifacts),
+        },
         "outputs": {
             "parameters": [
                 {"name": "result", "valueFrom": {"path": "/argosy/result", "default": "null"}},
             ],
             "artifacts": [
-                {"name": "files", "path": "/argosy/out", "archive": WHOLE, "optional": True, "s3": {"key": folder}},
+                {
+                    "name": "files",
+                    "path": "/argosy/out",
+                    "archive": WHOLE,
+                    "optional": True,
+                    "s3": {"key": folder},
+                },
             ],
         },
         "script": {
@@ -60,7 +71,12 @@ def task(name, template=None, depends=None, **more):
 
 
 def dag(name, *tasks, inputs=(), outputs=None, **more):
-    raw = {"name": name, "inputs": {"parameters": [{"name": n} for n in inputs]}, "dag": {"tasks": list(tasks)}, **more}
+    raw = {
+        "name": name,
+        "inputs": {"parameters": [{"name": n} for n in inputs]},
+        "dag": {"tasks": list(tasks)},
+        **more,
+    }
     if outputs:
         raw["outputs"] = {"parameters": [{"name": n, "valueFrom": source} for n, source in outputs.items()]}
     return raw

@@ -20,7 +20,10 @@ KNOWN = {
 @pytest.mark.parametrize(
     ("source", "value"),
     [
-        ("type(tasks.empty.outputs.parameters) == 'string' ? '[]' : tasks.empty.outputs.parameters['p']", "[]"),
+        (
+            "type(tasks.empty.outputs.parameters) == 'string' ? '[]' : tasks.empty.outputs.parameters['p']",
+            "[]",
+        ),
         ("fromJSON(inputs.parameters.list)[int(item)]", "b"),
         ("toJson(filter(0..3, not (string(#) in ['1', '2'])))", "[0,3]"),
         ("join(map(fromJSON(inputs.parameters.list), replace(#, 'a', '\\\\')), '\\n')", "\\\nb"),
@@ -67,7 +70,9 @@ def test_a_text_that_is_no_expression_is_shown_with_a_caret(source, message):
     assert str(raised.value) == message
 
 
-@pytest.mark.parametrize("source", ["tasks.bad.outputs.parameters.r", "unknown", "[1][5]", "1 + 'a'", "fromJSON('[')"])
+@pytest.mark.parametrize(
+    "source", ["tasks.bad.outputs.parameters.r", "unknown", "[1][5]", "1 + 'a'", "fromJSON('[')"]
+)
 def test_what_has_no_value_raises(source):
     with pytest.raises(ExpressionError):
         compiled(source).value(KNOWN)
@@ -84,7 +89,10 @@ def test_numbers_and_texts_are_written_as_go_writes_them():
 
 
 def scope():
-    return Scope(Globals({"workflow.name": "wf"}), {"inputs.parameters.x": "{{workflow.name}}", "inputs.parameters.k": "name"})
+    return Scope(
+        Globals({"workflow.name": "wf"}),
+        {"inputs.parameters.x": "{{workflow.name}}", "inputs.parameters.k": "name"},
+    )
 
 
 def test_a_value_that_holds_a_tag_is_filled_by_the_next_pass():
@@ -96,7 +104,7 @@ def test_a_value_that_holds_a_tag_is_filled_by_the_next_pass():
 def test_a_strict_pass_insists_on_other_nodes_or_on_everything():
     with pytest.raises(MissingError, match=r"failed to resolve \{\{tasks.a.status\}\}"):
         substitute("{{tasks.a.status}}", scope(), Mode.NODES)
-    with pytest.raises(MissingError, match="tasks.a.status is missing"):
+    with pytest.raises(MissingError, match=r"tasks\.a is missing"):
         substitute("{{= tasks.a.status}}", Scope(None, {}, "tasks", {}), Mode.NODES)
     assert substitute("{{item}}", scope(), Mode.NODES) == "{{item}}"
     with pytest.raises(MissingError):

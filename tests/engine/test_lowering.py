@@ -19,7 +19,15 @@ def gathering(**more):
     prefix = {**IN, "optional": True, "s3": {"key": "{{workflow.name}}/b"}}
     key = "{{workflow.name}}/g/0"
     return leaf(
-        "g", GATHER, each="all", result="json", inputs=["values"], artifacts=[prefix], env=[VALUES], key=key, **more
+        "g",
+        GATHER,
+        each="all",
+        result="json",
+        inputs=["values"],
+        artifacts=[prefix],
+        env=[VALUES],
+        key=key,
+        **more,
     )
 
 
@@ -27,9 +35,15 @@ def explicit(count):
     tasks = []
     for i in range(count):
         index = {"index": str(i)}
-        source = {"name": "in", "from": f"{{{{tasks.a-partition-{i}.outputs.artifacts.files}}}}", "optional": True}
+        source = {
+            "name": "in",
+            "from": f"{{{{tasks.a-partition-{i}.outputs.artifacts.files}}}}",
+            "optional": True,
+        }
         tasks.append(task(f"a-partition-{i}", "a", parameters=index))
-        tasks.append(task(f"b-partition-{i}", "b", f"a-partition-{i}.Succeeded", parameters=index, artifacts=[source]))
+        tasks.append(
+            task(f"b-partition-{i}", "b", f"a-partition-{i}.Succeeded", parameters=index, artifacts=[source])
+        )
     results = ", ".join(f"tasks['b-partition-{i}'].outputs.parameters.result" for i in range(count))
     depends = " && ".join(f"b-partition-{i}.Succeeded" for i in range(count))
     values = {"index": "0", "values": f"{{{{=toJson([{results}])}}}}"}
@@ -56,7 +70,9 @@ def compact(count, *, a=WRITE, b=COPY, **lane):
             "partition": {"expression": "inputs.parameters.index"},
         },
     )  # fmt: skip
-    loop = task("partition", "lane-partition", parameters={"index": "{{item}}"}, withSequence={"count": count})
+    loop = task(
+        "partition", "lane-partition", parameters={"index": "{{item}}"}, withSequence={"count": count}
+    )
     outputs = {"b-result": {"expression": AGG("partition", "b-result")}}
     extra = lane.pop("tasks", [])
     outputs.update(lane.pop("outputs", {}))
@@ -93,7 +109,9 @@ def test_a_lane_without_partitions_succeeds_and_its_gather_runs(manifest, tmp_pa
 
 
 def test_a_failed_partition_fails_the_lane_and_omits_the_gather(tmp_path):
-    outcome, tasks = ran(compact("3", a=f'[ "$INDEX" != 1 ]\n{WRITE}'.replace("]\n", "] || exit 3\n")), tmp_path)
+    outcome, tasks = ran(
+        compact("3", a=f'[ "$INDEX" != 1 ]\n{WRITE}'.replace("]\n", "] || exit 3\n")), tmp_path
+    )
     assert outcome.phase == "Failed"
     assert tasks["a"]["state"] == "Failed"
     assert tasks["b"]["state"] == "Omitted"
@@ -131,7 +149,8 @@ def test_a_retry_keeps_one_pod_and_counts_every_attempt(tmp_path):
     attempt = {"name": "ARGOSY_RETRIES", "value": "{{retries}}"}
     source = f'[ "$ARGOSY_RETRIES" = 1 ] || exit 3\n{WRITE}'
     manifest = workflow(
-        dag("main", task("a", parameters={"index": "7"})), leaf("a", source, env=[attempt], retryStrategy=rule)
+        dag("main", task("a", parameters={"index": "7"})),
+        leaf("a", source, env=[attempt], retryStrategy=rule),
     )
     outcome, tasks = ran(manifest, tmp_path)
     assert phases(outcome) == {
@@ -146,7 +165,9 @@ def test_a_retry_keeps_one_pod_and_counts_every_attempt(tmp_path):
 
 def test_an_exit_code_outside_the_rule_is_not_retried(tmp_path):
     rule = {"limit": "2", "retryPolicy": "Always", "expression": "lastRetry.exitCode in ['3']"}
-    manifest = workflow(dag("main", task("a", parameters={"index": "0"})), leaf("a", "exit 5", retryStrategy=rule))
+    manifest = workflow(
+        dag("main", task("a", parameters={"index": "0"})), leaf("a", "exit 5", retryStrategy=rule)
+    )
     outcome, tasks = ran(manifest, tmp_path)
     assert outcome.nodes["main/a"].message == "retryStrategy.expression evaluated to false"
     assert tasks["a"]["attempts"] == 1
@@ -162,14 +183,25 @@ def test_raw_artifacts_and_slots_arrive_where_the_worker_looks(tmp_path):
         "optional": True,
         "archive": WHOLE,
         "s3": {
-            "key": "inputs/{{{{= (fromJSON(fromJSON(workflow.parameters.files)[int(inputs.parameters.index)])[{}] ?? 'none') }}}}"
+            "key": "inputs/{{{{= (fromJSON(fromJSON(workflow.parameters.files)"
+            "[int(inputs.parameters.index)])[{}] ?? 'none') }}}}"
         },
     }
     slots = [
-        {**slot, "name": f"in-{k}", "path": slot["path"].format(k), "s3": {"key": slot["s3"]["key"].format(k)}}
+        {
+            **slot,
+            "name": f"in-{k}",
+            "path": slot["path"].format(k),
+            "s3": {"key": slot["s3"]["key"].format(k)},
+        }
         for k in range(1)
     ]
-    gone = {"name": "gone", "path": "/argosy/slots/INPUT_FILE/1/x", "optional": True, "s3": {"key": "inputs/none"}}
+    gone = {
+        "name": "gone",
+        "path": "/argosy/slots/INPUT_FILE/1/x",
+        "optional": True,
+        "s3": {"key": "inputs/none"},
+    }
     values = {"name": "values", "path": "/argosy/values/v", "raw": {"data": "{{= inputs.parameters.text }}"}}
     source = """cat slots/INPUT_FILE/0/x values/v; test -L slots/INPUT_FILE/0/x || exit 4
 test -d slots/INPUT_FILE/1/x || exit 5
@@ -188,8 +220,13 @@ printf '"%s"' "$(cat slots/INPUT_FILE/0/x values/v)" > result"""
 
 def test_a_volume_holds_the_files_of_all_tasks(tmp_path):
     out = {"name": "ARGOSY_OUT", "value": "storage/{{workflow.name}}/a/{{inputs.parameters.index}}"}
-    mount = {"volumeMounts": [{"name": "storage", "mountPath": "/argosy/storage"}, {"name": "argosy", "mountPath": "/argosy"}]}
-    write = 'mkdir -p "$ARGOSY_OUT.new"; echo $INDEX > "$ARGOSY_OUT.new/$INDEX.txt"; mv "$ARGOSY_OUT.new" "$ARGOSY_OUT"'
+    mount = {
+        "volumeMounts": [
+            {"name": "storage", "mountPath": "/argosy/storage"},
+            {"name": "argosy", "mountPath": "/argosy"},
+        ]
+    }
+    write = """O=$ARGOSY_OUT; mkdir -p "$O.new"; echo $INDEX > "$O.new/$INDEX.txt"; mv "$O.new" "$O\""""
     read = "printf '\"%s\"' \"$(cat storage/$RUN_ID/a/*/* | tr -d '\\n')\" > result"
     run_id = {"name": "RUN_ID", "value": "{{workflow.name}}"}
     templates = [
@@ -226,7 +263,8 @@ def test_a_condition_skips_and_the_join_takes_the_default(value, expected, tmp_p
             task("a", parameters={"index": "0"}),
             task("b", "b", "a.Succeeded", parameters={"index": "0"},
                  when="{{= fromJSON(tasks['a'].outputs.parameters.result).ok }}"),
-            task("c", "c", "(b.Succeeded || b.Skipped)", parameters={"index": "0", "v": f"{{{{= {guarded} }}}}"}),
+            task("c", "c", "(b.Succeeded || b.Skipped)",
+                 parameters={"index": "0", "v": f"{{{{= {guarded} }}}}"}),
         ),
         leaf("a", f"printf '{{\"ok\":{value}}}' > result", each="all", result="json"),
         leaf("b", "printf seen > result", each="all", result="json"),
