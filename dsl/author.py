@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from functools import partialmethod, update_wrapper
+from inspect import Parameter, signature
 from itertools import pairwise
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from dsl.codes import Code
+from dsl.construct import arguments_of_caller, elements_of, keyword_of, operands_of_caller
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.location import Location
 
@@ -35,16 +37,20 @@ class Chainable:
     """What may stand in a chain: `>>` puts what follows after it, `<<` before it."""
 
     def __rshift__(self, after: object) -> Chain:
-        return _link(self, after)
+        left, right = operands_of_caller()
+        return _link(self, after, left, right)
 
     def __lshift__(self, before: object) -> Chain:
-        return _link(before, self)
+        left, right = operands_of_caller()
+        return _link(before, self, right, left)
 
     def __rrshift__(self, before: Sequence[object]) -> Chain:
-        return _link(before, self)
+        left, right = operands_of_caller()
+        return _link(before, self, left, right)
 
     def __rlshift__(self, after: Sequence[object]) -> Chain:
-        return _link(self, after)
+        left, right = operands_of_caller()
+        return _link(self, after, right, left)
 
 
 class Element(Chainable):
@@ -83,6 +89,8 @@ class Operand:
     """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
 
     def _compare(self, operator: str, other: object) -> Condition:
+        if isinstance(other, Task):
+            other = other.node_in(current_dag(operator))
         return Condition(operator, (self, other), Location.of_caller())
 
     __eq__ = partialmethod(_compare, "==")  # type: ignore[assignment]  # it builds a condition
@@ -176,14 +184,21 @@ class Node(Element, Operand):
         self.bare = False
         self.arguments: dict[str, object] = _meant(dag, task.arguments)
         self.expanded: dict[str, object] = {}
-        self.zipped = False
+        self.zipped: Literal["", "zip", "rows"] = ""
         self.conditions: list[tuple[object, Location]] = []
         dag.nodes.append(self)
 
     def when(self, condition: object) -> Node:
         """Run this node only if the condition holds; a node that does not run is Skipped, as in Argo."""
+        here = Location.of_caller()
         meant = _meant(self.dag, {"condition": condition})["condition"]
-        self.conditions.append((meant, Location.of_caller()))
+        if meant is None or not isinstance(meant, Operand | bool):
+            if not _nodes_in(condition):
+                message = f"{condition!r:.40} is no condition"
+                hint = "compare the value of a task, as in .when(out > 3)"
+                self.dag.problems.append(Diagnostic(Code.CONDITION_VALUE, here, message, hint))
+            return self
+        self.conditions.append((meant, here))
         return self
 
     def __getitem__(self, key: str | int) -> Output:
@@ -212,6 +227,7 @@ class Task(Chainable, Generic[P, R]):
         options: Mapping[str, object],
         arguments: Mapping[str, object],
         location: Location,
+        places: Mapping[str, Location] | None = None,
     ) -> None:
         update_wrapper(self, fn)
         self.fn = fn
@@ -219,6 +235,8 @@ class Task(Chainable, Generic[P, R]):
         self.options = dict(options)
         self.arguments = dict(arguments)
         self.location = location
+        self.places = dict.fromkeys(options, location) if places is None else dict(places)
+        """The call that gave each option."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a node here, a result elsewhere
         """Return a node of the open DAG, or outside a DAG what the function returns."""
@@ -227,29 +245,51 @@ class Task(Chainable, Generic[P, R]):
             return self.fn(*args, **kwargs)
         here = Location.of_caller()
         node = Node(dag, self, here)
-        node.arguments |= _meant(dag, self._named(dag, args, here) | kwargs)
+        node.arguments |= _meant(dag, self._named(dag, args, kwargs, here))
         return node
 
     def partial(self, **arguments: object) -> Task[P, R]:
         """Return this task with some arguments fixed: the same value for every item."""
-        return Task(self.fn, self.kind, self.options, {**self.arguments, **arguments}, Location.of_caller())
+        given = {**self.arguments, **arguments}
+        return Task(self.fn, self.kind, self.options, given, self.location, self.places)
 
     def override(self, **options: object) -> Task[P, R]:
         """Return this task with other options."""
-        return Task(self.fn, self.kind, {**self.options, **options}, self.arguments, Location.of_caller())
+        places = {**self.places, **dict.fromkeys(options, Location.of_caller())}
+        merged = {**self.options, **options}
+        return Task(self.fn, self.kind, merged, self.arguments, self.location, places)
+
+    def place_of(self, option: str) -> Location:
+        """Return where an option was given, or the decorator."""
+        return keyword_of(self.places.get(option, self.location), option)
 
     def expand(self, **arguments: object) -> Node:
         """Return a node that runs once per item: the cross product of the arguments, the last fastest."""
-        return self._expanded(arguments, zipped=False)
+        return self._expanded(arguments)
 
     def expand_zip(self, **arguments: object) -> Node:
         """Return a node that runs once per position of the arguments, which must be equally long."""
-        return self._expanded(arguments, zipped=True)
+        return self._expanded(arguments, "zip")
 
-    def node_in(self, dag: DAG) -> Node:
-        """Return the one node that this task is when it stands bare in a DAG."""
+    def expand_kwargs(self, rows: Iterable[Mapping[str, object]]) -> Node:
+        """Return a node that runs once per row, whose entries are its arguments; all rows have the same keys."""
+        rows = list(rows)
+        names = list(rows[0]) if rows else []
+        for row in rows:
+            if list(row) != names and set(row) != set(names):
+                message = f"a row has the keys {', '.join(row) or 'none'}, the first one {', '.join(names)}"
+                hint = "give every row the same keys"
+                current_dag("expand_kwargs").problems.append(
+                    Diagnostic(Code.UNEQUAL_ZIP, Location.of_caller(), message, hint)
+                )
+                rows = []
+        columns = {name: [row[name] for row in rows] for name in names}
+        return self._expanded(columns, "rows")
+
+    def node_in(self, dag: DAG, place: Location | None = None) -> Node:
+        """Return the one node that this task is when it stands bare in a DAG; `place` is where it first does."""
         if id(self) not in dag.bare:
-            node = Node(dag, self, Location.of_caller())
+            node = Node(dag, self, place or Location.of_caller())
             node.bare = True
             dag.bare[id(self)] = node
         return dag.bare[id(self)]
@@ -261,19 +301,42 @@ class Task(Chainable, Generic[P, R]):
     def __getitem__(self, key: str | int) -> Output:
         return self.node_in(current_dag("[...]"))[key]
 
-    def _expanded(self, arguments: Mapping[str, object], *, zipped: bool) -> Node:
+    def default(self, value: object) -> Output:
+        """Return the value of the node that this task is bare, or `value` where it did not succeed."""
+        return self.node_in(current_dag("default")).default(value)
+
+    def file(self, name: str) -> FileOf:
+        """Return one of the files that the node writes that this task is bare."""
+        return self.node_in(current_dag("file")).file(name)
+
+    def _compare(self, operator: str, other: object) -> Condition:
+        return self.node_in(current_dag(operator))._compare(operator, other)
+
+    __lt__ = partialmethod(_compare, "<")
+    __le__ = partialmethod(_compare, "<=")
+    __gt__ = partialmethod(_compare, ">")
+    __ge__ = partialmethod(_compare, ">=")
+
+    def _expanded(self, arguments: Mapping[str, object], zipped: Literal["", "zip", "rows"] = "") -> Node:
         dag = current_dag("expand")
         node = Node(dag, self, Location.of_caller())
         node.expanded = _meant(dag, arguments)
         node.zipped = zipped
         return node
 
-    def _named(self, dag: DAG, args: Sequence[object], here: Location) -> dict[str, object]:
-        names = [*self.fn.__code__.co_varnames[: self.fn.__code__.co_argcount]]
+    def _named(
+        self, dag: DAG, args: Sequence[object], kwargs: Mapping[str, object], here: Location
+    ) -> dict[str, object]:
+        positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        names = [name for name, p in signature(self.fn).parameters.items() if p.kind in positional]
         if len(args) > len(names):
-            message = f"{self.__name__} takes {len(names)} arguments, {len(args)} are given"
+            message = f"{self.__name__} takes {len(names)} positional arguments, {len(args)} are given"
             dag.problems.append(Diagnostic(Code.UNKNOWN_ARGUMENT, here, message, "remove the extra ones"))
-        return dict(zip(names, args, strict=False))
+        given = dict(zip(names, args, strict=False))
+        for name in given.keys() & kwargs.keys():
+            message = f"{self.__name__} gets {name} twice, by its position and by its name"
+            dag.problems.append(Diagnostic(Code.UNKNOWN_ARGUMENT, here, message, "remove one of them"))
+        return given | dict(kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,14 +406,19 @@ class DAG:
 
 
 def chain(*elements: object) -> Chain:
-    """Return `elements[0] >> elements[1] >> …`, as Airflow's `chain`; equally long lists pair up."""
+    """Return `elements[0] >> elements[1] >> …`, as Airflow's `chain`; lists side by side pair up."""
     dag, here = current_dag("chain"), Location.of_caller()
-    parts = [part for element in elements if (part := _parts(dag, element, here))]
+    places = arguments_of_caller(len(elements))
+    found = [_parts(dag, element, place) for element, place in zip(elements, places, strict=True)]
+    parts = [part for part in found if part]
     for before, after in pairwise(parts):
-        if len(before) == len(after) > 1:
-            pairs: Iterable[tuple[Chain, Chain]] = zip(before, after, strict=True)
-        else:
-            pairs = ((b, a) for b in before for a in after)
+        pairs: Iterable[tuple[Chain, Chain]] = ((b, a) for b in before for a in after)
+        if len(before) > 1 < len(after):
+            if len(before) != len(after):
+                message = f"lists side by side pair up, and these hold {len(before)} and {len(after)}"
+                hint = "use cross_downstream(…) for every pair, or make them equally long"
+                dag.problems.append(Diagnostic(Code.UNEQUAL_ZIP, here, message, hint))
+            pairs = zip(before, after, strict=False)
         for upstream, downstream in pairs:
             _join(dag, upstream, downstream, here)
     first, last = (_side_by_side(parts[index] if parts else ()) for index in (0, -1))
@@ -359,18 +427,41 @@ def chain(*elements: object) -> Chain:
 
 def cross_downstream(upstreams: Sequence[object], downstreams: Sequence[object]) -> Chain:
     """Let every downstream wait for every upstream, as Airflow's `cross_downstream`."""
-    return _link(list(upstreams), list(downstreams))
+    before, after = arguments_of_caller(2)
+    return _link(list(upstreams), list(downstreams), before, after)
 
 
 def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
-    """Return arguments with each task and chain replaced by the node it means as a value."""
+    """Return arguments with each task and chain replaced by the node it means as a value.
+
+    A node of another DAG is recorded as a problem, and None stands in for it.
+    """
 
     def meant(value: object) -> object:
         if isinstance(value, Chain) and len(value.tails) == 1:
-            return value.tails[0]
-        return value.node_in(dag) if isinstance(value, Task) else value
+            value = value.tails[0]
+        if isinstance(value, Task):
+            value = value.node_in(dag)
+        strangers = [node for node in _nodes_in(value) if node.dag is not dag]
+        for node in strangers:
+            dag.problems.append(_foreign(node, Location.of_caller()))
+        return None if strangers else value
 
     return {name: meant(value) for name, value in arguments.items()}
+
+
+def _nodes_in(value: object) -> tuple[Node, ...]:
+    """Return the nodes whose values or files an argument or a condition stands for."""
+    if isinstance(value, Condition):
+        return tuple(node for operand in value.operands for node in _nodes_in(operand))
+    node = value.node if isinstance(value, Output | FileOf) else value
+    return (node,) if isinstance(node, Node) else ()
+
+
+def _foreign(node: Node, place: Location) -> Diagnostic:
+    name = node.task.__name__
+    message = f"{name} is a node of the DAG {node.dag.name!r}"
+    return Diagnostic(Code.FOREIGN_NODE, place, message, f"use the function {name} itself here")
 
 
 def current_dag(what: str) -> DAG:
@@ -384,11 +475,12 @@ def current_dag(what: str) -> DAG:
     return dag
 
 
-def _link(before: object, after: object) -> Chain:
+def _link(before: object, after: object, upper: Location, lower: Location) -> Chain:
+    """Return the chain of two operands; `upper` and `lower` are where they stand."""
     dag, here = current_dag(">>"), Location.of_caller()
-    upstream = _side_by_side(_parts(dag, before, here))
-    downstream = _side_by_side(_parts(dag, after, here))
-    _join(dag, upstream, downstream, here)
+    upstream = _side_by_side(_parts(dag, before, upper))
+    downstream = _side_by_side(_parts(dag, after, lower))
+    _join(dag, upstream, downstream, here if here.end_column else lower)
     return Chain(
         upstream.heads or downstream.heads,
         downstream.tails or upstream.tails,
@@ -401,21 +493,23 @@ def _join(dag: DAG, upstream: Chain, downstream: Chain, here: Location) -> None:
 
 
 def _parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
-    """Return what a chain's operand is made of, one chain per element of a list."""
-    if isinstance(value, Chain):
-        return (value,)
+    """Return what a chain's operand, which stands `here`, is made of: one chain per element of a list."""
     if isinstance(value, Task):
-        value = value.node_in(dag)
+        value = value.node_in(dag, here)
     if isinstance(value, Element):
-        if isinstance(value, Node) and value.dag is not dag:
-            message = f"{value.task.__name__} is a node of the DAG {value.dag.name!r}"
-            hint = f"use the function {value.task.__name__} itself here"
-            dag.problems.append(Diagnostic(Code.FOREIGN_NODE, here, message, hint))
-            return ()
-        return (Chain((value,), (value,), (value,)),)
+        value = Chain((value,), (value,), (value,))
+    if isinstance(value, Chain):
+        strangers = [e for e in value.elements if isinstance(e, Node) and e.dag is not dag]
+        dag.problems += [_foreign(node, here) for node in strangers]
+        return () if strangers else (value,)
     if isinstance(value, list | tuple):
-        return tuple(part for element in value for part in _parts(dag, element, here))
-    message = f"a {type(value).__name__} cannot stand in a chain"
+        places = elements_of(here, len(value))
+        return tuple(
+            part
+            for element, place in zip(value, places, strict=True)
+            for part in _parts(dag, element, place)
+        )
+    message = f"{value!r:.40} of type {type(value).__name__} cannot stand in a chain"
     hint = (
         "decorate it with @task or @task.shell"
         if callable(value)
@@ -444,7 +538,7 @@ class _Decorator:
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def __call__(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def __call__(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def __call__(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a Python function an execution function; its value is what it returns."""
         return _decorated("python", fn, options)
@@ -452,7 +546,7 @@ class _Decorator:
     @overload
     def shell(self, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def shell(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def shell(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def shell(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a function that returns `sh` text an execution function; parameters are its variables."""
         return _decorated("shell", fn, options)
@@ -460,7 +554,7 @@ class _Decorator:
     @overload
     def container(self, fn: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def container(self, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def container(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def container(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
         """Make a function that returns a list of words, `$(NAME)` for variables, an execution function."""
         return _decorated("container", fn, options)

@@ -76,16 +76,22 @@ def ship(function: Callable[..., object]) -> tuple[Shipped, tuple[Diagnostic, ..
     return Shipped(cargo.source(), name), in_order(problem.diagnostic() for problem in cargo.problems)
 
 
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> tuple[ast.Module, dict[str, list[tuple[ast.stmt, ast.stmt]]]]:
+    """Return a module's tree and bindings, which its functions share."""
+    tree = ast.parse(text)
+    return tree, bindings(tree)
+
+
 class _Cargo:
     """What is packed for one function, and what had to stay behind."""
 
     def __init__(self, path: str, text: str, names: dict[str, Any]) -> None:
         self.path, self.text, self.names = path, Excerpts(text), names
-        self.tree = ast.parse(text)
+        self.tree, self.bindings = _parsed(text)
         self.package = str(names.get("__package__") or "")
         depth = len(self.package.split(".")) if self.package else 0
         self.folder = Path(path).absolute().parents[depth]
-        self.bindings = bindings(self.tree)
         self.of_dsl = {name for name, value in names.items() if of_dsl(value)}
         for name, [*_, (leaf, _)] in self.bindings.items():
             if isinstance(leaf, (ast.Import, ast.ImportFrom)):

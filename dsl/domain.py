@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 
 from dsl.author import Element
 from dsl.codes import Code
+from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.encode import json_text
 from dsl.location import Location
@@ -78,6 +78,7 @@ def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
         message = f"an item of {type(source).__name__} is no JSON value: {error}"
         hint = "use text, numbers, booleans, None, and lists and dicts of them"
         raise Rejected(Diagnostic(Code.NOT_JSON, source.location, message, hint)) from None
+    check_parallelism(source.parallelism, source.location)
     columns = dict(table.columns)
     files = dict.fromkeys(table.files, INPUTS)
     if keyword and keyword not in columns:
@@ -91,6 +92,7 @@ def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
 def of_discovered(source: Source, name: str, keyword: str, node_id: str) -> Domain:
     """Return the domain of a list that a node's value holds when the DAG runs."""
     division = source.division
+    check_parallelism(source.parallelism, source.location)
     if division.count is not None or division.weight is not None:
         message = "the number of items is known only when the DAG runs"
         raise Rejected(Diagnostic(Code.PARTITION_SIZE, source.location, message, "divide it by size="))
@@ -107,7 +109,7 @@ def crossed(domains: Sequence[Domain], location: Location) -> Domain:
     if len(domains) == 1:
         return domains[0]
     if any(domain.discovered_by for domain in domains):
-        message = "a list that only the run knows cannot be crossed with another"
+        message = "a list that only the run knows cannot be combined with another"
         raise Rejected(
             Diagnostic(Code.UNSUPPORTED, location, message, "let one task return the crossed list")
         )
@@ -117,6 +119,10 @@ def crossed(domains: Sequence[Domain], location: Location) -> Domain:
 
 def zipped(domains: Sequence[Domain], names: Sequence[str], location: Location) -> Domain:
     """Return position by position. Raises Rejected if the lengths differ."""
+    if all(domain is domains[0] for domain in domains):
+        return domains[0]
+    if any(domain.discovered_by for domain in domains):
+        return crossed(domains, location)
     lengths = [_length(domain) for domain in domains]
     if len(set(lengths)) > 1:
         facts = ", ".join(f"{name} has {length}" for name, length in zip(names, lengths, strict=True))
@@ -127,6 +133,7 @@ def zipped(domains: Sequence[Domain], names: Sequence[str], location: Location) 
 def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | None) -> Domain:
     """Return the rows of a domain divided anew; `names` are the files that the rows stand for."""
     division, here = repartition.division, repartition.location
+    check_parallelism(repartition.parallelism, here)
     rows = list(range(_length(domain)))
     keys: dict[str, Sequence[object]] = {}
     if division.by is not None:
@@ -180,6 +187,9 @@ def _grouping(
     by: str | Callable[[str], object], domain: Domain, names: Sequence[str] | None, here: Location
 ) -> tuple[str, list[object]]:
     """Return the name of the key that groups rows and its value for each."""
+    if not isinstance(by, str) and not callable(by):
+        message = f"by={by!r:.40} is no key, no pattern and no function"
+        raise Rejected(Diagnostic(Code.REPARTITION, here, message, 'write by="year" for the key {year}'))
     if isinstance(by, str) and "{" not in by:
         if by not in domain.keys:
             known = ", ".join(domain.keys) or "none"
@@ -192,7 +202,12 @@ def _grouping(
         message = "no file names are known here before the DAG runs"
         raise Rejected(Diagnostic(Code.REPARTITION, here, message, "give the task before it output= names"))
     if callable(by):
-        values = [by(name) for name in names]
+        try:
+            values = [by(name) for name in names]
+        except Exception as error:  # the author's function may raise anything
+            message = f"by= raised {type(error).__name__} for a file name: {error}"
+            hint = "let it return the group of every file name as text"
+            raise Rejected(Diagnostic(Code.REPARTITION, here, message, hint)) from None
         if any(not isinstance(value, str | int) for value in values):
             message = "by= must return text or a number for every file name"
             raise Rejected(Diagnostic(Code.REPARTITION, here, message, "return the group as text"))
@@ -218,6 +233,10 @@ def _sizes(division: Division, here: Location, table: Table) -> tuple[int, ...]:
     chosen = [name for name in ("size", "count", "weight") if getattr(division, name) is not None]
     if len(chosen) > 1:
         raise _bad_size(here, f"{' and '.join(chosen)} are both given")
+    for name in ("size", "count"):
+        value = getattr(division, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise _bad_size(here, f"{name} is {value!r}, no whole number")
     try:
         if division.count is not None:
             return tuple(sizes_by_count(len(table), division.count))
@@ -236,6 +255,9 @@ def _bad_size(here: Location, message: str) -> Rejected:
     )
 
 
-def starts(sizes: Sequence[int]) -> list[int]:
-    """Return the first row of each partition."""
-    return list(accumulate(sizes[:-1], initial=0)) if sizes else []
+def check_parallelism(limit: object, here: Location) -> None:
+    """Raise Rejected unless a limit of partitions in flight is a number from 1, or None."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        message = f"parallelism is {limit!r}"
+        hint = "let at least one partition run: parallelism=1"
+        raise Rejected(Diagnostic(Code.INVALID_OPTION, keyword_of(here, "parallelism"), message, hint))

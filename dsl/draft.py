@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import networkx as nx
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from dsl.author import DAG, Element, FileOf, Node, Output
 from dsl.closure import ship
 from dsl.codes import Code
+from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOptions
 from dsl.graph import TEMPLATES, operands
@@ -54,9 +56,8 @@ class Drafts:
 def make_drafts(dag: DAG) -> Drafts:
     """Return a draft for every node that can have one, and the problems of the others."""
     problems: list[Diagnostic] = list(dag.problems)
-    options = validated(DagOptions, dag.options, dag.location, problems) or DagOptions()
-    defaults = {name: value for name, value in options.default_args.items() if name != "task_id"}
-    validated(TaskOptions, defaults, dag.location, problems)
+    options = validated(DagOptions, dag.options, partial(keyword_of, dag.location), problems) or DagOptions()
+    defaults = _defaults(dag, options, problems)
     ids = _ids(dag, problems)
     names = template_names(list(ids.values()), TEMPLATES)
     before: dict[int, list[tuple[Element, Location]]] = {}
@@ -86,14 +87,18 @@ def make_drafts(dag: DAG) -> Drafts:
 
 
 def validated(
-    model: type[M], fields: Mapping[str, object], location: Location, problems: list[Diagnostic]
+    model: type[M],
+    fields: Mapping[str, object],
+    place_of: Callable[[str], Location],
+    problems: list[Diagnostic],
 ) -> M | None:
     """Return a model of the fields, or None and a diagnostic for each that is unknown or invalid."""
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:
-        for detail in error.errors():
-            name = str(detail["loc"][0]) if detail["loc"] else ""
+        details = {str(detail["loc"][0]) if detail["loc"] else "": detail for detail in error.errors()}
+        for name, detail in details.items():
+            location = place_of(name)
             if detail["type"] == "extra_forbidden":
                 guess = did_you_mean(name, model.model_fields)
                 hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
@@ -102,9 +107,26 @@ def validated(
                 )
             else:
                 reason = str(detail["msg"]).removeprefix("Value error, ")
-                message = f"{name}={detail['input']!r}: {reason[:1].lower()}{reason[1:]}"
+                message = f"{name}={fields.get(name)!r:.60}: {reason[:1].lower()}{reason[1:]}"
                 problems.append(Diagnostic(Code.INVALID_OPTION, location, message, f"correct {name!r}"))
         return None
+
+
+def _defaults(dag: DAG, options: DagOptions, problems: list[Diagnostic]) -> dict[str, object]:
+    """Return the sound ones of the options for every task."""
+    recorded = dag.options.get("default_args")
+    every = recorded if isinstance(recorded, Mapping) else options.default_args
+    given = {name: value for name, value in every.items() if name != "task_id"}
+    place = keyword_of(dag.location, "default_args")
+    found: list[Diagnostic] = []
+    if validated(TaskOptions, given, lambda _: place, found):
+        return given
+    problems += found
+    sound: dict[str, object] = {}
+    for name, value in given.items():
+        if validated(TaskOptions, {name: value}, lambda _: place, []):
+            sound[name] = value
+    return sound
 
 
 def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
@@ -138,9 +160,8 @@ def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
 
 
 def _options(defaults: Mapping[str, object], node: Node, problems: list[Diagnostic]) -> TaskOptions | None:
-    known = {name: value for name, value in defaults.items() if name in TaskOptions.model_fields}
     given = {name: value for name, value in node.task.options.items() if name != "task_id"}
-    return validated(TaskOptions, known | given, node.task.location, problems)
+    return validated(TaskOptions, {**defaults, **given}, node.task.place_of, problems)
 
 
 def _function(

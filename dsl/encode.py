@@ -21,6 +21,7 @@ BRACE_VARIABLE: Final = "ARGOSY_BRACE"
 _BRACE: Final = f"$({BRACE_VARIABLE})"
 _JSON_HAZARDS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "{$\x7f"}
 _FIELD_HAZARDS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "{$\x7f|;"}
+_PLAIN = re.compile(r"[A-Za-z0-9 _./:=+@,-]*")
 _JSON_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OCTAL_HAZARDS: Final = frozenset(b"\\{$|;,/")
 _LITERAL_HAZARDS: Final = frozenset("'\\{}$")
@@ -85,6 +86,8 @@ def field(text: str) -> str:
     >>> field("a|b")
     'a\\u007cb'
     """
+    if _PLAIN.fullmatch(text):
+        return text
     _utf8(text)
     return json.dumps(text)[1:-1].translate(_FIELD_HAZARDS)
 
@@ -170,6 +173,19 @@ def kubelet_literal(text: str) -> str:
         raise ValueError("text with a NUL character cannot be an argument or in an environment")
     _utf8(text)
     return re.sub(r"\{(?=\{|\Z)|\{(?<=\{\{)", lambda _: _BRACE, text.replace("$", "$$"))
+
+
+def doubled(expression: str) -> str:
+    """Return the expression of text for a place of a template that no one but Argo reads, such as a key.
+
+    Argo hands a template to a pod in a variable, where the kubelet turns `$$` into `$` and expands `$(NAME)`.
+    """
+    return _replaced(expression, "$", "$$")
+
+
+def needs_doubling(text: str) -> bool:
+    """Whether the kubelet would change text that stands in a template."""
+    return "$$" in text or "$(" in text
 
 
 def needs_brace(text: str) -> bool:

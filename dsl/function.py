@@ -81,7 +81,13 @@ class Volume(_Model):
         BaseModel.__init__(self, claim=claim, **fields)
 
 
-Storage: TypeAlias = Artifacts | Volume
+def _storage(value: object) -> object:
+    if not isinstance(value, Artifacts | Volume):
+        raise ValueError('write Artifacts() or Volume("claim")')
+    return value
+
+
+Storage: TypeAlias = Annotated[Artifacts | Volume, BeforeValidator(_storage)]
 
 
 class TaskOptions(_Model):

@@ -33,12 +33,13 @@ class Location:
     @classmethod
     def of_caller(cls) -> Location:
         """Return where the code outside this package that is running now stands."""
-        frame: FrameType | None = sys._getframe(1)
-        while frame and frame.f_code.co_filename.startswith((_OURS, "<")) and frame.f_back:
-            frame = frame.f_back
-        assert frame
-        positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-        return cls._from_ast(frame.f_code.co_filename, *positions)
+        return cls._from_ast(*_running())
+
+    @staticmethod
+    def span_of_caller() -> tuple[int, int, int, int]:
+        """Return that place as AST nodes count it: line, column, end line and end column."""
+        _, line, end_line, start, end = _running()
+        return line or 0, start or 0, end_line or 0, end or 0
 
     @classmethod
     def of_node(cls, path: str, node: ast.AST) -> Location:
@@ -60,6 +61,15 @@ class Location:
         first = _characters(path, line, start or 0)
         last = _characters(path, line, end) + 1 if end and end_line == line else 0
         return cls(path, line, first + 1, last)
+
+
+def _running() -> tuple[str, int | None, int | None, int | None, int | None]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_code.co_filename.startswith((_OURS, "<")) and frame.f_back:
+        frame = frame.f_back
+    assert frame
+    positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+    return (frame.f_code.co_filename, *positions)
 
 
 def _characters(path: str, line: int, offset: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TypeAlias, overload
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,17 +67,51 @@ def sizes_by_weight(weights: Sequence[int], limit: int) -> list[int]:
     return sizes
 
 
-def divide(rows: Sequence[Row], sizes: Sequence[int]) -> tuple[FilePartition, ...]:
+@dataclass(frozen=True, slots=True)
+class Partitions(Sequence[FilePartition]):
+    """Rows in partitions of `sizes` rows each; a partition is made when it is asked for.
+
+    Ten thousand of them are as cheap to keep, compare and send to another process as their rows.
+    """
+
+    rows: tuple[Row, ...]
+    sizes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[FilePartition]:
+        for index, (start, size) in enumerate(zip(starts(self.sizes), self.sizes, strict=True)):
+            yield self._made(index, start, size)
+
+    @overload
+    def __getitem__(self, index: int) -> FilePartition: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FilePartition, ...]: ...
+    def __getitem__(self, index: int | slice) -> FilePartition | tuple[FilePartition, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        number = range(len(self.sizes))[index]
+        return self._made(number, sum(self.sizes[:number]), self.sizes[number])
+
+    def _made(self, index: int, start: int, size: int) -> FilePartition:
+        return FilePartition.model_construct(index=index, start=start, items=self.rows[start : start + size])
+
+
+def divide(rows: Sequence[Row], sizes: Sequence[int]) -> Partitions:
     """Return the partitions that hold `sizes` rows each. Raises ValueError if they do not add up."""
     if sum(sizes) != len(rows):
         raise ValueError(f"{len(rows)} items do not fill partitions of {sum(sizes)}")
-    partitions = []
-    start = 0
-    for index, size in enumerate(sizes):
-        items = tuple(rows[start : start + size])
-        partitions.append(FilePartition.model_construct(index=index, start=start, items=items))
-        start += size
-    return tuple(partitions)
+    return Partitions(tuple(rows), tuple(sizes))
+
+
+def starts(sizes: Sequence[int]) -> list[int]:
+    """Return the first row of each partition.
+
+    >>> starts([2, 1, 3])
+    [0, 2, 3]
+    """
+    return list(accumulate(sizes[:-1], initial=0)) if sizes else []
 
 
 def _positive(number: int, name: str) -> None:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import networkx as nx
 
 from dsl.author import Condition, Node, Output, ParamReference
-from dsl.domain import Domain, starts
+from dsl.domain import Domain
 from dsl.encode import plain_json, shell_value
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.graph import (
@@ -33,7 +33,7 @@ from dsl.graph import (
 from dsl.location import Location
 from dsl.names import template_names
 from dsl.naming import SAME_NAME, Template, references
-from dsl.partition import FilePartition, Row, divide
+from dsl.partition import Partitions, Row, divide, starts
 from dsl.shelltext import mentions
 
 EXPLICIT_TASKS = 200
@@ -101,7 +101,7 @@ class PlannedNode:
     reason: str
     table: str | None
     """The table of its items, None if it runs once."""
-    partitions: tuple[FilePartition, ...]
+    partitions: Partitions
     """Its partitions; one without items if it runs once, none if only the run knows them."""
     discovered: bool
     lane: str | None
@@ -154,7 +154,7 @@ class ItemTable:
     """The items of one domain: who divides them, how many run at once, and who makes the list if the run does."""
 
     name: str
-    partitions: tuple[FilePartition, ...]
+    partitions: Partitions
     parallelism: int | None
     discovered_by: str | None
     discovered_size: int
@@ -245,7 +245,7 @@ def make_plan(graph: Graph) -> Plan:
     )
 
 
-def stand_alone(function: ExecutionFunction, name: str, partitions: tuple[FilePartition, ...]) -> PlannedNode:
+def stand_alone(function: ExecutionFunction, name: str, partitions: Partitions) -> PlannedNode:
     """Return the plan of one function over files that stand by themselves, outside any DAG.
 
     A shell text finds a file as INPUT_FILE; it writes what it names OUTPUT_FILE.
@@ -411,11 +411,11 @@ def _planned(
     )
 
 
-def _first_row(partitions: Sequence[FilePartition]) -> Row:
-    return next((row for partition in partitions for row in partition.items), ())
+def _first_row(partitions: Partitions) -> Row:
+    return next(iter(partitions.rows), ())
 
 
-def _once(node: GraphNode) -> tuple[FilePartition, ...]:
+def _once(node: GraphNode) -> Partitions:
     """Return the one partition of a node that runs once; its items are source files that it reads as a folder."""
     columns = [
         [str(value) for value in files.written.domain.columns[files.column]]
@@ -423,7 +423,7 @@ def _once(node: GraphNode) -> tuple[FilePartition, ...]:
         if files.kind == "slot" and files.written.domain and files.column
     ]
     rows = list(zip(*columns, strict=True)) if columns else []
-    return (FilePartition(index=0, start=0, items=tuple(rows)),)
+    return divide(rows, [len(rows)])
 
 
 def _input(graph: Graph, node: GraphNode, files: InputFiles, position: int | None) -> PlannedInput:
@@ -540,6 +540,7 @@ def _compact_tables(
             compact[name] = f"parallelism={table.parallelism} is a limit of its own template"
         elif lowering == "compact":
             compact[name] = 'lowering="compact"'
+    _spread(nodes, compact)
     if lowering == "explicit":
         return compact
     by_name = {node.name: node for node in nodes}
@@ -551,13 +552,24 @@ def _compact_tables(
                 if waits > EXPLICIT_WAITS:
                     for name in pair:
                         compact.setdefault(name, f"a barrier of {waits} waits is one edge that way")
+    _spread(nodes, compact)
     while (count := _tasks(nodes, compact)) > EXPLICIT_TASKS:
         rest = [node.table for node in nodes if node.table and node.table not in compact]
         if not rest:
             break
         largest = max(dict.fromkeys(rest), key=lambda name: len(tables[name].partitions) * rest.count(name))
         compact[largest] = f"{count} tasks are more than the {EXPLICIT_TASKS} that one template may hold"
+        _spread(nodes, compact)
     return compact
+
+
+def _spread(nodes: Sequence[PlannedNode], compact: dict[str, str]) -> None:
+    """Add the tables that regroup a compact one: only in a lane can a partition wait for a part of another lane."""
+    tables = {node.name: node.table for node in nodes}
+    for node in nodes:
+        for before, join in node.joins.items():
+            if join == "regroup" and node.table and tables[before] in compact:
+                compact.setdefault(node.table, "it divides anew what a lane writes")
 
 
 def _tasks(nodes: Iterable[PlannedNode], compact: Mapping[str, str]) -> int:
@@ -572,7 +584,9 @@ def _labels(domains: Sequence[Domain], taken: Iterable[str]) -> dict[int, str]:
 
 
 def _carried(node: GraphNode) -> str:
-    return "files" if any(files.kind == "slot" for files in node.inputs) else "value"
+    if any(files.kind == "slot" for files in node.inputs):
+        return "files"
+    return "value" if any(isinstance(argument, Field) for argument in node.arguments.values()) else "order"
 
 
 def _parameter(value: object) -> tuple[str, bool]:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dsl.author import FileOf, Node
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
-from dsl.domain import RUN, Domain, starts
+from dsl.domain import RUN, Domain
 from dsl.draft import Draft
 from dsl.encode import shell_value
 from dsl.function import Each
 from dsl.graph import Argument, Constant, Field, GraphNode, InputFiles, OutputName, Written
 from dsl.names import did_you_mean
 from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, problem, references
+from dsl.partition import starts
 from dsl.reading import Parameter, Role
 
 
@@ -99,7 +100,13 @@ def inputs_of(
             chosen = tuple(files)
         for written in chosen:
             found.append(_input(draft, parameter, each, domain, written))
-    return tuple(found)
+    # A worker calls an item after its first file, so files that all items share come last.
+    return tuple(sorted(found, key=lambda files: not _differs(files)))
+
+
+def _differs(files: InputFiles) -> bool:
+    """Whether every item has a file of its own."""
+    return files.column is not None or files.kind == "list"
 
 
 def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...]:
@@ -133,22 +140,28 @@ def outputs_of(
     """Return the files that a node writes, with the names of its items checked. Raises Rejected for a bad name."""
     parameters = draft.reading.of(Role.OUT_FILE)
     given = draft.options.output
+    for name in given if isinstance(given, dict) else ():
+        if name not in (known := [parameter.name for parameter in parameters]):
+            message = f"output= names {name!r}, and {draft.id} writes {', '.join(known) or 'no file'}"
+            guess = did_you_mean(name, known)
+            hint = f"did you mean {guess!r}?" if guess else f"write {name}: OutFile in its signature"
+            raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
     if given is not None and not parameters and not draft.reading.of(Role.OUT_DIR):
         message = f"{draft.id} names an output but writes no file"
         hint = 'write to "$OUTPUT_FILE"' if draft.reading.body is not None else "add a parameter output_file"
-        raise _rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
+        raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
     found = []
     for parameter in parameters:
         text = given.get(parameter.name) if isinstance(given, dict) else given
         if isinstance(given, str) and len(parameters) > 1:
             message = f"{draft.id} writes {len(parameters)} files and output= is one name"
-            raise _rejected(
+            raise _output_rejected(
                 draft, Code.INVALID_OUTPUT_NAME, message, f'write output={{"{parameter.name}": …, …}}'
             )
         found.append(OutputName(parameter.name, _template(draft, each, domain, inputs, arguments, text)))
     if len({output.template for output in found}) < len(found):
         message = f"two files of {draft.id} have one name"
-        raise _rejected(draft, Code.OUTPUT_COLLISION, message, "give each OutFile its own name in output=")
+        raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, "give each OutFile its own name in output=")
     return tuple(found)
 
 
@@ -180,7 +193,7 @@ def written_by(
 
 def primary_input(inputs: Sequence[InputFiles]) -> InputFiles | None:
     """Return the input whose name an output takes by default: the first that differs from item to item."""
-    return next((i for i in inputs if i.kind in ("slot", "file")), None)
+    return next((i for i in inputs if i.column is not None), None)
 
 
 def names_of(written: Written) -> tuple[str, ...] | None:
@@ -208,13 +221,13 @@ def _check_names(draft: Draft, written: Written) -> None:
     for index, name in enumerate(names_of(written) or ()):
         why = problem(name)
         if why:
-            raise _rejected(
+            raise _output_rejected(
                 draft, Code.INVALID_OUTPUT_NAME, f"{written.each} {index}: {why}", "correct output="
             )
         if name in seen:
             message = f"{written.each}s {seen[name]} and {index} both write {name!r}"
             hint = 'name them apart, for example output="{index}-{name}"'
-            raise _rejected(draft, Code.OUTPUT_COLLISION, message, hint)
+            raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, hint)
         seen[name] = index
 
 
@@ -226,25 +239,30 @@ def _template(
     arguments: Mapping[str, Argument],
     given: str | None,
 ) -> Template:
-    per_item = each == "item" and any(i.kind in ("slot", "file", "list") for i in inputs)
+    per_item = each == "item" and any(_differs(i) for i in inputs)
     if given is None:
-        crossed = domain is not None and len(domain.parents) > 1
+        repeats = any(i.written.domain is not domain for i in inputs)
+        crossed = domain is not None and len(domain.parents) > 1 and repeats
         if (
             each == "all"
             or (each == "partition" and any(i.kind != "one" for i in inputs))
             or (crossed and inputs)
         ):
             message = f"{draft.id} writes one file for several inputs and names no output"
+            if not inputs:
+                message = f"{draft.id} writes a file that has no name"
             if crossed:
                 message = f"{draft.id} crosses items and names no output"
-            raise _rejected(draft, Code.OUTPUT_REQUIRED, message, 'add output="name.ext" to its decorator')
+            raise _output_rejected(draft, Code.OUTPUT_REQUIRED, message, 'add output="name.ext" to its decorator')
         return SAME_NAME if per_item else (("", "index"),)
     try:
         template = parse(given)
     except ValueError as error:
-        raise _rejected(
+        raise _output_rejected(
             draft, Code.INVALID_OUTPUT_NAME, f"output={given!r}: {error}", "correct output="
         ) from None
+    keys = domain.keys if domain else ()
+    template = tuple(("$", text) if mark == "" and text in keys else (mark, text) for mark, text in template)
     if domain and len(domain.keys) == 1 and "key" not in domain.columns:
         template = tuple(("$", domain.keys[0]) if part == ("$", "key") else part for part in template)
     constants = {name: shell_value(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
@@ -255,15 +273,15 @@ def _template(
             continue
         if name in arguments:
             message = f"output={given!r}: {name!r} is known only when the DAG runs"
-            raise _rejected(
+            raise _output_rejected(
                 draft, Code.INVALID_OUTPUT_NAME, message, "use a constant, a key or a field of the name"
             )
         guess = did_you_mean(name, known)
         hint = f"did you mean {{{guess}}}?" if guess else f"known here: {', '.join(known)}"
-        raise _rejected(draft, Code.UNKNOWN_KEY, f"output={given!r}: there is no key {name!r} here", hint)
+        raise _output_rejected(draft, Code.UNKNOWN_KEY, f"output={given!r}: there is no key {name!r} here", hint)
     if not per_item and any(mark == "" and text != "index" for mark, text in template):
         message = f"output={given!r}: {draft.id} has no single file to take a name from"
-        raise _rejected(
+        raise _output_rejected(
             draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
         )
     return template
@@ -294,7 +312,7 @@ def _input(
         if not written.many:
             picked = written.chain if parameter.role is Role.IN_FILE else ()
             return InputFiles(parameter.name, written, "file" if picked else "one", upstream, None, picked)
-        if domain is None:
+        if domain is None and parameter.name not in draft.node.arguments:
             return InputFiles(parameter.name, written, "list", upstream)
         message = f"{parameter.name} is one file, and {upstream} writes a folder of them"
         raise _rejected(draft, Code.AMBIGUOUS_FILE, message, f'pick one: {upstream}.file("name")')
@@ -367,9 +385,25 @@ def _files_of(
     by_variable = [written for written in node.written if written.variable == value.name]
     if by_variable:
         return (by_variable[0],)
-    first = node.written[0]
+    known = {name for written in node.written for name in names_of(written) or _constant_names(written)}
+    for written in node.written:
+        if not written.many and value.name in (names_of(written) or _constant_names(written)):
+            return (written,)
+    if not any(written.many or not known for written in node.written):
+        message = f"{node.id} writes no file {value.name!r}"
+        names = ", ".join(written.variable for written in node.written)
+        place = value.location
+        raise Rejected(Diagnostic(Code.NO_FILES_TO_READ, place, message, f"its files: {names}"))
+    first = next((written for written in node.written if written.many), node.written[0])
     named = Written(first.writer, first.domain, first.each, value.name, None, ((("=", value.name),),))
     return (named,)
+
+
+def _constant_names(written: Written) -> tuple[str, ...]:
+    """Return the name of the one file that a node without items writes, if it is plain text."""
+    [*_, template] = written.chain or [()]
+    is_text = bool(template) and all(mark == "=" for mark, _ in template)
+    return ("".join(text for _, text in template),) if is_text else ()
 
 
 def _same(one: Written, other: Written) -> bool:
@@ -380,6 +414,12 @@ def _no_files(draft: Draft, parameter: Parameter) -> Rejected:
     message = f"{draft.id} reads {parameter.name}, but no files reach it"
     hint = "put Files(...) or a task that writes files before it"
     return _rejected(draft, Code.NO_FILES_TO_READ, message, hint)
+
+
+def _output_rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:
+    """Return a rejection at the `output=` of a node."""
+    used = (Related(f"{draft.id} is used here", draft.node.location),)
+    return Rejected(Diagnostic(code, draft.node.task.place_of("output"), message, hint, used))
 
 
 def _rejected(draft: Draft, code: Code, message: str, hint: str, related: Iterable[Related] = ()) -> Rejected:

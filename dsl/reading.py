@@ -13,6 +13,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.location import Location
 from dsl.shelltext import mentions
+from dsl.trace import of_traceback
 
 
 class Role(Enum):
@@ -127,9 +128,8 @@ def read(fn: Callable[..., object], kind: str, location: Location) -> Reading:
     body = _body(fn, [parameter.name for parameter in parameters], location)
     text = body if isinstance(body, str) else "\n".join(word.replace("#", " ") for word in body)
     declared = {parameter.name for parameter in parameters}
-    roles = {parameter.role for parameter in parameters}
     for word, role in _BY_WORD.items():
-        if word not in declared and role not in roles and mentions(text, word):
+        if not {word, word.lower()} & declared and mentions(text, word):
             parameters.append(Parameter(word, role, in_signature=False))
     return Reading(tuple(parameters), body, has_value=mentions(text, "RESULT_FILE"))
 
@@ -165,7 +165,8 @@ def _body(fn: Callable[..., object], names: list[str], location: Location) -> st
     except Exception as error:  # the author's body may raise anything
         message = f"the body of {fn.__name__} raised {type(error).__name__}: {error}"
         hint = "a shell or container body runs once, at compile time, and returns constant text"
-        raise Rejected(Diagnostic(Code.SHELL_BODY, location, message, hint)) from None
+        where = [location, *of_traceback(location.path, error.__traceback__)][-1]
+        raise Rejected(Diagnostic(Code.SHELL_BODY, where, message, hint)) from None
     if isinstance(body, str):
         return body
     if isinstance(body, list | tuple) and body and all(isinstance(word, str) for word in body):

@@ -8,8 +8,9 @@ from typing import TypeAlias
 import networkx as nx
 
 from dsl import provenance
-from dsl.author import DAG, Chainable, Element, FileOf, Node, Output, ParamReference
+from dsl.author import DAG, Chainable, Element, FileOf, Node, Operand, Output, ParamReference
 from dsl.codes import Code
+from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zipped
 from dsl.draft import Draft, Drafts, make_drafts
@@ -89,6 +90,9 @@ class _Resolver:
 
     def node(self, draft: Draft) -> GraphNode:
         """Return one node, all of whose upstreams are resolved. Raises Rejected if it cannot be."""
+        for name, value in draft.node.arguments.items():
+            if isinstance(value, Source):
+                raise _source_as_argument(draft, name)
         upstreams, entries = self.upstreams(draft), self.entries(draft)
         self.reject_hidden(draft)
         own = [w for source in entries for w in self.source_files(source)]
@@ -162,7 +166,9 @@ class _Resolver:
             label = name if self.named[name] == 1 else f"{name}-{self.named[name]}"
             try:
                 if isinstance(source, Items) and source.upstream is not None:
-                    node_id = self.drafts.ids[id(source.upstream)]
+                    node_id = self.drafts.ids.get(id(source.upstream), "")
+                    if not node_id:
+                        raise _foreign(source)
                     self.check_discoverable(source, self.nodes[node_id])
                     self.domains[id(source)] = of_discovered(source, label, keyword or "item", node_id)
                 else:
@@ -210,8 +216,9 @@ class _Resolver:
             names.append(keyword)
             if domain not in axes or draft.node.zipped:
                 axes.append(domain)
-        if draft.node.zipped:
-            incoming = len(axes) - len(names)
+        if draft.node.zipped and axes:
+            incoming = 0 if draft.node.zipped == "zip" else len(axes) - len(names)
+            names = [*(domain.name for domain in axes[: len(axes) - len(names)]), *names][incoming:]
             axes = [*axes[:incoming], zipped(axes[incoming:], names, draft.node.location)] if names else axes
         return crossed(axes, draft.node.location) if axes else None
 
@@ -359,6 +366,10 @@ class _Resolver:
         for name in given:
             if name not in known:
                 wrong += _unknown_argument(draft, name).diagnostics
+            elif name in draft.node.arguments and name in draft.node.expanded:
+                message = f"{name} of {draft.id} is both fixed and expanded"
+                place = _argument_place(draft, name)
+                wrong.append(Diagnostic(Code.UNKNOWN_ARGUMENT, place, message, "remove one of them"))
             elif known[name].role in (Role.OUT_FILE, Role.OUT_DIR):
                 message = f"{name} of {draft.id} is filled by the run"
                 wrong.append(
@@ -372,7 +383,7 @@ class _Resolver:
                 continue
             if argument is not None:
                 found[parameter.name] = argument
-            elif self.is_missing(draft, parameter, domain):
+            elif self.is_missing(draft, parameter, domain) and parameter.name not in given:
                 wrong.append(self.missing(draft, parameter, upstreams))
         if wrong:
             raise Rejected(*wrong)
@@ -401,7 +412,7 @@ class _Resolver:
         if name in draft.node.arguments:
             return self.value(draft, name, draft.node.arguments[name], each, domain)
         if name in draft.node.expanded:
-            return self.expanded_value(name, draft.node.expanded[name], many)
+            return self.expanded_value(draft, name, draft.node.expanded[name], domain, many)
         if domain is not None and name in domain.columns:
             return None if name in domain.files else Field(name, many and name not in domain.constants)
         if role is Role.RUN:
@@ -410,10 +421,21 @@ class _Resolver:
             return self.value(draft, name, parameter.default, each, domain)
         return None
 
-    def expanded_value(self, name: str, value: object, many: bool) -> Argument:
+    def expanded_value(
+        self, draft: Draft, name: str, value: object, domain: Domain | None, many: bool
+    ) -> Argument:
         """Return where the value of a keyword of `.expand` comes from: a column, or a mapped node's own value."""
         node = self.nodes.get(self.drafts.ids.get(id(value), ""))
-        return NodeValue(node.id, "line") if node and node.domain is not None else Field(name, many)
+        if node is None or node.domain is None:
+            return Field(name, many)
+        if not node.reading.has_value:
+            message = f"{name} is the value of {node.id}, which has none"
+            raise _rejected(draft, Code.NO_VALUE, message, f'let {node.id} write "$RESULT_FILE"')
+        if node.domain is not domain:
+            message = f"{name} is one value of {node.id} per item, and {draft.id} combines them with other items"
+            hint = "gather them in one task and expand over the list that it returns"
+            raise _rejected(draft, Code.UNSUPPORTED, message, hint)
+        return NodeValue(node.id, "line")
 
     def value(self, draft: Draft, name: str, value: object, each: Each, domain: Domain | None) -> Argument:
         """Return where the value of an argument comes from. Raises Rejected if it cannot be a value."""
@@ -432,17 +454,24 @@ class _Resolver:
                     f"{name} is a part of {node.id}'s value, which is a list of one value per {node.each}"
                 )
                 raise _rejected(draft, Code.NO_VALUE, message, "pass the whole list and pick in the task")
+            if gathers and value.fallback and not isinstance(value.fallback[0], list):
+                message = f"the default of {node.id}, which has one value per {node.each}, is no list"
+                raise _rejected(draft, Code.NO_VALUE, message, "write .default([…])")
             return NodeValue(node.id, "gather" if gathers else "single", value.path, value.fallback)
         if isinstance(value, Chainable | FileOf):
             message = f"{name} of {draft.id} is a {type(value).__name__}, not a value"
             hint = f"write .expand({name}=…) to map over a source; annotate {name}: InFile for a file"
-            raise _rejected(draft, Code.NOT_JSON, message, hint)
+            raise Rejected(Diagnostic(Code.NOT_JSON, _argument_place(draft, name), message, hint))
         try:
             json_text(value)
         except ValueError as error:
             message = f"{name}={value!r:.60} is no JSON value: {error}"
             hint = "pass text, numbers, booleans, None, and lists and dicts of them"
-            raise _rejected(draft, Code.NOT_JSON, message, hint) from None
+            if _holds_node(value):
+                message = f"{name} of {draft.id} holds a node inside a {type(value).__name__}"
+                hint = "pass each node as an argument of its own"
+            place = _argument_place(draft, name)
+            raise Rejected(Diagnostic(Code.NOT_JSON, place, message, hint)) from None
         return Constant(value)
 
     def is_missing(self, draft: Draft, parameter: Parameter, domain: Domain | None) -> bool:
@@ -460,7 +489,16 @@ class _Resolver:
             )
         message = f"{draft.id} gets no value for {name}"
         hint = f"call it: {draft.node.task.__name__}({name}=…), or give the parameter a default"
+        keys = {key for node in upstreams if node.domain for key in node.domain.keys}
+        keys |= {key for entry in self.entries(draft) for key in self.keys_of(entry)}
+        if guess := did_you_mean(name, keys):
+            hint = f"did you mean the key {guess!r}?"
         return Diagnostic(Code.MISSING_ARGUMENT, draft.node.location, message, hint)
+
+    def keys_of(self, entry: Source | Repartition) -> tuple[str, ...]:
+        """Return the keys of the items of a source or Repartition whose domain is known by now."""
+        domain = self.domains.get(id(entry))
+        return domain.keys if isinstance(domain, Domain) else ()
 
     # -- conditions and edges
 
@@ -470,6 +508,8 @@ class _Resolver:
             for operand in operands(condition):
                 node_of = operand if isinstance(operand, Node) else getattr(operand, "node", None)
                 if not isinstance(node_of, Node):
+                    if not isinstance(operand, Operand):
+                        _check_constant(operand, location)
                     continue
                 node = self.nodes[self.drafts.ids[id(node_of)]]
                 if not node.reading.has_value:
@@ -545,7 +585,46 @@ def _unknown_argument(draft: Draft, name: str) -> Rejected:
     known = [n for n, p in draft.reading.named.items() if p.role is not Role.RUN]
     guess = did_you_mean(name, known)
     hint = f"did you mean {guess!r}?" if guess else f"its parameters: {', '.join(known) or 'none'}"
-    return _rejected(draft, Code.UNKNOWN_ARGUMENT, f"{draft.id} has no parameter {name!r}", hint)
+    message = f"{draft.id} has no parameter {name!r}"
+    return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, _argument_place(draft, name), message, hint))
+
+
+def _source_as_argument(draft: Draft, name: str) -> Rejected:
+    message = f"{name} of {draft.id} is a source, which has many items"
+    hint = f"write {draft.node.task.__name__}.expand({name}=…) to map over it"
+    return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, _argument_place(draft, name), message, hint))
+
+
+def _argument_place(draft: Draft, name: str) -> Location:
+    """Return where an argument stands in the call that made the node, or the call."""
+    return keyword_of(draft.node.location, name)
+
+
+def _holds_node(value: object) -> bool:
+    """Whether a list or dict has a node or its value somewhere inside."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_node, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_node, value))
+    return isinstance(value, Chainable | Operand | FileOf)
+
+
+def _check_constant(value: object, location: Location) -> None:
+    """Raise Rejected unless a condition can compare with a value."""
+    try:
+        json_text(value)
+    except ValueError as error:
+        message = f"the condition compares with {value!r:.40}, which is no JSON value: {error}"
+        hint = "compare with text, numbers, booleans or None"
+        raise Rejected(Diagnostic(Code.NOT_JSON, location, message, hint)) from None
+
+
+def _foreign(source: Items) -> Rejected:
+    assert source.upstream is not None
+    name = source.upstream.task.__name__
+    message = f"{name} is a node of the DAG {source.upstream.dag.name!r}"
+    hint = f"use the function {name} itself here"
+    return Rejected(Diagnostic(Code.FOREIGN_NODE, source.location, message, hint))
 
 
 def _rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:

@@ -1,4 +1,4 @@
-"""Stage 2: the heads of chains. A source knows its items as columns of values; listing files is its only I/O."""
+"""Stage 2: the heads of chains. A source knows its items as columns; listing files is its only I/O."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from dsl.author import Chain, Element, Node, Task, current_dag
+from dsl.author import Chain, Chainable, Element, Node, Operand, Task, current_dag
 from dsl.codes import Code
+from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.function import seconds
 from dsl.location import Location
+from dsl.names import did_you_mean
 
 _KEY = re.compile(r"\{(\w+)\}")
 _BYTES = {
@@ -93,14 +95,15 @@ class Files(Source):
     ) -> None:
         super().__init__(Division(size, count, weight), parallelism)
         self.patterns = patterns
-        self.named = named
+        self.named: Mapping[str, object] = named
 
     def table(self) -> Table:
         """List the files now. Raises Rejected for no match, unpaired keys, and places outside the folder."""
+        self._check_patterns()
         folder = Path(self.location.path).resolve().parent
         if not self.named:
             found = [match for pattern in self.patterns for match in self._matches(folder, pattern)]
-            paths = sorted({path: keys for path, keys in found}.items())
+            paths = sorted(dict(found).items())
             names = list(paths[0][1]) if paths else []
             if any(list(keys) != names for _, keys in paths):
                 raise self._rejected(
@@ -111,6 +114,21 @@ class Files(Source):
             return Table(columns, (self.keyword,), [_bytes(folder / path) for path, _ in paths])
         return self._paired(folder)
 
+    def _check_patterns(self) -> None:
+        for name, pattern in self.named.items():
+            if not isinstance(pattern, str):
+                guess = did_you_mean(name, ("size", "count", "weight", "parallelism"))
+                hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
+                place = keyword_of(self.location, name)
+                raise Rejected(Diagnostic(Code.UNKNOWN_OPTION, place, f"there is no option {name!r}", hint))
+        if self.named.get("at") == "run":
+            hint = "list the files now, or let a task return their names: Items(upstream)"
+            raise self._rejected(Code.UNSUPPORTED, 'at="run" lists files when the DAG runs', hint)
+        if any(not isinstance(pattern, str) for pattern in self.patterns):
+            raise self._rejected(Code.INVALID_OPTION, "a pattern is no text", 'write Files("data/*.tif")')
+        if not self.patterns and not self.named:
+            raise self._rejected(Code.INVALID_OPTION, "Files has no pattern", 'write Files("data/*.tif")')
+
     def _paired(self, folder: Path) -> Table:
         if self.patterns:
             raise self._rejected(
@@ -118,7 +136,7 @@ class Files(Source):
             )
         sides: dict[str, dict[tuple[str, ...], str]] = {}
         names: list[str] | None = None
-        for side, pattern in self.named.items():
+        for side, pattern in ((side, str(pattern)) for side, pattern in self.named.items()):
             keys = list(dict.fromkeys(_KEY.findall(pattern)))
             if names is None:
                 names = keys
@@ -129,7 +147,8 @@ class Files(Source):
             for path, values in self._matches(folder, pattern):
                 key = tuple(values[name] for name in names)
                 if key in sides[side]:
-                    message = f"{sides[side][key]!r} and {path!r} both have the key {dict(zip(names, key, strict=True))}"
+                    twice = ", ".join(f"{name}={value!r}" for name, value in zip(names, key, strict=True))
+                    message = f"{sides[side][key]!r} and {path!r} both have the key {twice}"
                     raise self._rejected(
                         Code.UNPAIRED_KEYS, message, f"make the pattern of {side!r} narrower"
                     )
@@ -167,7 +186,7 @@ class Files(Source):
         wild = _KEY.sub("*", pattern)
         paths = [
             path
-            for path in glob.glob(wild, root_dir=folder, recursive=True)
+            for path in glob.glob(wild, root_dir=folder, recursive=True)  # noqa: PTH207 - relative paths
             if pattern.endswith("/") or not (folder / path).is_dir()
         ]
         matches = []
@@ -187,7 +206,10 @@ class Files(Source):
 
 
 class Items(Source):
-    """Values that JSON can hold. The keys of dict items are keys; a node as the only argument is a list known at run time."""
+    """Values that JSON can hold; a node in their place is a list that only the run knows.
+
+    The keys that all items have, if they are dicts, are keys.
+    """
 
     def __init__(
         self,
@@ -203,10 +225,18 @@ class Items(Source):
         if isinstance(items, Task):
             items = items.node_in(current_dag("Items"))
         self.upstream = items if isinstance(items, Node) else None
-        self.items: list[object] = [] if isinstance(items, Node | Chain) else list(items)
+        self.items: list[object] = []
+        self.refused = ""
+        if isinstance(items, str | bytes | Mapping | Chainable | Operand) or not isinstance(items, Iterable):
+            self.refused = "" if self.upstream is not None else f"{items!r:.40} is no list of items"
+        else:
+            self.items = list(items)
 
     def table(self) -> Table:
-        """Return the items, and a column for each key that all of them have."""
+        """Return the items, and a column for each key that all of them have. Raises Rejected for no list."""
+        if self.refused:
+            hint = "write Items([…]), or Items(task) for the list that a task returns"
+            raise Rejected(Diagnostic(Code.NOT_JSON, self.location, self.refused, hint))
         columns: dict[str, list[object]] = {"item": self.items}
         dicts = [item for item in self.items if isinstance(item, dict)]
         if dicts and len(dicts) == len(self.items):

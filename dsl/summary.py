@@ -21,7 +21,7 @@ def summarize(plan: Plan) -> dict[str, Any]:
             "partitions": counts[node.id],
             "items": None
             if node.discovered
-            else sum(len(p.items) for p in node.partitions)
+            else len(node.partitions.rows)
             if node.is_mapped
             else None,
             "pods": counts[node.id],

@@ -28,7 +28,7 @@ class _BareLeaf(Leaf):
 
     def slot(self, files: PlannedInput, position: int) -> str:
         field = files.field or 0
-        suffixes = {PurePosixPath(item[field]).suffix for p in self.node.partitions for item in p.items}
+        suffixes = {PurePosixPath(row[field]).suffix for row in self.node.partitions.rows}
         suffix = next(iter(suffixes)) if len(suffixes) == 1 else ""
         plain = suffix if re.fullmatch(r"\.[A-Za-z0-9]+", suffix) else ""
         return f"slots/{files.variable}/{position}/input{plain}"
@@ -96,7 +96,7 @@ class ContainerParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             raise ValueError(f"{self.node.id}: {name} cannot be a variable of a container task")
         raw = reference(value_name(name))
         if argument.form == "gather":
-            return encode.tag(encode.kubelet(gathered(raw)))
+            return encode.tag(encode.kubelet(f"({raw} == '' ? '' : {gathered(raw)})"))
         text = value_of_line(raw) if argument.form == "line" else raw
         return encode.tag(encode.kubelet(f"({raw} == '' ? '' : {encode.shell_text(text)})"))
 

@@ -1,29 +1,42 @@
 """A compact lane: one looped task whose template holds the lane's nodes once, whatever the number of partitions.
 
-A lane whose nodes all start after the same tasks and end in one node is that loop alone. Any other lane also has
-a gate per upstream inside, so that only what depends on it is omitted, and a verdict per node outside, so that
-each node ends as it would in the explicit form.
+A lane whose nodes all start after the same tasks and end in one node is that loop alone. In any other lane a
+partition is told how the tasks that its nodes wait for have ended, and a gate per wait keeps back what depends on
+it; the lane lists how its nodes ended in every partition, and a verdict per node ends in `main` as the node does.
+So nodes decide, not lanes, and each ends as it would in the explicit form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from hera.workflows import DAG, Parameter, Task
 from hera.workflows import models as m
 
 from dsl import encode
+from dsl.function import TriggerRule
 from dsl.graph import NodeValue
-from dsl.plan import Lane, Plan, PlannedNode
+from dsl.plan import ItemTable, Lane, Plan, PlannedNode
 from orchestrators.base import ParallelExecutionOrchestrator, give
-from orchestrators.leaf import INDEX, ITEMS, RESULT, reference, run_parameter, value_name
-from orchestrators.rules import Upstream, depends_of, done, upstream, when_of
-from orchestrators.wiring import Wiring, conjunction, test_expression
+from orchestrators.leaf import ITEMS, RESULT, reference, run_parameter, value_name
+from orchestrators.rules import WHOLE, Upstream, admits, depends_of, done, phases_of, upstream, when_of
+from orchestrators.wiring import (
+    STATE,
+    Wiring,
+    absent,
+    condition,
+    conjunction,
+    free_names,
+    task_of,
+    values_read,
+)
 
-STATE = "state"
 NOP = "nop"
 VERDICT = "verdict"
+_OWN = ("aligned", "regroup")
+"""Joins by which a partition waits for some partitions of an upstream only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class CompactLane:
     """A lane and what its shape asks for. `exposed` are the nodes that others wait for, or that nothing does."""
 
     lane: Lane
+    table: ItemTable
     nodes: tuple[PlannedNode, ...]
     outside: tuple[str, ...]
     exposed: tuple[PlannedNode, ...]
@@ -41,6 +55,29 @@ class CompactLane:
     def head(self) -> PlannedNode:
         """The first node of the lane."""
         return self.nodes[0]
+
+    @property
+    def members(self) -> frozenset[str]:
+        """The names of its nodes."""
+        return frozenset(node.name for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What lets a task of `main` begin; `gates` are tasks that its `depends` needs beside those of the plan."""
+
+    depends: str | None
+    when: str | None
+    gates: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A parameter that a partition gets: its expression in `main`, and in the loop, which picks from it."""
+
+    name: str
+    outer: str
+    inner: str
 
 
 def make_lane(plan: Plan, lane: Lane) -> CompactLane:
@@ -55,55 +92,81 @@ def make_lane(plan: Plan, lane: Lane) -> CompactLane:
     exposed = tuple(node for node in nodes if node.name in consumed or node in sinks)
     conditions = [node for node in nodes if node.conditions]
     on_the_whole = not conditions or (
-        conditions == heads and len(heads) == 1 and _is_outside(heads[0], plan, members)
+        conditions == heads and len(heads) == 1 and all(v.form == "single" for v in values_read(heads[0]))
     )
-    starts_as_one = on_the_whole and all(set(outside) == set(head.joins) for head in heads)
-    ends_as_one = starts_as_one and exposed == (sinks[0],)
-    return CompactLane(lane, nodes, outside, exposed, starts_as_one, ends_as_one)
+    starts_as_one = on_the_whole and all(
+        set(outside) == set(head.joins) and not any(join in _OWN for join in head.joins.values())
+        for head in heads
+    )
+    ends_as_one = starts_as_one and exposed == (sinks[0],) and not _asked_for_each(plan, sinks[0])
+    return CompactLane(lane, plan.tables[lane.table], nodes, outside, exposed, starts_as_one, ends_as_one)
 
 
-def _is_outside(node: PlannedNode, plan: Plan, members: set[str]) -> bool:
-    names = {n.id: n.name for n in plan.nodes}
-    return all(names[value.node] not in members and value.form == "single" for value in _read(node))
+def _asked_for_each(plan: Plan, node: PlannedNode) -> bool:
+    """Whether a later node needs to know of each partition how it ended, or may run though one failed."""
+    for after in plan.nodes:
+        rule = after.function.options.trigger_rule
+        values = [*after.arguments.values(), *values_read(after)]
+        reads = any(isinstance(value, NodeValue) and value.node == node.id for value in values)
+        if after.joins.get(node.name) in _OWN or (
+            node.name in after.joins and (rule not in WHOLE or (reads and rule != "all_success"))
+        ):
+            return True
+    return False
 
 
-def _read(node: PlannedNode) -> list[NodeValue]:
-    found: list[NodeValue] = []
-    pending: list[object] = list(node.conditions)
-    while pending:
-        operand = pending.pop()
-        pending += getattr(operand, "operands", ())
-        if isinstance(operand, NodeValue):
-            found.append(operand)
-    return found
+def entrance(wiring: Wiring, name: str, rule: TriggerRule, upstreams: Sequence[Upstream]) -> Entrance:
+    """Return what lets the task `name` begin after its upstreams. A rule about partitions of a lane needs a gate."""
+    when = when_of(rule, upstreams)
+    if rule not in ("one_success", "all_done_min_one_success") or not any(one.many for one in upstreams):
+        return Entrance(depends_of(rule, upstreams), when)
+    admitted = admits(rule, phases_of(upstreams))
+    gate = Task(
+        name=wiring.free_name(f"{name}-ready"),
+        template=NOP,
+        depends=depends_of("all_done", upstreams),
+        when=encode.tag(admitted) if admitted else None,
+    )
+    waits = depends_of("all_done", upstreams)
+    return Entrance(f"{waits} && {gate.name}.Succeeded", when, (gate,))
 
 
-def lane_task(compact: CompactLane, wiring: Wiring) -> Task:
-    """Return the task of `main` that runs a whole lane."""
-    given = [Parameter(name=name, value=encode.tag(text)) for name, text in _given(compact, wiring).items()]
-    head = compact.head
-    upstreams = wiring.upstreams(head, None) if compact.starts_as_one else []
-    rule = head.function.options.trigger_rule
-    when: str | None
-    if compact.starts_as_one:
-        depends = depends_of(rule, upstreams)
-        when = conjunction((when_of(rule, upstreams), wiring.conditions(head, None)))
-    else:
-        tasks = [
-            t
-            for node in compact.nodes
-            for name in node.joins
-            if name in compact.outside
-            for t in wiring.tasks(name, node, None)
-        ]
-        depends, when = " && ".join(done(task) for task in dict.fromkeys(tasks)) or None, None
-    return Task(
+def lane_tasks(compact: CompactLane, wiring: Wiring) -> list[Task]:
+    """Return the tasks of `main` that run a whole lane: the lane, behind a gate where its rule needs one."""
+    entered = _entrance(compact, wiring)
+    lane = Task(
         name=compact.lane.name,
         template=compact.lane.name,
-        arguments=given,
-        depends=depends,
-        when=encode.tag(when) if when else None,
+        arguments=[Parameter(name=one.name, value=encode.tag(one.outer)) for one in _passed(compact, wiring)],
+        depends=entered.depends,
+        when=encode.tag(entered.when) if entered.when else None,
     )
+    return [*entered.gates, lane]
+
+
+def _entrance(compact: CompactLane, wiring: Wiring) -> Entrance:
+    head = compact.head
+    rule = head.function.options.trigger_rule
+    planner = compact.table.discovered_by
+    listed = [upstream(planner, planner in wiring.may_skip)] if planner else []
+    if compact.starts_as_one:
+        entered = entrance(wiring, compact.lane.name, rule, wiring.upstreams(head, None))
+        conditions = wiring.conditions(head, None)
+        if rule == "all_success":
+            listed = []
+    else:
+        tasks = [
+            task
+            for node in compact.nodes
+            for name in node.joins
+            if name in compact.outside and name != planner
+            for task in wiring.tasks(name, node, None)
+        ]
+        entered = Entrance(" && ".join(done(task) for task in dict.fromkeys(tasks)) or None, None)
+        conditions = None
+    waits = [wait for wait in (depends_of("all_success", listed), entered.depends) if wait]
+    when = conjunction((when_of("all_success", listed), entered.when, conditions))
+    return Entrance(" && ".join(waits) or None, when, entered.gates)
 
 
 def verdict_tasks(compact: CompactLane) -> list[Task]:
@@ -126,33 +189,22 @@ def verdict_tasks(compact: CompactLane) -> list[Task]:
 
 
 def lane_templates(
-    plan: Plan,
-    compact: CompactLane,
-    orchestrators: Mapping[str, ParallelExecutionOrchestrator],
-    wiring: Wiring,
+    compact: CompactLane, orchestrators: Mapping[str, ParallelExecutionOrchestrator], wiring: Wiring
 ) -> list[DAG]:
     """Return the two templates of a lane: the loop over its partitions, and one partition."""
-    table = plan.tables[compact.lane.table]
-    names = list(_given(compact, wiring))
-    passed = [name for name in names if name != ITEMS]
+    table = compact.table
+    passed = _passed(compact, wiring)
     source = reference(ITEMS) if table.discovered_by else run_parameter(table.name)
     number = f"({source} == '' ? 0 : len(split({source}, '\\n')))"
-    line = f"split({source}, '\\n')[int(item)]"
-    singles = not table.discovered_by and all(len(p.items) == 1 for p in table.partitions)
     arguments = [Parameter(name="index", value="{{item}}")]
-    if any(
-        parameter.name == ITEMS
-        for n in compact.nodes
-        for parameter in orchestrators[n.name].leaf.parameters()
-    ):
+    leaves = [orchestrators[node.name].leaf for node in compact.nodes]
+    if any(parameter.name == ITEMS for leaf in leaves for parameter in leaf.parameters()):
+        line = f"split({source}, '\\n')[int(item)]"
+        singles = not table.discovered_by and set(table.partitions.sizes) <= {1}
         arguments.append(Parameter(name=ITEMS, value=encode.tag(f"item + ';' + {line}" if singles else line)))
     if table.discovered_by:
         arguments.append(Parameter(name="count", value=encode.tag(number)))
-    for name in passed:
-        value = f"{{{{inputs.parameters.{name}}}}}"
-        if name in _lists(compact):
-            value = encode.tag(f"fromJSON({reference(name)})[int(item)]")
-        arguments.append(Parameter(name=name, value=value))
+    arguments += [Parameter(name=p.name, value=encode.tag(p.inner)) for p in passed if p.name != ITEMS]
     count = encode.tag(number) if table.discovered_by else str(len(table.partitions))
     loop = Task(
         name="partition",
@@ -160,78 +212,79 @@ def lane_templates(
         arguments=arguments,
         with_sequence=m.Sequence(count=m.IntOrString(root=count)),
     )
+    outputs = _outputs(compact)
     outer = DAG(
         name=compact.lane.name,
         parallelism=table.parallelism,
-        inputs=[Parameter(name=name) for name in names],
-        outputs=[
-            Parameter(name=name, value_from=m.ValueFrom(expression=_aggregated(name)))
-            for name in _outputs(compact)
-        ],
+        inputs=[Parameter(name=one.name) for one in passed],
+        outputs=[Parameter(name=n, value_from=m.ValueFrom(expression=_aggregated(n))) for n in outputs],
         tasks=[loop],
     )
     inner = DAG(
         name=f"{compact.lane.name}-partition",
         inputs=[Parameter(name=str(argument.name)) for argument in arguments],
-        outputs=[_partition_output(compact, name) for name in _outputs(compact)],
+        outputs=[_partition_output(compact, name) for name in outputs],
         tasks=[*_partition_tasks(compact, orchestrators, wiring)],
     )
     return [outer, inner]
 
 
-def _given(compact: CompactLane, wiring: Wiring) -> dict[str, str]:
-    """Return the parameters of a lane: their names and the expressions that fill them in `main`."""
-    members = {node.name for node in compact.nodes}
-    table = wiring.plan.tables[compact.lane.table]
-    given = {ITEMS: wiring.items(table.discovered_by)} if table.discovered_by else {}
-    if not compact.starts_as_one:
-        waiting = {name: node for node in compact.nodes for name in node.joins}
-        given |= {f"{STATE}-{name}": wiring.state(name, waiting[name]) for name in compact.outside}
+def _passed(compact: CompactLane, wiring: Wiring) -> list[_Passed]:
+    """Return the parameters of a lane: items, how upstreams ended, and values of nodes outside."""
+    members, planner = compact.members, compact.table.discovered_by
+    found: dict[str, _Passed] = {}
+    if planner:
+        found[ITEMS] = _Passed(ITEMS, wiring.items(planner), "")
     for node in compact.nodes:
+        for name, join in node.joins.items():
+            if not compact.starts_as_one and name not in members and name != planner:
+                own = join in _OWN
+                inner = _own_states(name, node) if own else reference(_state(name, own))
+                found[_state(name, own)] = _Passed(_state(name, own), wiring.phases(name, node), inner)
         for parameter, value in node.arguments.items():
             if isinstance(value, NodeValue) and wiring.by_id[value.node].name not in members:
-                whole = replace(value, form="gather") if value.form == "line" else value
-                text = wiring.value(node, whole, None)
-                if not compact.starts_as_one:
-                    text = _if_succeeded(wiring, node, text)
-                given[f"{node.name}-{parameter}"] = text
-        if not compact.starts_as_one and node.conditions and not _inner(compact, node, wiring):
-            test = wiring.conditions(node, None) or "true"
-            given[f"when-{node.name}"] = f"({wiring_states(wiring, node, compact)} ? ({test}) : false)"
-    return given
+                found[f"{node.name}-{parameter}"] = _passed_value(
+                    compact, wiring, node, f"{node.name}-{parameter}", value
+                )
+        if not compact.starts_as_one:
+            for number, value in enumerate(values_read(node)):
+                name = _tested(node, number)
+                if wiring.by_id[value.node].name not in members:
+                    found[name] = _passed_value(compact, wiring, node, name, value)
+    return list(found.values())
 
 
-def wiring_states(wiring: Wiring, node: PlannedNode, compact: CompactLane) -> str:
-    """Return the expression that is true when all upstreams of a node outside its lane succeeded."""
-    tasks = [t for name in node.joins if name in compact.outside for t in wiring.tasks(name, node, None)]
-    return f"all([{', '.join(upstream(task, True).status for task in tasks)}], # == 'Succeeded')"
+def _passed_value(
+    compact: CompactLane, wiring: Wiring, node: PlannedNode, name: str, value: NodeValue
+) -> _Passed:
+    """Return the parameter that brings a value from outside; a partition gets its own of one value each."""
+    if value.form != "line":
+        early = not compact.starts_as_one
+        return _Passed(name, wiring.value(node, value, None, early=early), reference(name))
+    texts = f"fromJSON({reference(name)})"
+    text = f"{texts}[int(item)]"
+    picked = f"(len({texts}) > int(item) && {text} != '' ? {text} : {absent(value)})"
+    return _Passed(name, wiring.lines(wiring.by_id[value.node]), picked)
 
 
-def _if_succeeded(wiring: Wiring, node: PlannedNode, text: str) -> str:
-    names = [
-        name
-        for name in node.joins
-        if name not in wiring.compact or wiring.compact[name] != wiring.compact[node.name]
-    ]
-    tasks = [task for name in names for task in wiring.tasks(name, node, None)]
-    return f"(all([{', '.join(upstream(task, True).status for task in tasks)}], # == 'Succeeded') ? {text} : 'null')"
+def _state(name: str, own: bool) -> str:
+    """Return the parameter that says how an upstream ended: in what this partition waits for, or everywhere."""
+    return f"{name}-{STATE}" if own else f"{name}-{STATE}s"
 
 
-def _inner(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> bool:
-    """Whether the conditions of a node read values of its own lane."""
-    members = {member.name for member in compact.nodes}
-    return any(wiring.by_id[value.node].name in members for value in _read(node))
+def _tested(node: PlannedNode, number: int) -> str:
+    """Return the parameter that brings a value for a node's conditions; no argument can be called that."""
+    return f"{node.name}-if-{number}"
 
 
-def _lists(compact: CompactLane) -> set[str]:
-    """Return the parameters that hold one value per partition, of which a partition gets its own."""
-    members = {node.id for node in compact.nodes}
-    return {
-        f"{node.name}-{parameter}"
-        for node in compact.nodes
-        for parameter, value in node.arguments.items()
-        if isinstance(value, NodeValue) and value.form == "line" and value.node not in members
-    }
+def _own_states(name: str, node: PlannedNode) -> str:
+    """Return the expression, in the loop, of the phases of what one partition waits for."""
+    states = f"fromJSON({reference(_state(name, True))})"
+    picked = f"[{states}[int(item)]]"
+    if name in node.needs:
+        needs = encode.literal(json.dumps(node.needs[name], separators=(",", ":")))
+        picked = f"map(fromJSON({needs})[int(item)], {states}[int(#)])"
+    return f"toJson(len({states}) == 1 ? {states} : {picked})"
 
 
 def _outputs(compact: CompactLane) -> list[str]:
@@ -244,12 +297,13 @@ def _outputs(compact: CompactLane) -> list[str]:
 def _aggregated(name: str) -> str:
     """Return the expression of a loop's outputs, which has a value also where the loop had no items."""
     outputs = "tasks.partition.outputs.parameters"
-    return f"type({outputs}) == 'string' ? '[]' : ({outputs}['{name}'] ?? '[]')"
+    none = "[]" if name.endswith(f"-{RESULT}") else '["Succeeded"]'
+    return f"type({outputs}) == 'string' ? '{none}' : ({outputs}['{name}'] ?? '{none}')"
 
 
 def _partition_output(compact: CompactLane, name: str) -> Parameter:
     node, _, what = name.rpartition("-")
-    task = f"tasks['{node}']"
+    task = task_of(node)
     if what == STATE:
         value_from = m.ValueFrom(expression=f"{task}.status")
     elif compact.ends_as_one:
@@ -262,44 +316,46 @@ def _partition_output(compact: CompactLane, name: str) -> Parameter:
 
 def _partition_tasks(
     compact: CompactLane, orchestrators: Mapping[str, ParallelExecutionOrchestrator], wiring: Wiring
-) -> list[Task]:
-    members = {node.name for node in compact.nodes}
-    gates = [] if compact.starts_as_one else list(compact.outside)
-    tasks = [
-        Task(
-            name=name,
-            template=NOP,
-            when=encode.tag(f"inputs.parameters['{STATE}-{name}'] in ['Succeeded', 'Skipped']"),
-        )
-        for name in gates
-    ]
+) -> Iterator[Task]:
+    members = compact.members
+    gates: dict[str, str] = {}
+    known: dict[str, set[str]] = {}
     for node in compact.nodes:
         orchestrator = orchestrators[node.name]
+        rule = node.function.options.trigger_rule
         [task] = orchestrator.create_parallel_tasks(orchestrator.create_execution_template())
-        before = [
-            upstream(name, _may_skip_inside(compact, name, wiring)) for name in node.joins if name in members
+        inside = [name for name in node.joins if name in members]
+        before = [upstream(n, not compact.starts_as_one and n in wiring.may_skip) for n in inside]
+        above = {name for n in inside for name in known[n]}
+        states = {} if compact.starts_as_one else _states(compact, node)
+        known[node.name] = above | {*states}
+        after = [
+            Upstream("", f"fromJSON({reference(parameter)})", name in wiring.may_skip, many=True)
+            for parameter, name in states.items()
+            if parameter not in above
         ]
-        inside = [name for name in node.joins if name in gates]
-        waits = [depends_of("all_success", before), *(f"{name}.Succeeded" for name in inside)]
+        waits = [depends_of("all_success", before)]
+        admitted = admits(rule, phases_of(after)) if after else None
+        if admitted and admitted not in gates:
+            gates[admitted] = next(free_names("ready", {*members, *gates.values()}))
+            yield Task(name=gates[admitted], template=NOP, when=encode.tag(admitted))
+        if admitted:
+            waits.append(f"{gates[admitted]}.Succeeded")
         task.depends = " && ".join(wait for wait in waits if wait) or None
-        phases = [
-            *before,
-            *(
-                Upstream(name, f"inputs.parameters['{STATE}-{name}']", name in wiring.may_skip)
-                for name in inside
-            ),
-        ]
-        when = conjunction((when_of("all_success", phases), _condition(compact, node, wiring)))
+        conditions = None if compact.starts_as_one else _condition(compact, node, wiring)
+        when = conjunction((when_of(rule, [*before, *after]), conditions))
         task.when = encode.tag(when) if when else None
         give(task, dict(_values_inside(compact, node, wiring)))
-        tasks.append(task)
+        yield task
     if not compact.ends_as_one:
-        tasks.append(
-            Task(
-                name="lane-end", template=NOP, depends=" && ".join(done(node.name) for node in compact.nodes)
-            )
-        )
-    return tasks
+        ends = " && ".join(done(node.name) for node in compact.nodes)
+        yield Task(name="lane-end", template=NOP, depends=ends)
+
+
+def _states(compact: CompactLane, node: PlannedNode) -> dict[str, str]:
+    """Return the parameters that say how the upstreams of a node outside its lane ended, and whose they are."""
+    outside = [name for name in node.joins if name in compact.outside and name != compact.table.discovered_by]
+    return {_state(name, node.joins[name] in _OWN): name for name in outside}
 
 
 def _values_inside(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> Iterator[tuple[str, str]]:
@@ -307,27 +363,19 @@ def _values_inside(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> I
     for parameter, value in node.arguments.items():
         if isinstance(value, NodeValue):
             name = wiring.by_id[value.node].name
-            inside = any(member.name == name for member in compact.nodes)
-            text = (
-                f"tasks['{name}'].outputs.parameters.{RESULT}"
-                if inside
-                else reference(f"{node.name}-{parameter}")
-            )
-            yield value_name(parameter), encode.tag(text)
-
-
-def _may_skip_inside(compact: CompactLane, name: str, wiring: Wiring) -> bool:
-    """Whether a node of the lane can be skipped in a partition that runs."""
-    return not compact.starts_as_one and name in wiring.may_skip
+            inside = name in compact.members
+            text = f"tasks['{name}'].outputs.parameters.{RESULT}" if inside else f"{node.name}-{parameter}"
+            yield value_name(parameter), encode.tag(text if inside else reference(text))
 
 
 def _condition(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> str | None:
-    if compact.starts_as_one or not node.conditions:
-        return None
-    if not _inner(compact, node, wiring):
-        return f"inputs.parameters['when-{node.name}'] == 'true'"
+    """Return the expression of a node's conditions in one partition of its lane."""
+    numbers = {value.node: number for number, value in enumerate(values_read(node))}
 
     def text_of(value: NodeValue) -> str:
-        return f"tasks['{wiring.by_id[value.node].name}'].outputs.parameters.{RESULT}"
+        name = wiring.by_id[value.node].name
+        if name in compact.members:
+            return f"tasks['{name}'].outputs.parameters.{RESULT}"
+        return reference(_tested(node, numbers[value.node]))
 
-    return conjunction(test_expression(test, text_of) for test in node.conditions)
+    return condition(node, text_of)

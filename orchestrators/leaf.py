@@ -157,7 +157,7 @@ class Leaf:
         """Return what a reader of the manifest or of a pod needs to name the author's node."""
         node = self.node
         notes = {
-            f"{NOTE}/node": encode.kubelet_literal(node.id),
+            f"{NOTE}/node": encode.field(node.id),
             f"{NOTE}/key": node.name,
             f"{NOTE}/each": node.each,
         }
@@ -172,7 +172,7 @@ class Leaf:
     def field(self, position: int, field: int) -> str:
         """Return the expression of the text of one field of one item, `none` where the partition is shorter."""
         text = encode.field_text(f"split({self.item(position)}, '|')[{field}]")
-        if all(len(partition.items) > position for partition in self.node.partitions):
+        if all(size > position for size in self.node.partitions.sizes):
             return text
         return f"(len(split(inputs.parameters.{ITEMS}, ';')) > {position + 1} ? {text} : 'none')"
 
@@ -182,8 +182,11 @@ class Leaf:
 
     def _slots(self, files: PlannedInput) -> Iterator[Artifact]:
         prefix = "inputs/" if files.root == "inputs" else f"{WORKFLOW}/"
-        for position in range(max((len(p.items) for p in self.node.partitions), default=0)):
-            key = prefix + encode.tag(self.field(position, files.field or 0))
+        column = files.field or 0
+        doubles = any(encode.needs_doubling(row[column]) for row in self.node.partitions.rows)
+        for position in range(max(self.node.partitions.sizes, default=0)):
+            text = self.field(position, column)
+            key = prefix + encode.tag(encode.doubled(text) if doubles else text)
             path = f"{ROOT}/{self.slot(files, position)}"
             yield _input(f"{files.variable}-{position}", path, key)
 

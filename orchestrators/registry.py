@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.metadata import entry_points
 
-from dsl.plan import Plan, PlannedNode
 from dsl.function import RecipeConfig
+from dsl.plan import Plan, PlannedNode
 from orchestrators.base import ParallelExecutionOrchestrator
 
 GROUP = "argosy.orchestrators"

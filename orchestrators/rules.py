@@ -13,15 +13,21 @@ from dsl import encode
 from dsl.function import TriggerRule
 
 BAD = "['Failed', 'Error', 'Omitted']"
+WHOLE: tuple[TriggerRule, ...] = ("all_success", "all_done", "always", "none_failed")
+"""Rules that ask a mapped node only how it ended as a whole; the others look at each of its partitions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A task that another waits for: its name, the expression of its phase, and whether it can be Skipped."""
+    """A task that another waits for: its name, the expression of its phase, and whether it can be Skipped.
+
+    Where the task stands for all partitions of a node, `many` is set and `status` gives the list of their phases.
+    """
 
     task: str
     status: str
     may_skip: bool
+    many: bool = False
 
 
 def upstream(task: str, may_skip: bool) -> Upstream:
@@ -55,11 +61,28 @@ def depends_of(rule: TriggerRule, upstreams: Sequence[Upstream]) -> str | None:
     return waits
 
 
+def admits(rule: TriggerRule, phases: str) -> str | None:
+    """Return the `depends` half of a rule as an expression over the phases of tasks that are all done."""
+    if rule in ("all_success", "none_failed", "none_failed_min_one_success"):
+        return f"none({phases}, # in {BAD})"
+    if rule == "one_success":
+        return f"any({phases}, # == 'Succeeded') || all({phases}, # == 'Skipped')"
+    return f"any({phases}, # in ['Succeeded', 'Skipped'])" if rule == "all_done_min_one_success" else None
+
+
+def phases_of(upstreams: Sequence[Upstream]) -> str:
+    """Return the expression of the list of the phases of all upstreams."""
+    single = [one.status for one in upstreams if not one.many]
+    lists = [f"[{', '.join(single)}]"] if single else []
+    lists += [one.status for one in upstreams if one.many]
+    return lists[0] if len(lists) == 1 else f"concat({', '.join(lists)})"
+
+
 def when_of(rule: TriggerRule, upstreams: Sequence[Upstream]) -> str | None:
     """Return the expression of the `when` half of a rule, None if it always holds."""
     if not upstreams:
         return None
-    phases = "[" + ", ".join(one.status for one in upstreams) + "]"
+    phases = phases_of(upstreams)
     if rule in ("all_success", "none_failed_min_one_success") and not any(one.may_skip for one in upstreams):
         return None
     tests = {

@@ -36,6 +36,8 @@ class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
     def _environment(self) -> dict[str, str]:
         node, options = self.node, self.node.function.options
         given = {name: a for name, a in node.arguments.items() if not isinstance(a, Field)}
+        per_item = node.each == "item"
+        lines = [name for name, a in given.items() if per_item and getattr(a, "form", "") == "line"]
         outputs = [f"{o.variable}|{as_text([o.template], encode.octal)}" for o in node.outputs]
         return {
             "ARGOSY_NODE": encode.octal(node.id),
@@ -53,7 +55,8 @@ class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             "ARGOSY_OUT": self.leaf.out,
             "ARGOSY_RESULT": options.result if node.has_value else "",
             "ARGOSY_WORKERS": str(options.workers),
-            "ARGOSY_PARAMS": " ".join(given),
+            "ARGOSY_PARAMS": " ".join(name for name in given if name not in lines),
+            "ARGOSY_LINES": " ".join(lines),
             **{f"ARGOSY_P_{name}": self._text(name, argument) for name, argument in given.items()},
         }
 
@@ -88,9 +91,13 @@ class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             raise ValueError(f"{self.node.id}: {name} cannot be a variable of a shell task")
         raw = reference(value_name(name))
         if argument.form == "gather":
-            return encode.tag(encode.as_octal(gathered(raw)))
+            return encode.tag(encode.as_octal(f"({raw} == '' ? '' : {gathered(raw)})"))
+        if argument.form == "line" and self.node.each == "item":
+            values = f"map({_lines(raw)}, {encode.as_octal(encode.shell_text(value_of_line('#')))})"
+            return encode.tag(f"join({values}, ';')")
         if argument.form == "line":
-            raw = value_of_line(raw)
+            several = f"'[' + join(map({_lines(raw)}, {value_of_line('#')}), ',') + ']'"
+            raw = f"(len({_lines(raw)}) > 1 ? {several} : {value_of_line(raw)})"
         text = f"({raw} == '' ? '' : {encode.shell_text(raw)})"
         return encode.tag(encode.as_octal(text))
 
@@ -100,6 +107,11 @@ def gathered(texts: str) -> str:
     lines = f"split(join(fromJSON({texts}), '\\n'), '\\n')"
     values = f"map(filter({lines}, # != ''), #[indexOf(#, ' ') + 1:])"
     return f"'[' + join({values}, ',') + ']'"
+
+
+def _lines(text: str) -> str:
+    """Return the expression of the lines of a value text."""
+    return f"filter(split({text}, '\\n'), # != '')"
 
 
 def value_of_line(text: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from dsl import encode
 from dsl.graph import Constant, NodeValue, RunParameter
 from dsl.names import partition_name
 from dsl.plan import Plan, PlannedNode, Test
 from orchestrators.leaf import RESULT, run_parameter
-from orchestrators.rules import BAD, Upstream, upstream
+from orchestrators.rules import WHOLE, Upstream, upstream
 
+STATE = "state"
 _OPERATORS = {"and": " && ", "or": " || "}
 _INHERITS_NO_SKIP = ("all_done", "always", "none_failed")
 
@@ -20,7 +22,7 @@ class Wiring:
     """The tasks that stand for each node in `main`, and the expressions that read them.
 
     `compact` names the lane task of each node in a compact lane, `ends` the task that ends as such a node does:
-    its lane, or a verdict of its own.
+    its lane, or a verdict of its own. `listed` are the nodes whose lane says how each of their partitions ended.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -29,7 +31,15 @@ class Wiring:
         self.by_name = {node.name: node for node in plan.nodes}
         self.compact = {name: lane.name for lane in plan.lanes if lane.compact for name in lane.nodes}
         self.ends: dict[str, str] = dict(self.compact)
+        self.listed: set[str] = set()
         self.may_skip = _skippable(plan)
+        self._taken = {*self.by_name, *(lane.name for lane in plan.lanes)}
+
+    def free_name(self, name: str) -> str:
+        """Return a name for one more task of `main`: this one, or one that begins with it."""
+        found = next(free_names(name, self._taken))
+        self._taken.add(found)
+        return found
 
     def tasks(self, name: str, waiting: PlannedNode, partition: int | None) -> list[str]:
         """Return the tasks of `main` that one task of the node `waiting` waits for because of node `name`."""
@@ -47,59 +57,85 @@ class Wiring:
 
     def upstreams(self, waiting: PlannedNode, partition: int | None) -> list[Upstream]:
         """Return everything that one task of a node waits for."""
-        return [
-            upstream(task, name in self.may_skip)
-            for name in waiting.joins
-            for task in self.tasks(name, waiting, partition)
-        ]
+        whole = waiting.function.options.trigger_rule in WHOLE
+        found = []
+        for name in waiting.joins:
+            may_skip = name in self.may_skip
+            if name in self.listed and not whole:
+                phases = f"fromJSON({self.phases(name, waiting)})"
+                found.append(Upstream(self.ends[name], phases, may_skip, many=True))
+            else:
+                found += [upstream(task, may_skip) for task in self.tasks(name, waiting, partition)]
+        return found
 
-    def state(self, name: str, waiting: PlannedNode) -> str:
-        """Return the expression of one phase for all tasks of a node: Succeeded, Failed or Skipped."""
-        phases = (
-            "[" + ", ".join(upstream(task, True).status for task in self.tasks(name, waiting, None)) + "]"
-        )
-        return f"(any({phases}, # in {BAD}) ? 'Failed' : all({phases}, # == 'Succeeded') ? 'Succeeded' : 'Skipped')"
+    def phases(self, name: str, waiting: PlannedNode) -> str:
+        """Return the expression of a JSON list: how each task of a node ended, or one phase for all of them."""
+        if name in self.listed:
+            lane = task_of(self.compact[name])
+            states = f"{lane}.outputs.parameters['{name}-{STATE}']"
+            return f"({lane}.status == 'Succeeded' ? {states} : toJson([{lane}.status]))"
+        statuses = ", ".join(f"{task_of(task)}.status" for task in self.tasks(name, waiting, None))
+        return f"toJson([{statuses}])"
 
-    def value(self, waiting: PlannedNode, value: NodeValue, partition: int | None) -> str:
-        """Return the expression of a value's text, its fallback where its node did not succeed."""
+    def value(
+        self, waiting: PlannedNode, value: NodeValue, partition: int | None, *, early: bool = False
+    ) -> str:
+        """Return the expression of a value's text, its fallback where its node did not succeed.
+
+        `early`: it is read before it is known whether the node `waiting` runs.
+        """
         node = self.by_id[value.node]
-        if value.form == "gather" and node.name in self.compact:
-            lane = self.compact[node.name]
-            return self._guarded(waiting, node, lane, f"{node.name}-{RESULT}", value)
-        if value.form == "gather":
-            names = self.tasks(node.name, waiting, None)
-            return (
-                "toJson(["
-                + ", ".join(self._guarded(waiting, node, name, RESULT, value) for name in names)
-                + "])"
-            )
-        [task] = self.tasks(node.name, waiting, partition)
-        return self._guarded(waiting, node, task, RESULT, value)
+        guarded = early or waiting.function.options.trigger_rule != "all_success"
+        names = self.tasks(node.name, waiting, None if value.form == "gather" else partition)
+        if node.name in self.compact:
+            text = f"{task_of(self.compact[node.name])}.outputs.parameters['{node.name}-{RESULT}']"
+        else:
+            plain = (f"{task_of(name)}.outputs.parameters['{RESULT}']" for name in names)
+            safe = (f"({task_of(name)}.outputs?.parameters?.{RESULT} ?? 'null')" for name in names)
+            texts = [*(safe if guarded else plain)]
+            text = f"toJson([{', '.join(texts)}])" if value.form == "gather" else texts[0]
+        if not guarded:
+            return part(text, value.path)
+        phases = ", ".join(f"{task_of(name)}.status" for name in names)
+        succeeded = f"{phases} == 'Succeeded'" if len(names) == 1 else f"all([{phases}], # == 'Succeeded')"
+        return f"({succeeded} ? {part(text, value.path)} : {absent(value)})"
+
+    def lines(self, node: PlannedNode) -> str:
+        """Return the expression of a JSON list with the value text of each partition of a listed node."""
+        lane = task_of(self.compact[node.name])
+        texts = f"{lane}.outputs.parameters['{node.name}-{RESULT}']"
+        return f"({lane}.status == 'Succeeded' ? {texts} : '[]')"
 
     def items(self, name: str) -> str:
         """Return the expression of the partitions that a node plans for others."""
-        return f"{_task(name)}.outputs.parameters['items']"
+        return f"{task_of(name)}.outputs.parameters['items']"
 
     def conditions(self, node: PlannedNode, partition: int | None) -> str | None:
         """Return the expression of a node's conditions, None if it has none."""
-        return conjunction(
-            test_expression(test, lambda value: self.value(node, value, partition))
-            for test in node.conditions
-        )
+        return condition(node, lambda value: self.value(node, value, partition))
 
-    def _guarded(
-        self, waiting: PlannedNode, node: PlannedNode, task: str, output: str, value: NodeValue
-    ) -> str:
-        """Return the text of one output; a task that may not have succeeded is asked for its phase first."""
-        plain = f"{_task(task)}.outputs.parameters[{encode.literal(output)}]"
-        succeeds = waiting.function.options.trigger_rule in ("all_success",)
-        if succeeds and not value.fallback:
-            return part(plain, value.path)
-        fallback = encode.literal(encode.json_text(value.fallback[0])) if value.fallback else "''"
-        safe = f"({_task(task)}.outputs?.parameters?.{output} ?? 'null')"
-        if "-" in output:
-            safe = plain
-        return f"({_task(task)}.status == 'Succeeded' ? {part(safe, value.path)} : {fallback})"
+
+def free_names(name: str, taken: Iterable[str]) -> Iterator[str]:
+    """Yield names that begin with `name` and are not taken."""
+    numbered = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+    return (one for one in numbered if one not in taken)
+
+
+def task_of(name: str) -> str:
+    """Return the expression of a task of the same template."""
+    return f"tasks[{encode.literal(name)}]"
+
+
+def absent(value: NodeValue) -> str:
+    """Return the expression of the text that stands for a value whose node did not succeed."""
+    if not value.fallback:
+        return "''"
+    [fallback] = value.fallback
+    if value.form == "gather" and isinstance(fallback, list):
+        lines = [f"{number} {encode.json_text(one)}" for number, one in enumerate(fallback)]
+        return encode.literal(encode.json_text(lines))
+    start = "0 " if value.form == "line" else ""
+    return encode.literal(start + encode.json_text(fallback))
 
 
 def part(text: str, path: tuple[str | int, ...]) -> str:
@@ -122,8 +158,32 @@ def conjunction(expressions: Iterable[str | None]) -> str | None:
     return " && ".join(f"({one})" if len(parts) > 1 else one for one in parts) or None
 
 
+def condition(node: PlannedNode, text_of: Callable[[NodeValue], str]) -> str | None:
+    """Return the expression of a node's conditions, None if it has none.
+
+    `text_of` gives that of a value's text. A condition on a value that is absent does not hold.
+    """
+    known: list[str] = []
+    if node.function.options.trigger_rule != "all_success":
+        known = [f"{text_of(value)} != ''" for value in values_read(node) if not value.fallback]
+    return conjunction((*known, *(test_expression(test, text_of) for test in node.conditions)))
+
+
+def values_read(node: PlannedNode) -> list[NodeValue]:
+    """Return the values that a node's conditions read, each whole and once."""
+    found: dict[str, NodeValue] = {}
+    pending: list[object] = list(node.conditions)
+    while pending:
+        operand = pending.pop(0)
+        if isinstance(operand, Test):
+            pending += operand.operands
+        elif isinstance(operand, NodeValue):
+            found.setdefault(operand.node, NodeValue(operand.node, operand.form, (), operand.fallback))
+    return list(found.values())
+
+
 def test_expression(test: Test, text_of: Callable[[NodeValue], str]) -> str:
-    """Return the expression of a condition; `text_of` gives that of a node's value, as JSON text."""
+    """Return the expression of one condition; `text_of` gives that of a node's value, as JSON text."""
 
     def operand(value: Test | NodeValue | RunParameter | Constant) -> str:
         if isinstance(value, Test):
@@ -133,8 +193,7 @@ def test_expression(test: Test, text_of: Callable[[NodeValue], str]) -> str:
             return raw if value.is_text else f"fromJSON({raw})"
         if isinstance(value, Constant):
             return constant(value.value)
-        whole = NodeValue(value.node, value.form, (), value.fallback)
-        text = text_of(whole)
+        text = text_of(NodeValue(value.node, value.form, (), value.fallback))
         if value.form == "line":
             text = f"{text}[indexOf({text}, ' ') + 1:]"
         return decoded(text, value.path)
@@ -154,10 +213,6 @@ def constant(value: object) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     return f"fromJSON({encode.literal(encode.json_text(value))})"
-
-
-def _task(name: str) -> str:
-    return f"tasks[{encode.literal(name)}]"
 
 
 def _skippable(plan: Plan) -> frozenset[str]:

@@ -24,10 +24,9 @@ from dsl.graph import NodeValue
 from dsl.names import object_name
 from dsl.plan import ItemTable, Plan, PlannedNode
 from orchestrators.base import ParallelExecutionOrchestrator, give
-from orchestrators.lanes import NOP, VERDICT, lane_task, lane_templates, make_lane, verdict_tasks
+from orchestrators.lanes import NOP, VERDICT, entrance, lane_tasks, lane_templates, make_lane, verdict_tasks
 from orchestrators.leaf import value_name
 from orchestrators.registry import orchestrator_of
-from orchestrators.rules import depends_of, when_of
 from orchestrators.wiring import Wiring, conjunction
 from orchestrators.worker import program
 
@@ -43,6 +42,7 @@ def assemble(plan: Plan, kind: str = "Workflow") -> dict[str, Any]:
     for lane in lanes:
         if not lane.ends_as_one:
             wiring.ends |= {node.name: node.name for node in lane.exposed}
+            wiring.listed |= {node.name for node in lane.exposed}
     orchestrators, leaves, problems = {}, [], []
     for node in plan.nodes:
         try:
@@ -59,13 +59,15 @@ def assemble(plan: Plan, kind: str = "Workflow") -> dict[str, Any]:
             tasks += _tasks(node, orchestrators[node.name], wiring)
         for lane in lanes:
             if lane.nodes[-1] is node:
-                tasks += [lane_task(lane, wiring), *verdict_tasks(lane)]
+                tasks += [*lane_tasks(lane, wiring), *verdict_tasks(lane)]
     templates: list[Any] = [DAG(name="main", tasks=[*tasks])]
     for lane in lanes:
-        templates += lane_templates(plan, lane, orchestrators, wiring)
+        templates += lane_templates(lane, orchestrators, wiring)
     templates += leaves
     if any(not lane.ends_as_one for lane in lanes):
-        templates += [_verdict(), Suspend(name=NOP, duration="0")]
+        templates.append(_verdict())
+    if any(isinstance(one, DAG) and any(t.template == NOP for t in one.tasks) for one in templates):
+        templates.append(Suspend(name=NOP, duration="0"))
     return _hoisted(_workflow(plan, kind, templates, lanes_of(plan)))
 
 
@@ -79,15 +81,17 @@ def _tasks(node: PlannedNode, orchestrator: ParallelExecutionOrchestrator, wirin
     """Return the tasks of a node in `main`, with what they wait for and the values that they get."""
     tasks = orchestrator.create_parallel_tasks(orchestrator.create_execution_template())
     rule = node.function.options.trigger_rule
+    gates: list[Task] = []
     for index, task in enumerate(tasks):
         partition = index if node.is_mapped else None
-        upstreams = wiring.upstreams(node, partition)
-        task.depends = depends_of(rule, upstreams)
-        when = conjunction((when_of(rule, upstreams), wiring.conditions(node, partition)))
+        entered = entrance(wiring, str(task.name), rule, wiring.upstreams(node, partition))
+        gates += entered.gates
+        task.depends = entered.depends
+        when = conjunction((entered.when, wiring.conditions(node, partition)))
         task.when = encode.tag(when) if when else None
         values = {p: v for p, v in node.arguments.items() if isinstance(v, NodeValue)}
         give(task, {value_name(p): encode.tag(wiring.value(node, v, partition)) for p, v in values.items()})
-    return tasks
+    return [*gates, *tasks]
 
 
 def _verdict() -> Steps:
@@ -131,7 +135,7 @@ def _workflow(plan: Plan, kind: str, templates: list[Any], tables: Iterable[Item
 def _lines(table: ItemTable) -> str:
     """Return all partitions of a table, a line each; where all hold one item a line has no start."""
     lines = [encode.line(partition.start, partition.items) for partition in table.partitions]
-    if all(len(partition.items) == 1 for partition in table.partitions):
+    if set(table.partitions.sizes) <= {1}:
         lines = [line.partition(";")[2] for line in lines]
     return "\n".join(lines)
 

@@ -50,7 +50,9 @@ def is_environment(text: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether a file can have this name."""
-    return is_environment(text) and "/" not in text and text not in ("", ".", "..") and len(text.encode()) <= 255
+    return (
+        is_environment(text) and "/" not in text and text not in ("", ".", "..") and len(text.encode()) <= 255
+    )
 
 
 def values(task: str) -> Callable[[Ended], list[str]]:
@@ -68,10 +70,11 @@ def files(task: str) -> Callable[[Ended], list[str]]:
 
 
 def names(task: str) -> Callable[[Ended], list[str]]:
-    """The names of files whose contents are numbers, in order; a number may stand in a folder's name instead."""
+    """The names of files whose contents are numbers from 0, in order."""
 
     def read(ended: Ended) -> list[str]:
         found = sorted((int(content), name) for name, content in ended.files[task].items())
+        assert [number for number, _ in found] == list(range(len(found)))
         return [name for _, name in found]
 
     return read
@@ -95,10 +98,10 @@ def keywords(texts: "Texts") -> str:
 
 
 def printed(count: int) -> str:
-    return "\n".join(f"printf %s \"$p{number}\" >\"$OUTPUT_DIR/{number}\"" for number in range(count))
+    return "\n".join(f'printf %s "$p{number}" >"$OUTPUT_DIR/{number}"' for number in range(count))
 
 
-SAY = "printf '%s\\n' \"${}\" >\"$RESULT_FILE\""
+SAY = 'printf \'%s\\n\' "${}" >"$RESULT_FILE"'
 """Shell text that makes a variable's text the value of the task: one final newline is no part of it."""
 
 
@@ -153,11 +156,15 @@ def shell_nested(name: str, texts: Texts) -> Piece:
 
 
 def python_keys(name: str, texts: Texts) -> Piece:
-    return Piece(python(name, "k", "k"), f"Items({KEYED.format(texts.name)}, size=25) >> {name}", values(name))
+    return Piece(
+        python(name, "k", "k"), f"Items({KEYED.format(texts.name)}, size=25) >> {name}", values(name)
+    )
 
 
 def shell_keys(name: str, texts: Texts) -> Piece:
-    return Piece(shell(name, "k", say("k")), f"Items({KEYED.format(texts.name)}, size=25) >> {name}", values(name))
+    return Piece(
+        shell(name, "k", say("k")), f"Items({KEYED.format(texts.name)}, size=25) >> {name}", values(name)
+    )
 
 
 def python_partial(name: str, texts: Texts) -> Piece:
@@ -187,15 +194,22 @@ def constants_in_shell(name: str, texts: Texts) -> Piece:
     """A quoted word in the text itself."""
     words = ["'" + text.replace("'", "'\\''") + "'" for text in texts]
     lines = [f'printf %s {word} >"$OUTPUT_DIR/{number}"' for number, word in enumerate(words)]
-    return Piece(f"{name.upper()} = {lines!a}\n" + f"@task.shell({IMAGE})\ndef {name}():\n    return '\\n'.join({name.upper()})\n", f"{name}()", files(name))
+    return Piece(
+        f"{name.upper()} = {lines!a}\n"
+        + f"@task.shell({IMAGE})\ndef {name}():\n    return '\\n'.join({name.upper()})\n",
+        f"{name}()",
+        files(name),
+    )
 
 
 def python_expand(name: str, texts: Texts) -> Piece:
-    return Piece(python(name, "x, y", "x"), f"{name}.expand(x={texts.name}, y=[''])", values(name))
+    return Piece(
+        python(name, "x, y", "x"), f"{name}.expand(x=Items({texts.name}, size=25), y=[''])", values(name)
+    )
 
 
 def shell_expand(name: str, texts: Texts) -> Piece:
-    inside = f"{name}.expand_zip(x={texts.name}, y={texts.name})"
+    inside = f"{name}.expand_zip(x=Items({texts.name}, size=25), y={texts.name})"
     before = shell(name, "x, y", f'[ "$x" = "$y" ]\n{say("x")}')
     return Piece(before, inside, values(name))
 
@@ -293,7 +307,10 @@ def output_keys_in_python(name: str, texts: Texts) -> Piece:
 def output_names(name: str, texts: Texts) -> Piece:
     """Several files of one task, each named by a constant."""
     unique = list(dict.fromkeys(texts))
-    options = ", ".join(f'"p{number}": {text!a}' for number, text in enumerate(text.replace("{", "{{").replace("}", "}}") for text in unique))
+    options = ", ".join(
+        f'"p{number}": {text!a}'
+        for number, text in enumerate(text.replace("{", "{{").replace("}", "}}") for text in unique)
+    )
     parameters = ", ".join(f"p{number}: OutFile" for number in range(len(unique)))
     text = "\n".join(f'printf {number} >"$p{number}"' for number in range(len(unique)))
     return Piece(shell(name, parameters, text, f"output={{{options}}}"), f"{name}()", names(name))
@@ -313,7 +330,10 @@ def condition(name: str, texts: Texts) -> Piece:
     """One condition that all texts meet, and its opposite, which skips."""
     before = python(f"{name}_first", "", texts.name)
     before += python(name, "", texts.name) + python(f"{name}_not", "", texts.name)
-    meets = " & ".join(f"({name}_all[{number}] == {texts.name}[{number}])" for number in range(len(texts))) or "True"
+    meets = (
+        " & ".join(f"({name}_all[{number}] == {texts.name}[{number}])" for number in range(len(texts)))
+        or "True"
+    )
     inside = f"{name}_all = {name}_first()\n    {name}().when({meets})\n    {name}_not().when(~({meets}))"
 
     def read(ended: Ended) -> list[str]:
@@ -365,9 +385,19 @@ def file_names(kind: str) -> Callable[[str, Texts], Piece]:
     return piece
 
 
-def is_visible_name(text: str) -> bool:
-    """Whether `*` matches it."""
-    return is_name(text) and not text.startswith(".")
+def is_source(text: str) -> bool:
+    """Whether `*` matches a file of this name and the key of an artifact can hold it."""
+    return is_name(text) and not text.startswith(".") and "{{" not in text
+
+
+def is_listed(text: str) -> bool:
+    """Whether a repository that answers in XML 1.0 can list it."""
+    return not any(c < " " and c not in "\t\n" or c in "\ufffe\uffff" for c in text)
+
+
+def is_task_id(text: str) -> bool:
+    """Whether a folder of results can have this name."""
+    return is_environment(text) and text.isprintable() and "/" not in text
 
 
 CHANNELS = {
@@ -409,9 +439,9 @@ CHANNELS = {
     "python_env": Channel(is_environment, python_env),
     "shell_env": Channel(is_environment, shell_env),
     "condition": Channel(is_unicode, condition),
-    "names_sh": Channel(is_visible_name, file_names("sh")),
-    "names_py": Channel(is_visible_name, file_names("py")),
-    "task_ids": Channel(is_environment, task_ids, "INVALID_NAME"),
+    "names_sh": Channel(is_source, file_names("sh")),
+    "names_py": Channel(is_source, file_names("py")),
+    "task_ids": Channel(is_task_id, task_ids, "INVALID_NAME"),
 }
 
 

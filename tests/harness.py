@@ -150,7 +150,12 @@ def store() -> Path:
 def argo(*arguments: str) -> str:
     """Return what the CLI printed; it fails as the CLI does."""
     ended = subprocess.run(
-        ["argo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=WAIT, check=False
+        ["argo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=WAIT,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
@@ -159,7 +164,9 @@ def argo(*arguments: str) -> str:
 def contents(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder by its path in it."""
     return {
-        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
 
 

@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 from functools import cache
@@ -14,11 +13,9 @@ from typing import NamedTuple
 import pytest
 from jsonschema import Draft202012Validator
 
-from dsl.author import opened_dags
-from dsl.compile import compile_dag
-from dsl.engine import RunOptions, Silent, run
 from dsl.manifest import read_manifests, to_yaml
 from dsl.stages import compiled
+from tests.harness import BOTH, compile_file, run_here
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TOPICS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
@@ -112,12 +109,6 @@ EXPECTED = {
 }
 
 
-class Ran(NamedTuple):
-    phase: str
-    tasks: dict
-    files: dict
-
-
 @cache
 def checked(topic):
     """Return an example's manifest and diagnostics as the commands get them."""
@@ -126,34 +117,19 @@ def checked(topic):
 
 
 def manifest_of(topic, lowering=None):
-    runpy.run_path(str(EXAMPLES / f"{topic}.py"))
-    dag = opened_dags()[-1]
-    dag.options["lowering"] = lowering
-    return compile_dag(dag).manifest
-
-
-def run_here(manifest, out, **parameters):
-    outcome = run(manifest, RunOptions(out=out, jobs=2, parameters=parameters, inputs=EXAMPLES), Silent())
-    results = json.loads((out / "results.json").read_text())["tasks"]
-    files = {
-        f"{task}/{path.name}": path.read_bytes()
-        for task in results
-        for path in (sorted((out / task).iterdir()) if (out / task).is_dir() else [])
-    }
-    return Ran(
-        outcome.phase, {task: (facts["state"], facts["value"]) for task, facts in results.items()}, files
-    )
+    return compile_file(EXAMPLES / f"{topic}.py", lowering)
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
+    """Return how a manifest of a topic ended; each manifest runs once."""
     done = {}
 
-    def ran(topic, form):
-        manifest = manifest_of(topic, form)
+    def ran(topic, lowering=None):
+        manifest = manifest_of(topic, lowering)
         text = to_yaml(manifest)
         if text not in done:
-            done[text] = run_here(manifest, tmp_path_factory.mktemp(topic) / "out")
+            done[text] = run_here(manifest, EXAMPLES, tmp_path_factory.mktemp(topic) / "out")
         return done[text]
 
     return ran
@@ -212,25 +188,25 @@ def test_the_linter_of_argo_finds_nothing(tmp_path):
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_an_example_gives_its_expected_results(topic, ran):
-    phase, tasks, files = ran(topic, None)
+    ended = ran(topic).succeeded()
     expected = EXPECTED[topic]
-    assert phase == "Succeeded"
-    assert {state for state, _ in tasks.values()} == {"Succeeded"}
-    assert {task: tasks[task][1] for task in expected.values} == expected.values
-    beginnings = {name: files[name][: len(text)].decode() for name, text in expected.files.items()}
-    assert beginnings == expected.files
+    assert set(ended.states.values()) == {"Succeeded"}
+    assert {task: ended.values[task] for task in expected.values} == expected.values
+    files = {
+        f"{task}/{name}": text.decode() for task, own in ended.files.items() for name, text in own.items()
+    }
+    assert {name: files[name][: len(text)] for name, text in expected.files.items()} == expected.files
     assert len(files) == expected.count
 
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_both_forms_of_a_manifest_agree_in_files_values_and_states(topic, ran):
-    assert ran(topic, "compact") == ran(topic, "explicit") == ran(topic, None)
+    assert ran(topic, "compact") == ran(topic, "explicit") == ran(topic)
 
 
-@pytest.mark.parametrize("form", ["explicit", "compact"])
-def test_the_report_is_skipped_when_days_are_missing(form, tmp_path):
-    phase, tasks, files = run_here(manifest_of("weather", form), tmp_path / "out", days="32")
-    assert phase == "Succeeded"
-    assert tasks["review"] == ("Succeeded", {"wettest": "seattle-2012-01", "whole": False})
-    assert tasks["report"] == ("Skipped", None)
-    assert len(files) == EXPECTED["weather"].count - 1
+@BOTH
+def test_the_report_is_skipped_when_days_are_missing(lowering, tmp_path):
+    manifest = manifest_of("weather", lowering)
+    ended = run_here(manifest, EXAMPLES, tmp_path / "out", parameters={"days": "32"}).succeeded()
+    assert ended.values["review"] == {"wettest": "seattle-2012-01", "whole": False}
+    assert (ended.states["report"], ended.values["report"], ended.files["report"]) == ("Skipped", None, {})

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 from dsl.codes import Code
+from dsl.construct import mention_of, parameter_of
 from dsl.diagnostics import Diagnostic, Related
-from dsl.graph import Constant, Field, Graph, GraphNode, NodeValue, knots, skippable
-from dsl.names import is_reserved, is_shell_variable
+from dsl.encode import needs_doubling
+from dsl.function import Volume
+from dsl.graph import Constant, Field, Graph, GraphNode, InputFiles, NodeValue, knots, skippable
+from dsl.names import RUN_VALUES, did_you_mean, is_reserved, is_shell_variable
 from dsl.reading import REQUIRED, Role
 from dsl.shelltext import undeclared
 
+_DOUBLED = 50
+"""Files of a partition up to which its template surely travels in a variable, where `$` can be escaped."""
 _WORKER_SETS = frozenset(
     "INPUT_FILE OUTPUT_FILE INPUT_DIR OUTPUT_DIR RESULT_FILE ITEM PARTITION_ID PARTITION_COUNT INDEX ATTEMPT"
     " RUN_ID RUN_TYPE DATA_INTERVAL_START DATA_INTERVAL_END".split()
 )
+_WINDOW = ("data_interval_start", "data_interval_end")
+_TAKEN_FOLDERS = frozenset({".", "..", ".argosy", "results.json", "status.json"})
 _FORGIVING = (
     "all_done",
     "always",
@@ -40,6 +48,10 @@ def invalid_name(graph: Graph) -> Iterator[Diagnostic]:
     if not isinstance(name, str) or not any(character.isalnum() for character in name):
         message = f"{name!r} has no letter or digit to name a run by"
         yield Diagnostic(Code.INVALID_NAME, graph.dag.location, message, 'write DAG("a-name")')
+    for node in graph:
+        if "/" in node.id or node.id in _TAKEN_FOLDERS or not node.id.isprintable():
+            message = f"{node.id!r} cannot be the name of a folder of results"
+            yield Diagnostic(Code.INVALID_NAME, node.location, message, "give it a task_id of plain words")
 
 
 def dependency_cycle(graph: Graph) -> Iterator[Diagnostic]:
@@ -71,18 +83,44 @@ def missing_image(graph: Graph) -> Iterator[Diagnostic]:
 
 def parameter_names(graph: Graph) -> Iterator[Diagnostic]:
     """A parameter of a shell or container task is a variable, and some names are not free."""
+    functions = _functions(graph)
     for node in graph:
         if node.function.kind == "python":
             continue
         for parameter in node.reading.of(Role.VALUE):
             if not is_shell_variable(parameter.name) or is_reserved(parameter.name):
                 message = f"{parameter.name!r} of {node.id} cannot be a variable of the task"
-                hint = f"rename it, for example {parameter.name.strip('_').lower()}_value"
-                yield Diagnostic(Code.INVALID_PARAMETER_NAME, node.location, message, hint)
+                place = parameter_of(functions[node.id], parameter.name) or node.location
+                yield Diagnostic(Code.INVALID_PARAMETER_NAME, place, message, _renamed(parameter.name))
+
+
+def key_names(graph: Graph) -> Iterator[Diagnostic]:
+    """A key of items becomes a variable or a parameter, and some names are not free."""
+    seen: set[tuple[int, str]] = set()
+    for node in graph:
+        domain = node.domain
+        for key in domain.keys if domain else ():
+            is_argument = node.function.kind == "python" and key in node.reading.named
+            taken = is_reserved(key) and key not in _WINDOW and (key in RUN_VALUES or not is_argument)
+            if (taken or not is_shell_variable(key)) and domain and (id(domain), key) not in seen:
+                seen.add((id(domain), key))
+                message = f"the key {key!r} of the items cannot be a variable of a task"
+                yield Diagnostic(Code.INVALID_PARAMETER_NAME, domain.location, message, _renamed(key))
+
+
+def _renamed(name: str) -> str:
+    word = "_".join(re.findall(r"[a-z0-9]+", name.lower())).lstrip("0123456789_")
+    free = f"{word}_value" if not word or is_reserved(word) or word == name else word
+    return f"rename it, for example {free.lstrip('_')}"
+
+
+def _functions(graph: Graph) -> dict[str, Callable[..., object]]:
+    return {graph.ids[id(node)]: node.task.fn for node in graph.dag.nodes}
 
 
 def undeclared_variable(graph: Graph) -> Iterator[Diagnostic]:
     """A variable that nothing sets ends a shell task, which runs under `set -u`."""
+    functions = _functions(graph)
     for node in graph:
         if node.function.kind != "shell" or not isinstance(node.reading.body, str):
             continue
@@ -91,8 +129,11 @@ def undeclared_variable(graph: Graph) -> Iterator[Diagnostic]:
         )
         for name in dict.fromkeys(found for found, _, _ in undeclared(node.reading.body, declared)):
             message = f"nothing sets ${name} in {node.id}"
+            guess = did_you_mean(name, declared)
             hint = f"make it a parameter, or write ${{{name}:-}} if it may be absent"
-            yield Diagnostic(Code.UNDECLARED_VARIABLE, node.location, message, hint)
+            place = mention_of(functions[node.id], name) or node.location
+            hint = f"did you mean ${guess}?" if guess else hint
+            yield Diagnostic(Code.UNDECLARED_VARIABLE, place, message, hint)
 
 
 def bare_and_called(graph: Graph) -> Iterator[Diagnostic]:
@@ -136,6 +177,10 @@ def unsafe_string(graph: Graph) -> Iterator[Diagnostic]:
             names = node.domain.columns[files.column] if node.domain and files.column else ()
             if _surrogate(names):
                 message = f"a file name that {node.id} reads is not UTF-8"
+                yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "rename the file")
+                break
+            if why := _unsafe_key(graph, node, files):
+                message = f"{node.id} reads {why}"
                 yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "rename the file")
                 break
 
@@ -206,6 +251,20 @@ def _unsafe(values: object, node: GraphNode) -> str | None:
     return None
 
 
+def _unsafe_key(graph: Graph, node: GraphNode, files: InputFiles) -> str | None:
+    """Return which source file cannot be an artifact, whose key is text of a template."""
+    domain = node.domain or files.written.domain
+    if files.kind != "slot" or isinstance(graph.options.storage, Volume) or not (domain and files.column):
+        return None
+    names = [name for name in domain.columns[files.column] if isinstance(name, str)]
+    if braces := next((name for name in names if "{{" in name), None):
+        return f"the file {braces!r}, and Argo has no escape for {{{{ in the name of an artifact"
+    dollars = next((name for name in names if needs_doubling(name)), None)
+    if dollars and max(domain.sizes, default=0) > _DOUBLED:
+        return f"the file {dollars!r} among more than {_DOUBLED} of a partition, where $$ and $( get lost"
+    return None
+
+
 def _surrogate(values: object) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in _texts(values))
 
@@ -227,6 +286,7 @@ GRAPH_CHECKS = (
     dependency_cycle,
     missing_image,
     parameter_names,
+    key_names,
     undeclared_variable,
     bare_and_called,
     files_unread,

@@ -49,7 +49,7 @@ def status_size(emitted: Emitted) -> Iterator[Diagnostic]:
     for node in plan.nodes:
         retries = 2 if node.function.options.retries else 1
         slots = sum(
-            max((len(p.items) for p in node.partitions), default=0) for i in node.inputs if i.kind == "slot"
+            max(node.partitions.sizes, default=0) for i in node.inputs if i.kind == "slot"
         )
         size += len(node.partitions) * (100 * retries + 8 * slots)
     size += sum(70 * len(plan.tables[lane.table].partitions) for lane in plan.lanes if lane.compact)
@@ -63,7 +63,7 @@ def many_slots(emitted: Emitted) -> Iterator[Diagnostic]:
     """Every source file of a partition is an artifact of its own, repeated in the status of its pod."""
     plan, _ = emitted
     for node in plan.nodes:
-        slots = max((len(p.items) for p in node.partitions), default=0)
+        slots = max(node.partitions.sizes, default=0)
         if (
             slots > SLOTS
             and any(i.kind == "slot" for i in node.inputs)

@@ -69,7 +69,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     out = options.out.absolute()
     state = out / ".argosy"
     store = Store(state / "artifacts", options.inputs.absolute())
-    claims = Claims(state / "claims", {name: path.absolute() for name, path in options.claims.items()})
+    given = {name: path.absolute() for name, path in options.claims.items()}
+    claims = Claims(state / "claims", given, options.inputs.absolute())
     places = Places(store, claims, state / "tasks", out / "logs", definition.name, definition.spec)
     engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
     try:

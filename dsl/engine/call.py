@@ -1,6 +1,6 @@
-"""A template and the arguments of one call in.
+"""A template and the arguments of one call in, its inputs and the scope of its tags out.
 
-Its inputs and the scope of its tags out (workflow/common/util.go:ProcessArgs).
+Source: workflow/common/util.go:ProcessArgs (v4.1.2).
 """
 
 from __future__ import annotations

@@ -92,8 +92,9 @@ class Template:
 
     @property
     def task(self) -> str:
-        """Return the task id it runs for, or its name."""
-        return self.annotations.get("argosy/node", self.name)
+        """Return the task id it runs for, or its name; the annotation is the body of a JSON string."""
+        note = self.annotations.get("argosy/node")
+        return self.name if note is None else str(json.loads(f'"{note}"'))
 
     @cached_property
     def inputs(self) -> list[JsonObject]:

@@ -1,6 +1,4 @@
-"""An expr-lang expression in, its value out.
-
-Parsed once per text, turned into Python closures, evaluated often.
+"""An expr-lang expression in, its value out: parsed once per text, evaluated often as Python closures.
 
 Values are None, bool, int, float, str, lists and mappings (never changed). Parsing is in `grammar`, functions
 in `functions`.

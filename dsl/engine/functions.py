@@ -1,6 +1,4 @@
-"""The functions an expression may call.
-
-Expr's own, Argo's additions, and the Sprig functions without a clock or chance.
+"""The functions an expression may call: expr's own, Argo's additions, and Sprig's without a clock or chance.
 
 Functions that take a closure are not here: `expression` evaluates them.
 """

@@ -99,10 +99,7 @@ def sprint(value: object) -> str:
 
 
 def _sprint_float(value: float) -> str:
-    """Go's `%v`.
-
-    Shortest digits, with an exponent below 1e-4 and from 1e6 on (strconv.FormatFloat 'g', -1).
-    """
+    """Return Go's `%v`: the shortest digits, with an exponent below 1e-4 and from 1e6 on."""
     if value != value or value in (float("inf"), float("-inf")):
         return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[repr(value)]
     number = Decimal(repr(value)).normalize()

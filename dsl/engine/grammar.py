@@ -1,6 +1,6 @@
-"""The text of an expr-lang expression in, its syntax tree out (expr 1.17.
+"""The text of an expr-lang expression in, its syntax tree out.
 
-The language of Argo's `{{= }}` tags).
+The language is expr 1.17, that of Argo's `{{= }}` tags.
 """
 
 from __future__ import annotations
@@ -289,10 +289,7 @@ class _Parser:
         return tree
 
     def postfix(self, tree: Tree) -> Tree:
-        """Members, indices, slices and calls.
-
-        A chain with `?.` in it ends as a whole when the value is nil.
-        """
+        """Read members, indices, slices and calls; a chain with `?.` in it is nil as a whole."""
         optional = False
         while True:
             token = self.now

@@ -1,6 +1,4 @@
-"""Container and script templates as processes of this machine.
-
-Their folder, inputs, environment, end and outputs.
+"""Container and script templates as processes here: their folder, inputs, environment, end and outputs.
 
 `Leaves` decides how many run at once; a leaf runs on a thread of its own that only waits.
 """
@@ -131,14 +129,17 @@ class Leaves:
 
     def stop(self) -> None:
         """Kill everything: first asked, soon forced; returns when no process is left."""
-        jobs = [self._jobs[node] for node in self._threads]
-        for job in jobs:
-            job.group.stop("interrupted")
-        for thread in list(self._threads.values()):
-            thread.join(2.0 / max(1, len(jobs)))
-        for job in jobs:
-            job.group.kill()
-        for thread in list(self._threads.values()):
+        jobs = list(self._jobs.values())
+        threads = [thread for thread in self._threads.values() if thread.is_alive()]
+        try:
+            for job in jobs:
+                job.group.stop("interrupted")
+            for thread in threads:
+                thread.join(2.0 / len(threads))
+        finally:  # a second interrupt must not leave a process behind
+            for job in jobs:
+                job.group.kill()
+        for thread in threads:
             thread.join(5.0)
 
 
@@ -157,15 +158,20 @@ def run_leaf(job: LeafJob, places: Places) -> LeafResult:
     mount(layout, body[kind].get("volumeMounts") or [], volumes_by_name(places.spec, body), places.claims)
     for name, artifact in job.artifacts.items():
         try:
-            places.store.fetch(
-                artifact, layout.place(str(artifact.get("path") or "")), link=bool(layout.base)
-            )
+            place = layout.place(str(artifact.get("path") or ""))
+            places.store.fetch(_as_pods_read(artifact), place, link=bool(layout.base))
         except (ArtifactError, OSError) as wrong:
             return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
     result = _executed(job, places, layout)
     if result.phase == "Succeeded":
         shutil.rmtree(folder, ignore_errors=True)
     return result
+
+
+def _as_pods_read(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an artifact with the key that is left when the kubelet expanded the template that holds it."""
+    key = str((artifact.get("s3") or {}).get("key") or "")
+    return {**artifact, "s3": {**artifact["s3"], "key": expand(key, {})}} if "$" in key else artifact
 
 
 def _executed(job: LeafJob, places: Places, layout: Layout) -> LeafResult:

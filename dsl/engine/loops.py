@@ -1,6 +1,6 @@
-"""A task's `withItems`, `withParam` or `withSequence` in, its items out (operator.go:processItem.
+"""A task's `withItems`, `withParam` or `withSequence` in, its items out.
 
-ExpandSequence, v4.1.2).
+Source: workflow/controller/operator.go:processItem and expandSequence (v4.1.2).
 """
 
 from __future__ import annotations

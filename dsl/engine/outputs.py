@@ -1,6 +1,6 @@
-"""The outputs of a DAG or steps template.
+"""The outputs of a DAG or steps template, taken from what ran in it.
 
-Taken from what ran in it (operator.go:getTemplateOutputsFromScope, v4.1.2).
+Source: workflow/controller/operator.go:getTemplateOutputsFromScope (v4.1.2).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""One process group.
-
-Started, its output streamed to a log, its end awaited, all of it killed when told to.
-"""
+"""One process group: started, its output streamed to a log, its end awaited, killed as a whole."""
 
 from __future__ import annotations
 
@@ -39,13 +36,10 @@ class Group:
         seconds: float | None,
         reason: str,
     ) -> tuple[int, bytes]:
-        """Run to the end.
+        """Run to the end; return the exit code and the last 256 KiB of stdout, less one final newline.
 
-        Return the exit code (128 + signal when killed) and the last 256 KiB of stdout, without one final
-        newline.
-
-        After `seconds` the group is stopped with `reason`. What the process left behind in its group is
-        killed.
+        The exit code of a killed process is 128 + signal. After `seconds` the group is stopped with `reason`.
+        What the process left behind in its group is killed.
 
         Raises:
             OSError: the program cannot be started.

@@ -1,7 +1,4 @@
-"""What a run tells its watcher while it goes on.
-
-Leaves that start and end, per execution function, and how many are expected.
-"""
+"""What a run tells its watcher: leaves that start and end, per execution function, and how many to expect."""
 
 from __future__ import annotations
 

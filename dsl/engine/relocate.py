@@ -1,6 +1,4 @@
-"""A template's declared paths in, places in the task's own folder out.
-
-And the texts of its command made to match.
+"""A template's declared paths in, places in the task's own folder out, and texts that match them.
 
 A template whose environment has ARGOSY_ROOT is told its root by that variable; in any other one the declared
 paths are replaced where they stand in command, args, source and env. Kubelet's `$(NAME)` and `$$` are

@@ -1,6 +1,4 @@
-"""A run's nodes in, the state, pods, attempts and value of every execution function out.
-
-`results.json` and its files.
+"""A run's nodes in, the state, pods, attempts, value and files of every execution function out.
 
 Leaf templates say what they are by annotations: `argosy/node` the task's id, `argosy/each` what one call is
 for, and `argosy/result` how its value is written: `lines` of an index and JSON each, or one `json` text.
@@ -67,10 +65,7 @@ def _rank(state: str) -> int:
 
 
 class _States:
-    """The state of a template.
-
-    The worst of its nodes, or where none was made, of those that would have called it.
-    """
+    """The state of a template: the worst of its nodes; where it has none, of those that would call it."""
 
     def __init__(self, definition: Definition, by_template: Mapping[str, list[Node]]) -> None:
         self.by_template = by_template

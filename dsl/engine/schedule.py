@@ -1,6 +1,4 @@
-"""The run itself.
-
-One thread that starts calls, hears what ended, and waits for nothing but events and clocks.
+"""The run itself: one thread starts calls, hears what ended, and waits for events and clocks only.
 
 DAGs, steps and retries keep their own state (`dag`, `steps`, `retry`); every node is made, ended and counted
 here.
@@ -134,7 +132,7 @@ class Engine:
             call.done = partial(self._unlock_after, call, call.done)
         if names and any(name in self._held for name in names):
             waiting = self._pending(prepared, names)
-            self._lock_queue.append((call.order, next(self._tickets), names, prepared, waiting))
+            heapq.heappush(self._lock_queue, (call.order, next(self._tickets), names, prepared, waiting))
             return
         self._held.update(dict.fromkeys(names, call))
         self._execute(prepared)
@@ -271,13 +269,18 @@ class Engine:
             del self._held[name]
         if not mine:
             return
-        for entry in sorted(self._lock_queue, key=lambda waiting: waiting[:2]):
+        passed_over = []
+        while self._lock_queue and not all(name in self._held for name in mine):
+            entry = heapq.heappop(self._lock_queue)
             _, _, names, prepared, node = entry
-            if not any(name in self._held for name in names):
-                self._lock_queue.remove(entry)
-                self._held.update(dict.fromkeys(names, prepared.call))
-                self._forget(node)
-                self._execute(prepared)
+            if any(name in self._held for name in names):
+                passed_over.append(entry)
+                continue
+            self._held.update(dict.fromkeys(names, prepared.call))
+            self._forget(node)
+            self._execute(prepared)
+        for entry in passed_over:
+            heapq.heappush(self._lock_queue, entry)
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]

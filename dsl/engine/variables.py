@@ -10,8 +10,7 @@ from typing import Any
 from dsl.engine import gojson
 from dsl.engine.call import text_of
 from dsl.engine.definition import Definition, Refused
-from dsl.engine.scope import Globals, Scope
-from dsl.engine.tags import TagError, substitute
+from dsl.engine.scope import Globals
 
 _FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
 
@@ -44,11 +43,12 @@ def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
         texts = {str(key): str(value) for key, value in (metadata.get(kind) or {}).items()}
         flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts)
         flat.update({f"workflow.{kind}.{key}": value for key, value in texts.items()})
-    flat.update(_parameters(spec, given, Globals(dict(flat))))
+    flat.update(_parameters(spec, given))
     return Globals(flat)
 
 
-def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], shared: Globals) -> dict[str, Any]:
+def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters as they were given: Argo fills in their tags only where one brings them in."""
     declared = [dict(parameter) for parameter in (spec.get("arguments") or {}).get("parameters") or []]
     names = {parameter["name"] for parameter in declared}
     declared += [{"name": name} for name in given if name not in names]
@@ -62,10 +62,7 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], shared: Globa
         allowed = parameter.get("enum")
         if allowed is not None and text_of(value) not in [text_of(choice) for choice in allowed]:
             raise Refused(f"spec.arguments.{name}.value should be present in spec.arguments.{name}.enum list")
-        try:
-            text = substitute(text_of(value), Scope(shared, {}))
-        except TagError as wrong:
-            raise Refused(str(wrong)) from None
+        text = text_of(value)
         flat[f"workflow.parameters.{name}"] = text
         listed.append({**parameter, "value": text})
     if listed:

@@ -12,15 +12,23 @@ from dsl.engine.relocate import Layout
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Folders that stand for persistent volume claims: given ones by name, others below `root`."""
+    """Folders that stand for persistent volume claims: given ones by name, others below `root`.
+
+    In those made here `inputs` leads to the folder that artifact keys `inputs/…` are relative to: the same relative
+    names are input files in both kinds of storage.
+    """
 
     root: Path
     given: Mapping[str, Path]
+    inputs: Path
 
     def folder(self, name: str) -> Path:
         """Return a claim's folder; it exists afterwards."""
         folder = self.given.get(name, self.root / name)
         folder.mkdir(parents=True, exist_ok=True)
+        link = folder / "inputs"
+        if name not in self.given and not link.is_symlink():
+            link.symlink_to(self.inputs, target_is_directory=True)
         return folder.resolve()
 
 

@@ -135,10 +135,7 @@ class WorkflowRun:
         return self.exit is not None
 
     def _failures(self) -> str:
-        """The list of failed nodes as Argo gives it.
-
-        JSON inside a JSON string, `"null"` when nothing failed.
-        """
+        """Return the failed nodes as Argo does: JSON inside a JSON string, `"null"` when nothing failed."""
         failed = [
             {
                 "displayName": self.engine.workflow if node.path == "main" else node.path.rsplit("/", 1)[-1],

@@ -16,6 +16,7 @@ _nl='
 '
 _ifs=$IFS _who='' _node=${ARGOSY_NODE-task} _each=${ARGOSY_EACH-item} _shell=${ARGOSY_SHELL:-sh}
 _items=${ARGOSY_ITEMS:-0} _fields=${ARGOSY_FIELDS-} _params=${ARGOSY_PARAMS-} _inputs=${ARGOSY_INPUTS-}
+_lines=${ARGOSY_LINES-}
 _outputs=${ARGOSY_OUTPUTS-} _odir=${ARGOSY_OUTPUT_DIR-} _result=${ARGOSY_RESULT-}
 _workers=${ARGOSY_WORKERS:-1} _attempt=$((${ARGOSY_RETRIES:-0} + 1))
 
@@ -80,6 +81,11 @@ item() {
   for _f in $_fields; do
     _j=$((_j + 1))
     [ - = "$_f" ] || eval "_v_$_f=\$_c$_j"
+  done
+  for _f in $_lines; do
+    eval "_r=\${_l0_$_f-} _r=\${_l${_k}_$_f-\$_r}"
+    decode "$_r"
+    eval "_v_$_f=\$_r"
   done
 }
 # Input number $1 for the current item: its variable, its file and the name the task sees.
@@ -256,7 +262,7 @@ END {
 run() {
   _d=$_work/$1
   shift
-  for _f in $_params $_fields; do
+  for _f in $_params $_fields $_lines; do
     [ - = "$_f" ] || eval "set -- \"\$@\" \"$_f=\${_v_$_f-}\""
   done
   for _j in $_outs; do
@@ -334,6 +340,17 @@ printf %b "$ARGOSY_PROGRAM" >"$_work/program"
 for _f in $_params; do
   eval "decode \"\${ARGOSY_P_$_f-}\""
   eval "_v_$_f=\$_r"
+done
+# Another task's values, one per item, or one for all of the partition.
+for _f in $_lines; do
+  eval "_t=\"\${ARGOSY_P_$_f-};\""
+  _j=0 IFS=';'
+  set -- $_t
+  IFS=$_ifs
+  for _e; do
+    eval "_l${_j}_$_f=\$_e"
+    _j=$((_j + 1))
+  done
 done
 for _f in $(env | LC_ALL=C awk -F= '/^ARGOSY_[A-Za-z0-9_]*=/ { print $1 }'); do unset "$_f"; done
 

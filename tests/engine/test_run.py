@@ -156,11 +156,12 @@ def test_progress_hears_of_every_pod_that_may_run_runs_or_will_not(tmp_path):
     ])  # fmt: skip
 
 
-def test_an_interrupt_kills_what_runs_and_is_passed_on(tmp_path):
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+def test_an_interrupt_kills_what_runs_and_is_passed_on(trap, tmp_path):
     program = textwrap.dedent(f"""
         from pathlib import Path
         from dsl.engine import RunOptions, run
-        source = "echo $$$$ > {tmp_path}/pid; sleep 64"
+        source = "{trap}echo $$$$ > {tmp_path}/pid; sleep 64; sleep 64"
         leaf = {{"name": "x", "script": {{"image": "a", "command": ["sh"], "source": source}}}}
         main = {{"name": "main", "dag": {{"tasks": [{{"name": "x", "template": "x"}}]}}}}
         spec = {{"entrypoint": "main", "templates": [main, leaf]}}

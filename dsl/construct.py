@@ -1,0 +1,115 @@
+"""A place where a construct of the author's file stands in, the places of its parts out: operands, arguments.
+
+What cannot be found (text made by `exec`, a file that changed) is answered by the place itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from dsl.location import Location
+
+_LONGEST_TEXT = 500
+"""Lines of one literal that are searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of the constructs of one file by where the constructs begin and end (line, column)."""
+
+    operands: dict[tuple[int, int, int, int], tuple[Location, Location]] = field(default_factory=dict)
+    arguments: dict[tuple[int, int, int, int], tuple[Location, ...]] = field(default_factory=dict)
+    keywords: dict[tuple[int, int], dict[str, Location]] = field(default_factory=dict)
+    elements: dict[tuple[int, int], tuple[Location, ...]] = field(default_factory=dict)
+    parameters: dict[int, dict[str, Location]] = field(default_factory=dict)
+
+
+def operands_of_caller() -> tuple[Location, Location]:
+    """Return where the two operands of the operator stand that the author's code applies now."""
+    here, span = Location.of_caller(), Location.span_of_caller()
+    return _parts(here.path).operands.get(span, (here, here))
+
+
+def arguments_of_caller(count: int) -> tuple[Location, ...]:
+    """Return where the positional arguments stand of the call that the author's code makes now."""
+    here, span = Location.of_caller(), Location.span_of_caller()
+    found = _parts(here.path).arguments.get(span, ())
+    return found if len(found) == count else (here,) * count
+
+
+def elements_of(place: Location, count: int) -> tuple[Location, ...]:
+    """Return where the elements of the list stand that begins at a place."""
+    found = _parts(place.path).elements.get((place.line, place.column), ())
+    return found if len(found) == count else (place,) * count
+
+
+def keyword_of(place: Location, name: str) -> Location:
+    """Return where the argument `name=` stands of a call that begins at a place."""
+    return _parts(place.path).keywords.get((place.line, place.column), {}).get(name, place)
+
+
+def parameter_of(fn: Callable[..., object], name: str) -> Location | None:
+    """Return where a function's parameter stands, None if its text is not known."""
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return None
+    return _parts(code.co_filename).parameters.get(code.co_firstlineno, {}).get(name)
+
+
+def mention_of(fn: Callable[..., object], name: str) -> Location | None:
+    """Return where a function's text first uses the variable `$name`, None if that is not known."""
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return None
+    path, last = code.co_filename, max((line for *_, line in code.co_lines() if line), default=0)
+    variable = re.compile(rf"\$\{{?[#!]?{name}\b")
+    for number in range(code.co_firstlineno, last + _LONGEST_TEXT):
+        line = linecache.getline(path, number)
+        if number > last and re.match(r"(@|def |class |with )", line):
+            return None
+        if (found := variable.search(line)) and not line.lstrip().startswith("#"):
+            return Location(path, number, found.start() + 1, found.end() + 1)
+    return None
+
+
+def _parts(path: str) -> _Parts:
+    return _parsed(path, "".join(linecache.getlines(path)))
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: str, text: str) -> _Parts:
+    parts = _Parts()
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            parts.operands[_span(node)] = (Location.of_node(path, node.left), Location.of_node(path, node.right))
+        elif isinstance(node, ast.Call):
+            _add_call(parts, path, node)
+        elif isinstance(node, ast.List | ast.Tuple):
+            place = Location.of_node(path, node)
+            parts.elements[place.line, place.column] = tuple(Location.of_node(path, e) for e in node.elts)
+        elif isinstance(node, ast.FunctionDef | ast.Lambda):
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+            every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+            parts.parameters[first] = {one.arg: Location.of_node(path, one) for one in every}
+    return parts
+
+
+def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:
+    if not any(isinstance(argument, ast.Starred) for argument in node.args):
+        parts.arguments[_span(node)] = tuple(Location.of_node(path, argument) for argument in node.args)
+    named = {keyword.arg: Location.of_node(path, keyword) for keyword in node.keywords if keyword.arg}
+    place = Location.of_node(path, node)
+    parts.keywords.setdefault((place.line, place.column), {}).update(named)
+
+
+def _span(node: ast.expr) -> tuple[int, int, int, int]:
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0

@@ -1,0 +1,45 @@
+"""What results.json says of tasks that ran, did not run, or ran in part."""
+
+from engine.manifests import NOP, dag, leaf, ran, task, workflow
+
+INDEX = {"index": "{{inputs.parameters.index}}"}
+LOOP = {"withSequence": {"count": "3"}, "parameters": {"index": "{{item}}"}}
+
+
+def lane(*, when=None, count="3", a="printf '%s 1' \"$INDEX\" > result"):
+    partition = dag(
+        "part", task("a", parameters=INDEX), task("b", None, "a", parameters=INDEX), inputs=["index"]
+    )
+    loop = task("p", "part", parameters={"index": "{{item}}"}, withSequence={"count": count})
+    main = dag("main", task("lane", **({"when": when} if when else {})))
+    return workflow(
+        main, dag("lane", loop), partition, leaf("a", a), leaf("b", "printf '%s 2' \"$INDEX\" > result")
+    )
+
+
+def test_values_are_sorted_by_index_and_decoded(tmp_path):
+    source = 'printf \'%s {"n":"\\\\u007b"}\\n%s null\' $((9 - INDEX)) $((19 - INDEX)) > result'
+    _, tasks = ran(workflow(dag("main", task("a", **LOOP)), leaf("a", source)), tmp_path)
+    assert tasks["a"]["value"] == [{"n": "{"}] * 3 + [None] * 3
+
+
+def test_a_lane_without_items_has_succeeded(tmp_path):
+    _, tasks = ran(lane(count="0"), tmp_path)
+    assert tasks["b"] == {"state": "Succeeded", "pods": 0, "attempts": 0, "value": None}
+
+
+def test_a_task_that_was_never_reached_has_the_state_of_what_would_call_it(tmp_path):
+    _, tasks = ran(lane(when="false"), tmp_path)
+    assert (tasks["a"]["state"], tasks["b"]["state"]) == ("Skipped", "Skipped")
+
+
+def test_the_worst_partition_gives_the_state(tmp_path):
+    _, tasks = ran(lane(a="[ $INDEX = 1 ] && exit 1; printf '%s 1' $INDEX > result"), tmp_path)
+    assert (tasks["a"]["state"], tasks["b"]["state"]) == ("Failed", "Omitted")
+    assert (tasks["a"]["pods"], tasks["b"]["pods"]) == (3, 2)
+    assert tasks["b"]["value"] == [2, 2]
+
+
+def test_a_template_without_the_annotation_is_no_task(tmp_path):
+    _, tasks = ran(workflow(dag("main", task("nop")), NOP), tmp_path)
+    assert tasks == {}

@@ -1,0 +1,131 @@
+"""The picture of the modules: imports go in one direction, and a package is imported in few places."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = ("dsl", "orchestrators")
+
+# A module imports from lines above its own, or from its own line.
+LAYERS = """
+dsl.location dsl.codes dsl.shelltext
+dsl.construct dsl.trace dsl.diagnostics
+dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.manifest dsl.explain
+dsl.function dsl.closure
+dsl.author
+dsl.source dsl.reading
+dsl.load dsl.domain dsl.graph dsl.draft dsl.provenance dsl.values dsl.joins dsl.resolve
+dsl.lanes dsl.plan dsl.columns dsl.summary dsl.explanation dsl.drawing
+dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
+dsl.engine
+dsl.cluster
+orchestrators
+dsl.compile
+dsl.excerpt dsl.report dsl.watch
+dsl.running dsl.stages
+dsl.cli
+dsl.__main__
+"""
+PACKAGES = {
+    "networkx": ("dsl.graph", "dsl.draft", "dsl.resolve", "dsl.plan", "dsl.lanes", "dsl.checks"),
+    "pydantic": ("dsl.partition", "dsl.function", "dsl.draft"),
+    "yaml": ("dsl.manifest",),
+    "hera": ("orchestrators",),
+    "click": ("dsl.cli",),
+    "rich": ("dsl.report", "dsl.watch", "dsl.excerpt", "dsl.drawing", "dsl.cli"),
+    "contextvars": ("dsl.author",),
+    "subprocess": ("dsl.load", "dsl.engine", "dsl.cluster"),
+}
+SEES_LITTLE = {
+    "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.manifest": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.encode"),
+    "dsl.cluster": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.manifest"),
+}
+
+
+def modules():
+    for package in OURS:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(modules())
+RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+
+
+def imports(name):
+    """Return what a module imports when it runs or later; what only a type checker reads does not count."""
+    tree = ast.parse(MODULES[name].read_text())
+    skipped = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= inside or {node.module}
+    return found
+
+
+def rank(name):
+    """Return the layer of a module, or of the package that it is in."""
+    while name not in RANKS:
+        assert "." in name, f"{name} has no place among the layers"
+        name = name.rpartition(".")[0]
+    return RANKS[name]
+
+
+def within(name, places):
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+WRITTEN = [name for name in MODULES if name not in OURS and not name.startswith("orchestrators.worker.")]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_module_imports_only_from_layers_before_it(name):
+    ours = {found for found in imports(name) if within(found, OURS) and found != "dsl"}
+    late = {found for found in ours if rank(found) > rank(name)}
+    # What orchestrators take ships Python functions on demand, and the command line loads a stage when it needs it.
+    assert late <= {"function": {"dsl.closure"}}.get(name.rpartition(".")[2], set())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_imported_in_few_places(package):
+    using = [name for name in MODULES if any(within(found, (package,)) for found in imports(name))]
+    assert [name for name in using if not within(name, PACKAGES[package])] == []
+
+
+@pytest.mark.parametrize("part", [name for name in SEES_LITTLE if name in MODULES])
+def test_a_part_that_knows_no_authoring_sees_little(part):
+    seen = {found for name in MODULES if within(name, (part,)) for found in imports(name) if within(found, OURS)}
+    assert [found for found in sorted(seen) if not within(found, SEES_LITTLE[part])] == []
+
+
+def test_orchestrators_see_no_stage_before_the_plan_but_its_types():
+    seen = {f for name in MODULES if within(name, ("orchestrators",)) for f in imports(name)}
+    hidden = ("dsl.author", "dsl.source", "dsl.load", "dsl.draft", "dsl.resolve", "dsl.provenance", "dsl.checks")
+    assert [found for found in sorted(seen) if within(found, hidden)] == []
+
+
+def test_a_pod_needs_the_standard_library_alone():
+    known = sys.stdlib_module_names
+    assert {name.partition(".")[0] for name in imports("orchestrators.worker.run")} <= known
+
+
+def test_hera_is_not_imported_by_the_stages_before_templates():
+    import subprocess
+
+    code = "import sys, dsl.analyze, dsl.stages, dsl.cli; sys.exit(any(m.startswith('hera') for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
