@@ -312,6 +312,13 @@ class Task(Chainable, Generic[P, R]):
     def _compare(self, operator: str, other: object) -> Condition:
         return self.node_in(current_dag(operator))._compare(operator, other)
 
+    def __eq__(self, other: object) -> Any:  # noqa: ANN401 - a condition in a DAG, else whether it is the same
+        return self is other if _open.get() is None else self._compare("==", other)
+
+    def __ne__(self, other: object) -> Any:  # noqa: ANN401 - as above
+        return self is not other if _open.get() is None else self._compare("!=", other)
+
+    __hash__ = object.__hash__
     __lt__ = partialmethod(_compare, "<")
     __le__ = partialmethod(_compare, "<=")
     __gt__ = partialmethod(_compare, ">")

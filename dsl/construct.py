@@ -90,7 +90,10 @@ def _parsed(path: str, text: str) -> _Parts:
         return parts
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp):
-            parts.operands[_span(node)] = (Location.of_node(path, node.left), Location.of_node(path, node.right))
+            parts.operands[_span(node)] = (
+                Location.of_node(path, node.left),
+                Location.of_node(path, node.right),
+            )
         elif isinstance(node, ast.Call):
             _add_call(parts, path, node)
         elif isinstance(node, ast.List | ast.Tuple):

@@ -134,7 +134,7 @@ def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
     explicit: dict[str, Node] = {}
     for node in dag.nodes:
         if (task_id := node.task.options.get("task_id")) is not None:
-            if not isinstance(task_id, str) or not task_id:
+            if not isinstance(task_id, str) or not task_id or not task_id.isprintable():
                 message = f"task_id={task_id!r} is no text"
                 problems.append(Diagnostic(Code.INVALID_OPTION, node.location, message, "give it a name"))
             elif task_id in explicit:

@@ -57,9 +57,9 @@ def sizes_by_weight(weights: Sequence[int], limit: int) -> list[int]:
     """
     _positive(limit, "weight")
     sizes: list[int] = []
-    load = limit
+    load = 0
     for weight in weights:
-        if load + weight > limit:
+        if not sizes or load + weight > limit:
             sizes.append(0)
             load = 0
         sizes[-1] += 1

@@ -1,7 +1,7 @@
 """Stage 5: a graph in, a frozen plan out, in which nothing is left to decide.
 
-Names are final, items are texts in partitions, lanes are convex, every argument says where its value comes from.
-A plan is plain data: it crosses processes, compares by `==`, and holds no graph and nothing of the author's code.
+Names are final, items are texts in partitions, lanes are convex, every argument says where its value comes
+from. A plan is plain data: it crosses processes, compares by `==`, and holds no graph and no code of the author.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
-
-import networkx as nx
+from typing import Literal
 
 from dsl.author import Condition, Node, Output, ParamReference
+from dsl.columns import Columns, Form, Shape, shape_of
+from dsl.columns import PlannedField as PlannedField
 from dsl.domain import Domain
-from dsl.encode import plain_json, shell_value
+from dsl.encode import plain_json
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.graph import (
-    TEMPLATES,
     Argument,
     Constant,
     Field,
@@ -30,28 +29,16 @@ from dsl.graph import (
     OutputName,
     RunParameter,
 )
+from dsl.lanes import Lane as Lane
+from dsl.lanes import make_lanes
 from dsl.location import Location
-from dsl.names import template_names
-from dsl.naming import SAME_NAME, Template, references
+from dsl.naming import SAME_NAME, Template
 from dsl.partition import Partitions, Row, divide, starts
 from dsl.shelltext import mentions
 
-EXPLICIT_TASKS = 200
-"""Tasks that a DAG template may hold: the limit of Argo's full CRDs."""
-EXPLICIT_WAITS = 2000
-"""Waits of a barrier, partitions times partitions, that are still written out one by one."""
-
 PYTHON_IMAGE = "python:3.12-slim"
 """Where a bare `@task` runs."""
-Form: TypeAlias = Literal["text", "json"]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedField:
-    """What a node does with one field of its items: the variable it becomes, if any, and whether it is JSON."""
-
-    variable: str | None
-    json: bool = False
+_ARTIFACTS = Artifacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +46,8 @@ class PlannedInput:
     """Files that a node reads under one variable.
 
     `writer` is the name of the node that wrote them, None for a source's; `scope` says whose files the folder
-    holds: the partition's own, all partitions', or the only ones there are. `field` is the position of the field
-    that holds the path or the name that `chain` begins with.
+    holds: the partition's own, all partitions', or the only ones there are. `field` is the position of the
+    field that holds the path or the name that `chain` begins with.
     """
 
     variable: str
@@ -75,7 +62,7 @@ class PlannedInput:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A condition as data: an operator and operands, which are tests, values of nodes, parameters or constants."""
+    """A condition as data: an operator and its operands."""
 
     operator: str
     operands: tuple[Test | NodeValue | RunParameter | Constant, ...]
@@ -151,7 +138,7 @@ class PlannedEdge:
 
 @dataclass(frozen=True, slots=True)
 class ItemTable:
-    """The items of one domain: who divides them, how many run at once, and who makes the list if the run does."""
+    """The items of one domain, how many partitions run at once, and who makes the list if the run does."""
 
     name: str
     partitions: Partitions
@@ -162,19 +149,8 @@ class ItemTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """Nodes that a partition crosses without waiting for the others; `compact`: one looped task in the manifest."""
-
-    name: str
-    table: str
-    nodes: tuple[str, ...]
-    compact: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a manifest needs. Nodes stand upstream first; `parameters` are (default, is text) by name."""
+    """All that a manifest needs. Nodes stand upstream first; `parameters` are (default, is text) by name."""
 
     name: str
     location: Location
@@ -183,7 +159,7 @@ class Plan:
     lanes: tuple[Lane, ...]
     tables: Mapping[str, ItemTable]
     parameters: Mapping[str, tuple[str, bool]]
-    storage: Storage = Artifacts()
+    storage: Storage = _ARTIFACTS
     parallelism: int | None = None
     doc: str | None = None
     tags: tuple[str, ...] = ()
@@ -202,8 +178,8 @@ def make_plan(graph: Graph) -> Plan:
     nodes = list(graph)
     domains = list({id(node.domain): node.domain for node in nodes if node.domain}.values())
     labels = _labels(domains, graph.dag.params.defaults)
-    columns = {id(domain): _Columns(domain, graph.names) for domain in domains}
-    shapes = {node.id: _shape(node, columns) for node in nodes}
+    columns = {id(domain): Columns(domain, graph.names) for domain in domains}
+    shapes = {node.id: shape_of(node, columns) for node in nodes}
     tables = {}
     for domain in domains:
         partitions = divide(columns[id(domain)].rows(), domain.sizes)
@@ -222,7 +198,7 @@ def make_plan(graph: Graph) -> Plan:
         replace(planned, plans=plans.get(planned.name))
         for planned in (_planned(graph, node, shapes[node.id], tables, labels) for node in nodes)
     ]
-    lanes = _lanes(graph, planned, tables, graph.options.lowering)
+    lanes = make_lanes(planned, tables, graph.options.lowering)
     lane_of = {name: lane.name for lane in lanes for name in lane.nodes}
     edges = [
         PlannedEdge(source, node, "scatter", _carried(graph.node(node)), "a source's items start partitions")
@@ -279,97 +255,10 @@ def stand_alone(function: ExecutionFunction, name: str, partitions: Partitions) 
     )
 
 
-class _Columns:
-    """The fields that the nodes of a domain want of its items, in the order they were first wanted."""
-
-    def __init__(self, domain: Domain, names: Mapping[str, str]) -> None:
-        self.domain = domain
-        self.names = names
-        self.wanted: dict[tuple[str, Form, int], list[str]] = {}
-
-    def want(self, column: str, form: Form, used: set[tuple[str, Form, int]]) -> tuple[int, bool]:
-        """Return the position of a field that one node has not used yet, and whether it is JSON."""
-        is_json = False
-        if form == "json":
-            values = self.domain.columns[column]
-            is_json = not all(isinstance(value, str) for value in values) or bool(self.domain.discovered_by)
-            same = all(isinstance(value, str) is not is_json and value is not None for value in values)
-            form = "text" if same and not self.domain.discovered_by else "json"
-        ordinal = next(n for n in range(len(self.wanted) + 1) if (column, form, n) not in used)
-        key = (column, form, ordinal)
-        used.add(key)
-        if key not in self.wanted:
-            self.wanted[key] = self._texts(column, form)
-        return list(self.wanted).index(key), is_json
-
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """How each field writes its values: as text, or as JSON."""
-        return tuple(form for _, form, _ in self.wanted) or ("text",)
-
-    def rows(self) -> list[Row]:
-        """Return every item as the texts of its fields; an item that nobody reads has one empty field."""
-        count = sum(self.domain.sizes)
-        if not self.wanted:
-            return [("",)] * count
-        return list(zip(*self.wanted.values(), strict=True))
-
-    def _texts(self, column: str, form: Form) -> list[str]:
-        values = self.domain.columns[column]
-        writer, mark, _ = column.partition(":")
-        if mark and column in self.domain.files:
-            values = [self.names[writer] + str(value).removeprefix(writer) for value in values]
-        return [plain_json(value) if form == "json" else shell_value(value) for value in values]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    fields: Mapping[int, PlannedField]
-    inputs: Mapping[int, int]
-    outputs: Mapping[str, int]
-
-
-def _shape(node: GraphNode, columns: Mapping[int, _Columns]) -> _Shape:
-    """Return which fields of its items a node uses, and the field of each of its inputs by position."""
-    if node.domain is None:
-        return _Shape({}, _once_fields(node), {})
-    own = columns[id(node.domain)]
-    used: set[tuple[str, Form, int]] = set()
-    fields: dict[int, PlannedField] = {}
-    form: Form = "json" if node.function.kind == "python" else "text"
-    for variable, argument in node.arguments.items():
-        if isinstance(argument, Field):
-            position, is_json = own.want(argument.column, form, used)
-            fields[position] = PlannedField(variable, is_json)
-    inputs: dict[int, int] = {}
-    taken: set[tuple[str, Form, int]] = set(used)
-    for index, files in enumerate(node.inputs):
-        if files.column is not None:
-            inputs[index], _ = own.want(files.column, "text", set())
-    templates = [t for i in node.inputs for t in i.chain] + [o.template for o in node.outputs]
-    named = {field.variable for field in fields.values()}
-    for name in dict.fromkeys(name for template in templates for name in references(template)):
-        if name not in named:
-            position, _ = own.want(name, "text", taken)
-            fields[position] = PlannedField(name)
-    outputs: dict[str, int] = {}
-    for output in node.outputs:
-        column = f"{node.id}:name:{output.variable}"
-        if column in node.domain.columns:
-            outputs[output.variable], _ = own.want(column, "text", set())
-    return _Shape(fields, inputs, outputs)
-
-
-def _once_fields(node: GraphNode) -> dict[int, int]:
-    """Return the field of each source file of a node that runs once: it has one column per input."""
-    slots = [index for index, files in enumerate(node.inputs) if files.kind == "slot"]
-    return {index: position for position, index in enumerate(slots)}
-
-
 def _planned(
     graph: Graph,
     node: GraphNode,
-    shape: _Shape,
+    shape: Shape,
     tables: Mapping[str, ItemTable],
     labels: Mapping[int, str],
 ) -> PlannedNode:
@@ -416,7 +305,7 @@ def _first_row(partitions: Partitions) -> Row:
 
 
 def _once(node: GraphNode) -> Partitions:
-    """Return the one partition of a node that runs once; its items are source files that it reads as a folder."""
+    """Return the one partition of a node that runs once; its items are source files that it reads as one."""
     columns = [
         [str(value) for value in files.written.domain.columns[files.column]]
         for files in node.inputs
@@ -477,103 +366,6 @@ def _operand(graph: Graph, operand: object, node: GraphNode) -> Test | NodeValue
         form: Literal["line", "single"] = "line" if upstream.is_mapped else "single"
         return NodeValue(upstream.id, form, operand.path, operand.fallback)
     return Constant(operand)
-
-
-def _lanes(
-    graph: Graph, nodes: Sequence[PlannedNode], tables: Mapping[str, ItemTable], lowering: str | None
-) -> tuple[Lane, ...]:
-    """Return the lanes: mapped nodes linked by aligned joins, as long as merging them makes no cycle."""
-    lane_of: dict[str, int] = {}
-    for index, node in enumerate(nodes):
-        if not node.is_mapped:
-            continue
-        lane_of[node.name] = index
-        if node.function.options.trigger_rule != "all_success":
-            continue
-        for before, join in node.joins.items():
-            upstream = next(n for n in nodes if n.name == before)
-            if join == "aligned" and upstream.function.options.trigger_rule == "all_success":
-                merged = {
-                    name: lane_of[before] if lane == lane_of[node.name] else lane
-                    for name, lane in lane_of.items()
-                }
-                if _is_acyclic(nodes, merged):
-                    lane_of = merged
-    compact = _compact_tables(nodes, tables, lowering)
-    words = template_names(
-        [f"{node.name} lane" for node in nodes], {*TEMPLATES, *(node.name for node in nodes)}
-    )
-    names = {node.name: words[f"{node.name} lane"] for node in nodes}
-    lanes = []
-    for index in dict.fromkeys(lane_of.values()):
-        members = tuple(name for name, lane in lane_of.items() if lane == index)
-        table = next(node.table for node in nodes if node.name == members[0])
-        assert table
-        lanes.append(Lane(names[members[0]], table, members, table in compact, compact.get(table, "")))
-    return tuple(lanes)
-
-
-def _is_acyclic(nodes: Sequence[PlannedNode], lane_of: Mapping[str, int]) -> bool:
-    """Whether lanes, each taken as one node, still wait for one another in one direction only."""
-    merged: nx.DiGraph[object] = nx.DiGraph()
-    for node in nodes:
-        for before in node.joins:
-            ends = lane_of.get(before, before), lane_of.get(node.name, node.name)
-            if ends[0] != ends[1]:
-                merged.add_edge(*ends)
-            elif node.joins[before] != "aligned":
-                return False
-    return nx.is_directed_acyclic_graph(merged)
-
-
-def _compact_tables(
-    nodes: Sequence[PlannedNode], tables: Mapping[str, ItemTable], lowering: str | None
-) -> dict[str, str]:
-    """Return the tables whose lanes become one looped task, and why; the largest first until the rest fits."""
-    compact: dict[str, str] = {}
-    for name, table in tables.items():
-        if table.discovered_by:
-            compact[name] = "its items are known only when the DAG runs"
-        elif not table.partitions:
-            compact[name] = "it has no items"
-        elif table.parallelism is not None:
-            compact[name] = f"parallelism={table.parallelism} is a limit of its own template"
-        elif lowering == "compact":
-            compact[name] = 'lowering="compact"'
-    _spread(nodes, compact)
-    if lowering == "explicit":
-        return compact
-    by_name = {node.name: node for node in nodes}
-    for node in nodes:
-        for before, join in node.joins.items():
-            pair = [table for table in (by_name[before].table, node.table) if table]
-            if join == "barrier" and len(pair) == 2:
-                waits = len(tables[pair[0]].partitions) * len(tables[pair[1]].partitions)
-                if waits > EXPLICIT_WAITS:
-                    for name in pair:
-                        compact.setdefault(name, f"a barrier of {waits} waits is one edge that way")
-    _spread(nodes, compact)
-    while (count := _tasks(nodes, compact)) > EXPLICIT_TASKS:
-        rest = [node.table for node in nodes if node.table and node.table not in compact]
-        if not rest:
-            break
-        largest = max(dict.fromkeys(rest), key=lambda name: len(tables[name].partitions) * rest.count(name))
-        compact[largest] = f"{count} tasks are more than the {EXPLICIT_TASKS} that one template may hold"
-        _spread(nodes, compact)
-    return compact
-
-
-def _spread(nodes: Sequence[PlannedNode], compact: dict[str, str]) -> None:
-    """Add the tables that regroup a compact one: only in a lane can a partition wait for a part of another lane."""
-    tables = {node.name: node.table for node in nodes}
-    for node in nodes:
-        for before, join in node.joins.items():
-            if join == "regroup" and node.table and tables[before] in compact:
-                compact.setdefault(node.table, "it divides anew what a lane writes")
-
-
-def _tasks(nodes: Iterable[PlannedNode], compact: Mapping[str, str]) -> int:
-    return sum(1 if node.table is None or node.table in compact else len(node.partitions) for node in nodes)
 
 
 def _labels(domains: Sequence[Domain], taken: Iterable[str]) -> dict[int, str]:

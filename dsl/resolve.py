@@ -271,6 +271,8 @@ class _Resolver:
         given = self.file_arguments(draft)
         if given:
             return any(node.is_mapped for node in given)
+        if Role.IN_DIR in roles:
+            return False
         return bool(
             self.key_parameters(draft, {id(n.domain): n.domain for n in upstreams if n.domain}.values())
         )
@@ -395,7 +397,7 @@ class _Resolver:
         """Return where one parameter's value comes from, or None if it is a file or has no argument."""
         name, role = parameter.name, parameter.role
         many = each == "partition"
-        if role in (Role.ITEM, Role.ITEMS) and name not in draft.node.arguments:
+        if role in (Role.ITEM, Role.ITEMS) and name not in {*draft.node.arguments, *draft.node.expanded}:
             if domain is None:
                 message = f"{draft.id} reads {name}, but no items reach it"
                 raise _rejected(draft, Code.MISSING_ARGUMENT, message, "put a source before it")
@@ -562,13 +564,13 @@ class _Resolver:
             return "gather", f"{node.id} runs once, after all partitions"
         if upstream.domain is None:
             return "scatter", f"every partition waits for {upstream.id}"
+        gathers = any(
+            isinstance(a, NodeValue) and a.node == upstream.id and a.form == "gather"
+            for a in node.arguments.values()
+        )
+        if gathers:
+            return "barrier", f"{node.id} takes the values of all partitions"
         if upstream.domain is node.domain:
-            gathers = any(
-                isinstance(a, NodeValue) and a.node == upstream.id and a.form == "gather"
-                for a in node.arguments.values()
-            )
-            if gathers:
-                return "barrier", f"{node.id} takes the values of all partitions"
             return "aligned", f"both map over {node.domain.name}"
         if node.domain.rows_in(upstream.domain) is not None and any(
             i.written.writer == upstream.id for i in node.inputs

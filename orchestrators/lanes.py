@@ -103,16 +103,12 @@ def make_lane(plan: Plan, lane: Lane) -> CompactLane:
 
 
 def _asked_for_each(plan: Plan, node: PlannedNode) -> bool:
-    """Whether a later node needs to know of each partition how it ended, or may run though one failed."""
-    for after in plan.nodes:
-        rule = after.function.options.trigger_rule
-        values = [*after.arguments.values(), *values_read(after)]
-        reads = any(isinstance(value, NodeValue) and value.node == node.id for value in values)
-        if after.joins.get(node.name) in _OWN or (
-            node.name in after.joins and (rule not in WHOLE or (reads and rule != "all_success"))
-        ):
-            return True
-    return False
+    """Whether a later node needs to know of each partition how it ended."""
+    return any(
+        after.joins[node.name] in _OWN or after.function.options.trigger_rule not in WHOLE
+        for after in plan.nodes
+        if node.name in after.joins
+    )
 
 
 def entrance(wiring: Wiring, name: str, rule: TriggerRule, upstreams: Sequence[Upstream]) -> Entrance:
@@ -288,30 +284,29 @@ def _own_states(name: str, node: PlannedNode) -> str:
 
 
 def _outputs(compact: CompactLane) -> list[str]:
-    names = [f"{node.name}-{RESULT}" for node in compact.exposed if node.has_value]
-    if not compact.ends_as_one:
-        names += [f"{node.name}-{STATE}" for node in compact.exposed]
-    return names
+    if compact.ends_as_one:
+        return [RESULT] if compact.exposed[0].has_value else []
+    results = [f"{node.name}-{RESULT}" for node in compact.exposed if node.has_value]
+    return results + [f"{node.name}-{STATE}" for node in compact.exposed]
 
 
 def _aggregated(name: str) -> str:
     """Return the expression of a loop's outputs, which has a value also where the loop had no items."""
     outputs = "tasks.partition.outputs.parameters"
-    none = "[]" if name.endswith(f"-{RESULT}") else '["Succeeded"]'
+    none = '["Succeeded"]' if name.endswith(f"-{STATE}") else "[]"
     return f"type({outputs}) == 'string' ? '{none}' : ({outputs}['{name}'] ?? '{none}')"
 
 
 def _partition_output(compact: CompactLane, name: str) -> Parameter:
+    if compact.ends_as_one:
+        text = f"{{{{tasks.{compact.exposed[0].name}.outputs.parameters.{RESULT}}}}}"
+        return Parameter(name=name, value_from=m.ValueFrom(parameter=text))
     node, _, what = name.rpartition("-")
-    task = task_of(node)
-    if what == STATE:
-        value_from = m.ValueFrom(expression=f"{task}.status")
-    elif compact.ends_as_one:
-        value_from = m.ValueFrom(parameter=f"{{{{tasks.{node}.outputs.parameters.{RESULT}}}}}")
-    else:
-        text = f"({task}.outputs?.parameters?.{RESULT} ?? '')"
-        value_from = m.ValueFrom(expression=f"{task}.status == 'Succeeded' ? {text} : ''")
-    return Parameter(name=name, value_from=value_from)
+    expression = f"{task_of(node)}.status"
+    if what == RESULT:
+        text = f"({task_of(node)}.outputs?.parameters?.{RESULT} ?? '')"
+        expression = f"{task_of(node)}.status == 'Succeeded' ? {text} : ''"
+    return Parameter(name=name, value_from=m.ValueFrom(expression=expression))
 
 
 def _partition_tasks(

@@ -55,6 +55,10 @@ class Wiring:
             indexes = waiting.needs[name][partition]
         return [partition_name(name, index) for index in indexes]
 
+    def in_one_lane(self, name: str, other: PlannedNode) -> bool:
+        """Whether two nodes stand in one compact lane."""
+        return name in self.compact and self.compact[name] == self.compact.get(other.name)
+
     def upstreams(self, waiting: PlannedNode, partition: int | None) -> list[Upstream]:
         """Return everything that one task of a node waits for."""
         whole = waiting.function.options.trigger_rule in WHOLE
@@ -87,12 +91,16 @@ class Wiring:
         node = self.by_id[value.node]
         guarded = early or waiting.function.options.trigger_rule != "all_success"
         names = self.tasks(node.name, waiting, None if value.form == "gather" else partition)
-        if node.name in self.compact:
+        if node.name in self.listed:
             text = f"{task_of(self.compact[node.name])}.outputs.parameters['{node.name}-{RESULT}']"
+        elif node.name in self.compact:
+            lane = task_of(self.compact[node.name])
+            safe = f"({lane}.outputs?.parameters?.{RESULT} ?? '[]')"
+            text = safe if guarded else f"{lane}.outputs.parameters['{RESULT}']"
         else:
             plain = (f"{task_of(name)}.outputs.parameters['{RESULT}']" for name in names)
-            safe = (f"({task_of(name)}.outputs?.parameters?.{RESULT} ?? 'null')" for name in names)
-            texts = [*(safe if guarded else plain)]
+            maybe = (f"({task_of(name)}.outputs?.parameters?.{RESULT} ?? 'null')" for name in names)
+            texts = [*(maybe if guarded else plain)]
             text = f"toJson([{', '.join(texts)}])" if value.form == "gather" else texts[0]
         if not guarded:
             return part(text, value.path)

@@ -27,7 +27,8 @@ from orchestrators.base import ParallelExecutionOrchestrator, give
 from orchestrators.lanes import NOP, VERDICT, entrance, lane_tasks, lane_templates, make_lane, verdict_tasks
 from orchestrators.leaf import value_name
 from orchestrators.registry import orchestrator_of
-from orchestrators.wiring import Wiring, conjunction
+from orchestrators.rules import done
+from orchestrators.wiring import Wiring, conjunction, task_of
 from orchestrators.worker import program
 
 INLINE_BYTES = 40_000
@@ -60,13 +61,15 @@ def assemble(plan: Plan, kind: str = "Workflow") -> dict[str, Any]:
         for lane in lanes:
             if lane.nodes[-1] is node:
                 tasks += [*lane_tasks(lane, wiring), *verdict_tasks(lane)]
+    tasks += _outcome(plan, wiring)
     templates: list[Any] = [DAG(name="main", tasks=[*tasks])]
     for lane in lanes:
         templates += lane_templates(lane, orchestrators, wiring)
     templates += leaves
-    if any(not lane.ends_as_one for lane in lanes):
+    called = {task.template for one in templates if isinstance(one, DAG) for task in one.tasks}
+    if VERDICT in called:
         templates.append(_verdict())
-    if any(isinstance(one, DAG) and any(t.template == NOP for t in one.tasks) for one in templates):
+    if called & {NOP, VERDICT}:
         templates.append(Suspend(name=NOP, duration="0"))
     return _hoisted(_workflow(plan, kind, templates, lanes_of(plan)))
 
@@ -92,6 +95,29 @@ def _tasks(node: PlannedNode, orchestrator: ParallelExecutionOrchestrator, wirin
         values = {p: v for p, v in node.arguments.items() if isinstance(v, NodeValue)}
         give(task, {value_name(p): encode.tag(wiring.value(node, v, partition)) for p, v in values.items()})
     return [*gates, *tasks]
+
+
+def _outcome(plan: Plan, wiring: Wiring) -> list[Task]:
+    """Return a last task that ends as the leaves do, where Argo would not: there the leaves decide, as in Airflow.
+
+    To Argo a leaf that was skipped or omitted ends as the nodes above it did: a forgiven failure would count, and
+    one that a verdict tells would not, because below a steps node its first step is seen, which succeeds.
+    """
+    waited = {before for node in plan.nodes for before in node.joins}
+    leaves = [node for node in plan.nodes if node.name not in waited]
+    forgiving: set[str] = set()
+    for node in plan.nodes:
+        if node.function.options.trigger_rule != "all_success" or forgiving & set(node.joins):
+            forgiving.add(node.name)
+    told = {b for node in plan.nodes for b in node.joins if b in wiring.listed and not wiring.in_one_lane(b, node)}
+    if not told and not any(leaf.name in forgiving & wiring.may_skip for leaf in leaves):
+        return []
+    tasks = list(dict.fromkeys(task for leaf in leaves for task in wiring.tasks(leaf.name, leaf, None)))
+    phases = ", ".join(f"{task_of(task)}.status" for task in tasks)
+    states = f"toJson(filter([{phases}], # != 'Skipped'))"
+    depends = " && ".join(map(done, tasks))
+    given = [Parameter(name="states", value=encode.tag(states))]
+    return [Task(name=VERDICT, template=VERDICT, arguments=given, depends=depends)]
 
 
 def _verdict() -> Steps:

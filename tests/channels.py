@@ -1,4 +1,4 @@
-"""Every way by which an author's text reaches a task, each as a piece of a DAG file, and how to read what arrived.
+"""Every way by which an author's text reaches a task: a piece of a DAG file, and how to read what arrived.
 
 A piece takes all texts that its medium permits, in one node or two; all pieces together are one DAG.
 """
@@ -21,7 +21,7 @@ class Texts(list[str]):
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a DAG file: what stands before `with DAG`, what inside it, the run's parameters, and the reader."""
+    """A part of a DAG file: what stands before and inside its DAG, parameters of the run, and the reader."""
 
     before: str
     inside: str
@@ -31,11 +31,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Channel:
-    """A way of texts into tasks: which texts it permits, the piece that sends them, and the code for the others."""
+    """A way of texts into tasks: which texts it permits, and the piece that sends them."""
 
     permits: Callable[[str], bool]
     piece: Callable[[str, Texts], Piece]
-    code: str = "UNSAFE_STRING"
 
 
 def is_unicode(text: str) -> bool:
@@ -122,11 +121,11 @@ def shell_params(name: str, texts: Texts) -> Piece:
 
 
 def python_items(name: str, texts: Texts) -> Piece:
-    return Piece(python(name, "item", "item"), f"Items({texts.name}, size=25) >> {name}", values(name))
+    return Piece(python(name, "item", "item"), f"Items({texts.name}, size=SIZE) >> {name}", values(name))
 
 
 def shell_items(name: str, texts: Texts) -> Piece:
-    return Piece(shell(name, "", say("ITEM")), f"Items({texts.name}, size=25) >> {name}", values(name))
+    return Piece(shell(name, "", say("ITEM")), f"Items({texts.name}, size=SIZE) >> {name}", values(name))
 
 
 NESTED = "[{{'a': [t, {{'k' + t[:50]: []}}, None, 1.5]}} for t in {}]"
@@ -142,12 +141,12 @@ def unpacked(items: list[dict]) -> list[str]:
 
 
 def python_nested(name: str, texts: Texts) -> Piece:
-    inside = f"Items({NESTED.format(texts.name)}, size=10) >> {name}"
+    inside = f"Items({NESTED.format(texts.name)}, size=SIZE) >> {name}"
     return Piece(python(name, "item", "item"), inside, lambda ended: unpacked(ended.values[name]))
 
 
 def shell_nested(name: str, texts: Texts) -> Piece:
-    inside = f"Items({NESTED.format(texts.name)}, size=10) >> {name}"
+    inside = f"Items({NESTED.format(texts.name)}, size=SIZE) >> {name}"
     return Piece(
         shell(name, "", say("ITEM")),
         inside,
@@ -157,13 +156,13 @@ def shell_nested(name: str, texts: Texts) -> Piece:
 
 def python_keys(name: str, texts: Texts) -> Piece:
     return Piece(
-        python(name, "k", "k"), f"Items({KEYED.format(texts.name)}, size=25) >> {name}", values(name)
+        python(name, "k", "k"), f"Items({KEYED.format(texts.name)}, size=SIZE) >> {name}", values(name)
     )
 
 
 def shell_keys(name: str, texts: Texts) -> Piece:
     return Piece(
-        shell(name, "k", say("k")), f"Items({KEYED.format(texts.name)}, size=25) >> {name}", values(name)
+        shell(name, "k", say("k")), f"Items({KEYED.format(texts.name)}, size=SIZE) >> {name}", values(name)
     )
 
 
@@ -204,12 +203,12 @@ def constants_in_shell(name: str, texts: Texts) -> Piece:
 
 def python_expand(name: str, texts: Texts) -> Piece:
     return Piece(
-        python(name, "x, y", "x"), f"{name}.expand(x=Items({texts.name}, size=25), y=[''])", values(name)
+        python(name, "x, y", "x"), f"{name}.expand(x=Items({texts.name}, size=SIZE), y=[''])", values(name)
     )
 
 
 def shell_expand(name: str, texts: Texts) -> Piece:
-    inside = f"{name}.expand_zip(x=Items({texts.name}, size=25), y={texts.name})"
+    inside = f"{name}.expand_zip(x=Items({texts.name}, size=SIZE), y={texts.name})"
     before = shell(name, "x, y", f'[ "$x" = "$y" ]\n{say("x")}')
     return Piece(before, inside, values(name))
 
@@ -220,7 +219,7 @@ def between(first: str, second: str) -> Callable[[str, Texts], Piece]:
 
     def piece(name: str, texts: Texts) -> Piece:
         before = kinds[first](f"{name}_first") + kinds[second](name)
-        inside = f"{name}.expand(x={name}_first.expand(x=Items({texts.name}, size=25)))"
+        inside = f"{name}.expand(x={name}_first.expand(x=Items({texts.name}, size=SIZE)))"
         return Piece(before, inside, values(name))
 
     return piece
@@ -231,7 +230,7 @@ def gathered(first: str, second: str) -> Callable[[str, Texts], Piece]:
 
     def piece(name: str, texts: Texts) -> Piece:
         before = {"sh": shell, "py": python}[first](f"{name}_first", "x", say("x") if first == "sh" else "x")
-        inside = f"{name}({name}_first.expand(x=Items({texts.name}, size=25)))"
+        inside = f"{name}({name}_first.expand(x=Items({texts.name}, size=SIZE)))"
         if second == "py":
             return Piece(before + python(name, "xs", "xs"), inside, values(name))
         before += shell(name, "xs", say("xs"), 'result="json"')
@@ -285,23 +284,23 @@ def whole(first: str, second: str) -> Callable[[str, Texts], Piece]:
 
 def python_discovered(name: str, texts: Texts) -> Piece:
     before = python(f"{name}_first", "", texts.name) + python(name, "item", "item")
-    return Piece(before, f"Items({name}_first, size=25) >> {name}", values(name))
+    return Piece(before, f"Items({name}_first, size=SIZE) >> {name}", values(name))
 
 
 def shell_discovered(name: str, texts: Texts) -> Piece:
     before = python(f"{name}_first", "", texts.name)
     before += shell(name, "", say("ITEM"))
-    return Piece(before, f"Items({name}_first, size=25) >> {name}", values(name))
+    return Piece(before, f"Items({name}_first, size=SIZE) >> {name}", values(name))
 
 
 def output_keys(name: str, texts: Texts) -> Piece:
     before = shell(name, "number", 'printf %s "$number" >"$OUTPUT_FILE"', 'output="{k}"')
-    return Piece(before, f"Items({KEYED.format(texts.name)}, size=25) >> {name}", names(name))
+    return Piece(before, f"Items({KEYED.format(texts.name)}, size=SIZE) >> {name}", names(name))
 
 
 def output_keys_in_python(name: str, texts: Texts) -> Piece:
     before = python(name, "number, output_file", "output_file.write_text(number)", 'output="{k}"')
-    return Piece(before, f"Items({KEYED.format(texts.name)}, size=25) >> {name}", names(name))
+    return Piece(before, f"Items({KEYED.format(texts.name)}, size=SIZE) >> {name}", names(name))
 
 
 def output_names(name: str, texts: Texts) -> Piece:
@@ -317,7 +316,8 @@ def output_names(name: str, texts: Texts) -> Piece:
 
 
 def python_env(name: str, texts: Texts) -> Piece:
-    before = f"@task(env={VARIABLES.format(texts.name)})\ndef {name}():\n    import os\n    return [os.environb[b'p%d' % n].decode() for n in range({len(texts)})]\n"
+    read = f"import os\n    return [os.environb[b'p%d' % n].decode() for n in range({len(texts)})]"
+    before = f"@task(env={VARIABLES.format(texts.name)})\ndef {name}():\n    {read}\n"
     return Piece(before, f"{name}()", values(name))
 
 
@@ -371,7 +371,7 @@ def file_names(kind: str) -> Callable[[str, Texts], Piece]:
             before += python(second, "input_file, output_file", f"({write}, input_file.name)[1]")
             copy = "[(output_dir / path.name).write_bytes(path.read_bytes()) for path in input_dir.iterdir()]"
             before += python(last, "input_dir, output_dir", copy)
-        inside = f"Files('{name}/*', size=25) >> {first} >> {second} >> {last}"
+        inside = f"Files('{name}/*', size=45) >> {first} >> {second} >> {last}"
 
         def read(ended: Ended) -> list[str]:
             seen = names(second)(ended)
@@ -392,7 +392,7 @@ def is_source(text: str) -> bool:
 
 def is_listed(text: str) -> bool:
     """Whether a repository that answers in XML 1.0 can list it."""
-    return not any(c < " " and c not in "\t\n" or c in "\ufffe\uffff" for c in text)
+    return not any((c < " " and c not in "\t\n") or c in "\ufffe\uffff" for c in text)
 
 
 def is_task_id(text: str) -> bool:
@@ -413,7 +413,7 @@ CHANNELS = {
     "shell_partial": Channel(is_environment, shell_partial),
     "python_default": Channel(is_unicode, python_default),
     "shell_default": Channel(is_environment, shell_default),
-    "constants": Channel(is_unicode, constants, "CANNOT_TRAVEL"),
+    "constants": Channel(is_unicode, constants),
     "constants_in_shell": Channel(is_environment, constants_in_shell),
     "python_expand": Channel(is_unicode, python_expand),
     "shell_expand": Channel(is_environment, shell_expand),
@@ -433,21 +433,21 @@ CHANNELS = {
     "whole_py_to_py": Channel(is_unicode, whole("py", "py")),
     "python_discovered": Channel(is_unicode, python_discovered),
     "shell_discovered": Channel(is_environment, shell_discovered),
-    "output_keys": Channel(is_name, output_keys, "INVALID_OUTPUT_NAME"),
-    "output_keys_in_python": Channel(is_name, output_keys_in_python, "INVALID_OUTPUT_NAME"),
-    "output_names": Channel(is_name, output_names, "INVALID_OUTPUT_NAME"),
+    "output_keys": Channel(is_name, output_keys),
+    "output_keys_in_python": Channel(is_name, output_keys_in_python),
+    "output_names": Channel(is_name, output_names),
     "python_env": Channel(is_environment, python_env),
     "shell_env": Channel(is_environment, shell_env),
     "condition": Channel(is_unicode, condition),
     "names_sh": Channel(is_source, file_names("sh")),
     "names_py": Channel(is_source, file_names("py")),
-    "task_ids": Channel(is_task_id, task_ids, "INVALID_NAME"),
+    "task_ids": Channel(is_task_id, task_ids),
 }
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A DAG file that sends texts through channels: its text, the run's parameters, what each channel must give back."""
+    """A DAG file that sends texts through channels, the run's parameters, what each channel gives back."""
 
     text: str
     params: dict[str, str]
@@ -459,8 +459,10 @@ class Letter:
         return {name: read(ended.succeeded()) for name, read in self.read.items()}
 
 
-def letter(texts: list[str], folder: Path, dag: str, chosen: list[str], few: int = 6) -> Letter:
-    """Return a DAG file for texts, each channel with those that it permits; write the files that have them as names."""
+def letter(
+    texts: list[str], folder: Path, dag: str, chosen: list[str], few: int = 6, size: int = 45
+) -> Letter:
+    """Return a DAG file that sends through each channel what it permits; write the files of such names."""
     before, inside, params, sent, read = [], [], {}, {}, {}
     constants: dict[tuple[str, ...], str] = {}
     for name in chosen:
@@ -479,11 +481,15 @@ def letter(texts: list[str], folder: Path, dag: str, chosen: list[str], few: int
         own.name = constants.setdefault(tuple(own), f"TEXTS_{len(constants)}")
         piece = channel.piece(name, own)
         before.append(piece.before)
-        inside.append(piece.inside)
+        # In a function of its own: finding the place of a call takes as long as the code around it.
+        before.append(f"def send_{name}(dag):\n    {piece.inside}\n")
+        inside.append(f"send_{name}(dag)")
         params |= piece.params
         sent[name], read[name] = own, piece.read
     texts_of = [f"{constant} = {list(own)!a}" for own, constant in constants.items()]
     blank = dict.fromkeys(params, "default")
     body = "\n    ".join(inside)
-    text = "\n".join([*texts_of, *before, f"with DAG({dag!a}, params={blank!a}) as dag:\n    {body}\n"])
+    text = "\n".join(
+        [f"SIZE = {size}", *texts_of, *before, f"with DAG({dag!a}, params={blank!a}) as dag:\n    {body}\n"]
+    )
     return Letter(text, params, sent, read)

@@ -1,7 +1,7 @@
-"""The text of a DAG file in; what it compiles to, and how that ends here and on a cluster, out in one form: `Ended`.
+"""The text of a DAG file in; what it compiles to, and how that ends here and on a cluster, out as `Ended`.
 
-A test on the cluster needs KUBECONFIG, the argo CLI, and the folder of the artifact repository: ARGOSY_S3, else
-`s3/artifacts` beside the KUBECONFIG.
+A test on the cluster needs KUBECONFIG, the argo CLI, and the folder of the artifact repository: ARGOSY_S3,
+else `s3/artifacts` beside the KUBECONFIG.
 """
 
 import json
@@ -149,14 +149,7 @@ def store() -> Path:
 
 def argo(*arguments: str) -> str:
     """Return what the CLI printed; it fails as the CLI does."""
-    ended = subprocess.run(
-        ["argo", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    ended = subprocess.run(["argo", *arguments], capture_output=True, text=True, timeout=WAIT, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 

@@ -11,20 +11,21 @@ OURS = ("dsl", "orchestrators")
 
 # A module imports from lines above its own, or from its own line.
 LAYERS = """
-dsl.location dsl.codes dsl.shelltext
+dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.manifest dsl.explain
 dsl.function dsl.closure
 dsl.author
 dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.provenance dsl.values dsl.joins dsl.resolve
-dsl.lanes dsl.plan dsl.columns dsl.summary dsl.explanation dsl.drawing
+dsl.lanes dsl.plan dsl.columns dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
 orchestrators
 dsl.compile
-dsl.excerpt dsl.report dsl.watch
+dsl.report
+dsl.drawing dsl.watch
 dsl.running dsl.stages
 dsl.cli
 dsl.__main__
@@ -35,7 +36,7 @@ PACKAGES = {
     "yaml": ("dsl.manifest",),
     "hera": ("orchestrators",),
     "click": ("dsl.cli",),
-    "rich": ("dsl.report", "dsl.watch", "dsl.excerpt", "dsl.drawing", "dsl.cli"),
+    "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
     "subprocess": ("dsl.load", "dsl.engine", "dsl.cluster"),
 }

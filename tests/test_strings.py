@@ -1,5 +1,7 @@
 """Every text comes back from every channel as it was sent; what a channel cannot carry is a diagnostic."""
 
+import shutil
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,37 +12,122 @@ from tests.hostile import HOSTILE
 
 LARGE = 'é{{$"\\\n' * 1250  # 10 kB in UTF-8 and no run of equal characters
 KNOWN = [*HOSTILE, LARGE]
-EVERY = [name for name in CHANNELS]
+EVERY = list(CHANNELS)
 
 texts = st.lists(
-    st.one_of(st.text(max_size=40), st.text(alphabet="{}$()=|;,/\\\"' \n-e1yn%#*~\t\r\x00\x7f", max_size=12)),
+    st.text(max_size=40) | st.text("{}$()=|;,/\\\"' \n-e1yn%#*~\t\r\x00\x7f", max_size=12),
     min_size=12,
     max_size=12,
     unique=True,
 )
+quiet = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
-def exchanged(sent, folder, lowering, chosen=EVERY):
-    """Send texts through channels in a run of their own; return what was sent and what arrived."""
-    mail = letter(sent, folder, "strings", chosen)
+def check(sent, folder, lowering, size):
+    """Send texts through all channels, `size` to a partition, and compare what arrives."""
+    mail = letter(sent, folder, "strings", EVERY, size=size)
     manifest = compile_file(write(folder, mail.text), lowering)
     ended = run_here(manifest, folder, folder / "out", parameters=mail.params)
-    return mail.sent, mail.arrived(ended)
+    arrived = mail.arrived(ended)
+    for name, own in mail.sent.items():
+        assert arrived[name] == own, name
+    shutil.rmtree(folder)
 
 
-def check(sent, folder, lowering, chosen=EVERY):
-    before, after = exchanged(sent, folder, lowering, chosen)
-    for name in before:
-        assert after[name] == before[name], name
-
-
-@pytest.mark.parametrize("lowering", LOWERINGS)
-def test_hostile_texts_come_back(tmp_path, lowering):
-    check(KNOWN, tmp_path, lowering)
+def test_hostile_texts_come_back(tmp_path):
+    check(KNOWN, tmp_path, "explicit", 100)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_hostile_texts_come_back_from_compact_lanes(tmp_path):
+    check(KNOWN, tmp_path, "compact", 40)
+
+
+@settings(quiet, max_examples=1)
+@given(texts)
+def test_any_text_comes_back(tmp_path_factory, sent):
+    check(sent, tmp_path_factory.mktemp("strings"), "compact", 6)
+
+
+@pytest.mark.slow
+@settings(quiet, max_examples=30)
 @given(texts, st.sampled_from(LOWERINGS))
-def test_any_text_comes_back(tmp_path_factory, sent, lowering):
-    check(sent, tmp_path_factory.mktemp("strings"), lowering)
+def test_any_texts_come_back(tmp_path_factory, sent, lowering):
+    check(sent, tmp_path_factory.mktemp("strings"), lowering, 5)
+
+
+SHOW = 'import os\n@task.shell(image="busybox:1"%s)\ndef show(x):\n    return \'echo "$x"\'\n'
+TELL = "@task%s\ndef tell(x):\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (SHOW % "" + "with DAG('d'): show('a\\0b')", "UNSAFE_STRING"),
+        (SHOW % "" + "with DAG('d'): show('\\ud800')", "NOT_JSON"),
+        (SHOW % "" + "with DAG('d'): show.partial(x={'a': '\\ud800'})()", "NOT_JSON"),
+        (SHOW % "" + "with DAG('d'): show.expand(x=['a', 'b\\0'])", "UNSAFE_STRING"),
+        (SHOW % "" + "with DAG('d'): Items([{'x': '\\0'}]) >> show", "UNSAFE_STRING"),
+        (SHOW % ", env={'A': '\\0'}" + "with DAG('d'): show('')", "UNSAFE_STRING"),
+        (SHOW % ", env={'A': '\\ud800'}" + "with DAG('d'): show('')", "UNSAFE_STRING"),
+        (SHOW.replace("echo", "echo \\0") % "" + "with DAG('d'): show('')", "UNSAFE_STRING"),
+        (SHOW.replace("echo", "echo \\ud800") % "" + "with DAG('d'): show('')", "UNSAFE_STRING"),
+        (TELL % "" + "with DAG('d'): tell('\\ud800')", "NOT_JSON"),
+        (TELL % "" + "with DAG('d'): tell.expand(x=['\\udfff'])", "NOT_JSON"),
+        (TELL % "" + "with DAG('d'): Items([{'x': {'\\ud800': 1}}]) >> tell", "NOT_JSON"),
+        (TELL % "(env={'A': '\\0'})" + "with DAG('d'): tell('')", "UNSAFE_STRING"),
+        (TELL % "" + "with DAG('d', params={'p': '\\ud800'}) as d: tell(d.params.p)", "UNSAFE_STRING"),
+        (SHOW % "" + "with DAG('d', params={'p': '\\0'}) as d: show(d.params.p)", "UNSAFE_STRING"),
+        (
+            TELL % "" + "with DAG('d') as d:\n    a = tell('a')\n    tell('b').when(a == '\\ud800')",
+            "NOT_JSON",
+        ),
+        (TELL % "" + "with DAG('d'): tell.override(task_id='\\ud800')('')", "INVALID_OPTION"),
+        (TELL % "" + "with DAG('d'): tell.override(task_id='a/b')('')", "INVALID_NAME"),
+        (TELL % "" + "with DAG('\\ud800a'): tell('')", "INVALID_NAME"),
+        ("@task\ndef lost(x='\\ud800'):\n    return x\nwith DAG('d'): lost()", None),
+        ("X = '\\ud800'\n@task\ndef lost():\n    return X\nwith DAG('d'): lost()", None),
+    ],
+)
+def test_a_text_that_no_channel_carries_is_a_diagnostic(tmp_path, text, code):
+    path = write(tmp_path, text)
+    if code is None:
+        compile_file(path)
+    else:
+        assert codes(path) == {code}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "\0", "é" * 128, "\ud800"])
+def test_a_text_that_is_no_file_name_is_no_output_name(tmp_path, name):
+    text = f"""
+@task.shell(image="busybox:1", output="{{k}}")
+def show(k):
+    return 'echo >"$OUTPUT_FILE"'
+with DAG("names"):
+    Items([{{"k": {name!a}}}]) >> show
+"""
+    assert codes(write(tmp_path, text)) <= {"INVALID_OUTPUT_NAME", "UNSAFE_STRING", "NOT_JSON"}
+
+
+READ = """
+@task
+def read(input_file):
+    return input_file.name
+with DAG("names"):
+    Files("*.txt", size=51) >> read
+"""
+
+
+@pytest.mark.parametrize("name", [b"\xff.txt", b"{{workflow.name}}.txt", b"{{.txt"])
+def test_a_file_that_cannot_be_an_artifact_is_a_diagnostic(tmp_path, name):
+    (tmp_path / "a.txt").touch()
+    (tmp_path / name.decode(errors="surrogateescape")).touch()
+    assert codes(write(tmp_path, READ)) == {"UNSAFE_STRING"}
+
+
+def test_dollars_in_file_names_need_partitions_that_travel_in_a_variable(tmp_path):
+    for number in range(50):
+        (tmp_path / f"{number}.txt").touch()
+    (tmp_path / "$$.txt").touch()
+    assert codes(write(tmp_path, READ)) == {"UNSAFE_STRING"}
+    assert compile_file(write(tmp_path, READ.replace("size=51", "size=50")))

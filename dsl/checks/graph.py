@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from dsl.codes import Code
 from dsl.construct import mention_of, parameter_of
@@ -45,7 +45,7 @@ def empty_dag(graph: Graph) -> Iterator[Diagnostic]:
 def invalid_name(graph: Graph) -> Iterator[Diagnostic]:
     """A run is named after its DAG, and Kubernetes knows letters, digits and `-` only."""
     name = graph.dag.name
-    if not isinstance(name, str) or not any(character.isalnum() for character in name):
+    if not isinstance(name, str) or _surrogate(name) or not any(character.isalnum() for character in name):
         message = f"{name!r} has no letter or digit to name a run by"
         yield Diagnostic(Code.INVALID_NAME, graph.dag.location, message, 'write DAG("a-name")')
     for node in graph:
@@ -138,12 +138,12 @@ def undeclared_variable(graph: Graph) -> Iterator[Diagnostic]:
 
 def bare_and_called(graph: Graph) -> Iterator[Diagnostic]:
     """A function used bare and called is two nodes, which is seldom meant."""
-    bare = {id(node.task.fn): node for node in graph.dag.nodes if node.bare}
+    bare = {id(node.task): node for node in graph.dag.nodes if node.bare}
     for node in graph.dag.nodes:
-        if not node.bare and id(node.task.fn) in bare:
+        if not node.bare and id(node.task) in bare:
             name = node.task.__name__
             message = f"{name} is used both bare and called, which makes two nodes"
-            related = (Related("used bare", bare[id(node.task.fn)].location),)
+            related = (Related("used bare", bare[id(node.task)].location),)
             hint = f"name one of them: {name}.override(task_id=…)"
             yield Diagnostic(Code.BARE_AND_CALLED, node.location, message, hint, related)
 
@@ -162,7 +162,16 @@ def files_unread(graph: Graph) -> Iterator[Diagnostic]:
 
 def unsafe_string(graph: Graph) -> Iterator[Diagnostic]:
     """Text must survive its channel: no lone surrogates anywhere, no NUL in an environment."""
+    for name, default in graph.dag.params.defaults.items():
+        if isinstance(default, str) and (why := _no_environment(default)):
+            message = f"the default of the parameter {name} {why}"
+            yield Diagnostic(Code.UNSAFE_STRING, graph.dag.location, message, "remove these characters")
     for node in graph:
+        text = node.function.command
+        for name, value in (("the text", text), *((f"env {n}", v) for n, v in node.options.env.items())):
+            if why := _no_environment(value):
+                message = f"{name} of {node.id} {why}"
+                yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "remove these characters")
         for name, argument in node.arguments.items():
             values: list[object] = []
             if isinstance(argument, Constant):
@@ -243,10 +252,17 @@ def _path(graph: Graph, knot: list[str]) -> list[str]:
     return [str(edge[0]) for edge in cycle]
 
 
-def _unsafe(values: object, node: GraphNode) -> str | None:
+def _no_environment(value: object) -> str | None:
+    if _surrogate(value):
+        return "holds text that is not Unicode (a lone surrogate)"
+    return "holds a NUL character, which no environment variable can" if "\0" in _texts(value) else None
+
+
+def _unsafe(values: Sequence[object], node: GraphNode) -> str | None:
     if _surrogate(values):
         return "holds text that is not Unicode (a lone surrogate)"
-    if node.function.kind != "python" and "\0" in _texts(values):
+    bare = [value for value in values if isinstance(value, str)]  # inside lists and dicts JSON escapes it
+    if node.function.kind != "python" and "\0" in _texts(bare):
         return "holds a NUL character, which no environment variable can"
     return None
 

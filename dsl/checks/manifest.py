@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
 from dsl.function import Volume
-from dsl.plan import EXPLICIT_TASKS, Plan
+from dsl.lanes import EXPLICIT_TASKS
+from dsl.plan import Plan
 
 Emitted: TypeAlias = tuple[Plan, dict[str, Any]]
 

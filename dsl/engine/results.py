@@ -96,7 +96,8 @@ def _value(template: Template, nodes: list[Node]) -> Value:
     numbered: list[tuple[int, Any]] = []
     for line in (line for text in texts for line in text.split("\n") if line):
         number, _, text = line.partition(" ")
-        numbered.append((int(number) if number.isdecimal() else 0, _decoded(text)))
+        if number.isdecimal():  # else it is the default of a pod that wrote none
+            numbered.append((int(number), _decoded(text)))
     return [value for _, value in sorted(numbered, key=lambda pair: pair[0])]
 
 

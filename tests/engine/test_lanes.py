@@ -1,4 +1,4 @@
-"""A partition crosses its lane without waiting for the others: what tasks wrote tells when they started and ended."""
+"""A partition crosses its lane without waiting for the others: tasks write when they started and ended."""
 
 import pytest
 

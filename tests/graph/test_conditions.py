@@ -1,0 +1,53 @@
+"""Conditions: one value per task, written with operators, never with Python's words."""
+
+import pytest
+from dags import edges, found, planned
+
+TASKS = """
+@task
+def check(input_file) -> dict: return {"ok": True}
+@task(trigger_rule="all_done")
+def late(x): return x
+"""
+
+
+def dag(body):
+    return TASKS + f'with DAG("x", params={{"limit": 3}}) as dag:\n    one = total([1])\n    {body}\n'
+
+
+def test_a_condition_is_data_and_an_edge(tmp_path):
+    plan = planned(dag("show(1).when((one['a'] > 3) & ~(one == dag.params.limit))"), tmp_path)
+    [test] = plan.nodes[-1].conditions
+    assert (test.operator, [inner.operator for inner in test.operands]) == ("and", [">", "not"])
+    assert edges(plan) == ["total → show aligned value"]
+
+
+def test_a_condition_on_a_chain_is_one_on_every_node_of_it(tmp_path):
+    plan = planned(dag('(Files("data/*.tif") >> clean >> warp).when(one > 1)'), tmp_path)
+    assert {node.id: len(node.conditions) for node in plan.nodes} == {"total": 0, "clean": 1, "warp": 1}
+
+
+def test_a_bare_task_can_be_compared(tmp_path):
+    plan = planned(dag('Files("data/*.tif") >> check >> measure.when(check["ok"]); show(1).when(total.partial(sizes=[1]) > 3)'), tmp_path)
+    assert "check → measure aligned files" in edges(plan)
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        ("show(1).when(one > 1 and one < 3)", "CONDITION_AS_BOOL at `one > 1 and one < 3`: an output has no truth value before the DAG runs"),
+        ("[each for each in one]", "CONDITION_AS_BOOL at `[each for each in one]`: an output cannot be iterated before the DAG runs"),
+        ("show(1).when(3)", "CONDITION_VALUE at `show(1).when(3)`: 3 is no condition"),
+        ("show(1).when(one > {1})", "NOT_JSON at `show(1).when(one > {1})`: the condition compares with {1}, which is no JSON value: Object of type set is not JSON serializable"),
+        ("Files('data/*.tif', size=2) >> check; show(1).when(check['ok'])", "CONDITION_VALUE at `show(1).when(check['ok'])`: check has many values, and the condition of show needs one"),
+        ("Files('data/*.tif') >> clean; show(1).when(clean == 1)", "NO_VALUE at `show(1).when(clean == 1)`: the condition reads the value of clean, which has none"),
+        ("late(show(1).when(one > 1))", "SKIPPABLE_VALUE at `late(show(1).when(one > 1))`: show may not have succeeded when late runs, so x may be absent"),
+    ],
+)
+def test_a_condition_that_cannot_be_is_pointed_at(body, after, tmp_path):
+    body = body.replace("show(1)", "show.override(each='all')(1)")
+    assert found(dag(body), tmp_path) == [after.replace("show(1)", "show.override(each='all')(1)")]
+
+
+def test_a_default_takes_the_place_of_an_absent_value(tmp_path):
+    assert found(dag("late(total([2]).when(one > 1).default(0))"), tmp_path) == []
