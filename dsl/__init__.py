@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dsl.author import DAG as DAG
-    from dsl.author import chain as chain
-    from dsl.author import cross_downstream as cross_downstream
-    from dsl.author import task as task
+    from dsl.chaining import chain as chain
+    from dsl.chaining import cross_downstream as cross_downstream
+    from dsl.decorate import task as task
     from dsl.function import Artifacts as Artifacts
     from dsl.function import Volume as Volume
     from dsl.reading import InDir as InDir
@@ -37,9 +37,9 @@ _HOMES = {
     "Repartition": "source",
     "Volume": "function",
     "Windows": "source",
-    "chain": "author",
-    "cross_downstream": "author",
-    "task": "author",
+    "chain": "chaining",
+    "cross_downstream": "chaining",
+    "task": "decorate",
 }
 
 __all__ = [  # noqa: RUF022 - one sorted list: classes and functions by name

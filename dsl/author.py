@@ -12,13 +12,13 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from functools import partialmethod, update_wrapper
 from inspect import Parameter, signature
-from itertools import pairwise
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from dsl.codes import Code
-from dsl.construct import arguments_of_caller, elements_of, keyword_of, operands_of_caller
+from dsl.construct import elements_of, keyword_of, operands_of_caller
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.location import Location
+from dsl.operand import Condition, FileOf, Operand, Output, Params
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,26 +38,27 @@ class Chainable:
 
     def __rshift__(self, after: object) -> Chain:
         left, right = operands_of_caller()
-        return _link(self, after, left, right)
+        return link(self, after, left, right)
 
     def __lshift__(self, before: object) -> Chain:
         left, right = operands_of_caller()
-        return _link(before, self, right, left)
+        return link(before, self, right, left)
 
     def __rrshift__(self, before: Sequence[object]) -> Chain:
         left, right = operands_of_caller()
-        return _link(before, self, left, right)
+        return link(before, self, left, right)
 
     def __rlshift__(self, after: Sequence[object]) -> Chain:
         left, right = operands_of_caller()
-        return _link(self, after, right, left)
+        return link(self, after, right, left)
 
 
 class Element(Chainable):
     """A part of a chain that has no parts: a node, a source or a Repartition."""
 
     location: Location
-    problems: tuple[Diagnostic, ...] = ()
+    keyword = ""
+    """The parameter that gets an item when this stands before `>>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,95 +84,6 @@ class Chain(Chainable):
             if isinstance(element, Node):
                 element.when(condition)
         return self
-
-
-class Operand:
-    """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
-
-    def _compare(self, operator: str, other: object) -> Condition:
-        if isinstance(other, Task):
-            other = other.node_in(current_dag(operator))
-        return Condition(operator, (self, other), Location.of_caller())
-
-    __eq__ = partialmethod(_compare, "==")  # type: ignore[assignment]  # it builds a condition
-    __ne__ = partialmethod(_compare, "!=")  # type: ignore[assignment]  # it builds a condition
-    __lt__ = partialmethod(_compare, "<")
-    __le__ = partialmethod(_compare, "<=")
-    __gt__ = partialmethod(_compare, ">")
-    __ge__ = partialmethod(_compare, ">=")
-
-    def __and__(self, other: object) -> Condition:
-        return self._compare("and", other)
-
-    def __or__(self, other: object) -> Condition:
-        return self._compare("or", other)
-
-    def __invert__(self) -> Condition:
-        return Condition("not", (self,), Location.of_caller())
-
-    __hash__ = object.__hash__
-
-    def __bool__(self) -> bool:
-        here = Location.of_caller()
-        message = "an output has no truth value before the DAG runs"
-        raise Rejected(
-            Diagnostic(Code.CONDITION_AS_BOOL, here, message, "write & | ~ in place of and, or, not")
-        )
-
-    def __iter__(self) -> Any:  # noqa: ANN401 - it never returns
-        here = Location.of_caller()
-        message = "an output cannot be iterated before the DAG runs"
-        raise Rejected(
-            Diagnostic(Code.CONDITION_AS_BOOL, here, message, "pass it to f.expand(...) or Items(...)")
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Condition(Operand):
-    """A comparison (`== != < <= > >=`) or `and`, `or`, `not` of operands."""
-
-    operator: str
-    operands: tuple[object, ...]
-    location: Location
-
-    def __bool__(self) -> bool:
-        return Operand.__bool__(self)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ParamReference(Operand):
-    """`dag.params.x`: a parameter of the run, with the default that its DAG gives it."""
-
-    name: str
-    default: object
-    location: Location
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Output(Operand):
-    """The value of a node, or a part of it: the keys and indexes that lead there."""
-
-    node: Node
-    path: tuple[str | int, ...]
-    location: Location
-    fallback: tuple[object, ...] = ()
-    """The value to take where the node was skipped: one element, or none."""
-
-    def __getitem__(self, key: str | int) -> Output:
-        return Output(self.node, (*self.path, key), Location.of_caller(), self.fallback)
-
-    def default(self, value: object) -> Output:
-        """Return this output with a value to take where its node did not succeed."""
-        return Output(self.node, self.path, self.location, (value,))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FileOf:
-    """`node.file("name")`: one of the files that a node writes."""
-
-    node: Node
-    name: str
-    location: Location
 
 
 class Node(Element, Operand):
@@ -272,7 +184,7 @@ class Task(Chainable, Generic[P, R]):
         return self._expanded(arguments, "zip")
 
     def expand_kwargs(self, rows: Iterable[Mapping[str, object]]) -> Node:
-        """Return a node that runs once per row, whose entries are its arguments; all rows have the same keys."""
+        """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
         rows = list(rows)
         names = list(rows[0]) if rows else []
         for row in rows:
@@ -287,7 +199,7 @@ class Task(Chainable, Generic[P, R]):
         return self._expanded(columns, "rows")
 
     def node_in(self, dag: DAG, place: Location | None = None) -> Node:
-        """Return the one node that this task is when it stands bare in a DAG; `place` is where it first does."""
+        """Return the one node that this task is bare in a DAG; `place` is where it first stands."""
         if id(self) not in dag.bare:
             node = Node(dag, self, place or Location.of_caller())
             node.bare = True
@@ -296,21 +208,25 @@ class Task(Chainable, Generic[P, R]):
 
     def when(self, condition: object) -> Node:
         """Condition the one node that this task is when it stands bare in the open DAG."""
-        return self.node_in(current_dag("when")).when(condition)
+        return self.bare("when").when(condition)
 
     def __getitem__(self, key: str | int) -> Output:
-        return self.node_in(current_dag("[...]"))[key]
+        return self.bare("[...]")[key]
 
     def default(self, value: object) -> Output:
         """Return the value of the node that this task is bare, or `value` where it did not succeed."""
-        return self.node_in(current_dag("default")).default(value)
+        return self.bare("default").default(value)
 
     def file(self, name: str) -> FileOf:
         """Return one of the files that the node writes that this task is bare."""
-        return self.node_in(current_dag("file")).file(name)
+        return self.bare("file").file(name)
+
+    def bare(self, what: str) -> Node:
+        """Return the one node that this task is bare in the open DAG, where `what` is written."""
+        return self.node_in(current_dag(what))
 
     def _compare(self, operator: str, other: object) -> Condition:
-        return self.node_in(current_dag(operator))._compare(operator, other)
+        return self.bare(operator)._compare(operator, other)
 
     def __eq__(self, other: object) -> Any:  # noqa: ANN401 - a condition in a DAG, else whether it is the same
         return self is other if _open.get() is None else self._compare("==", other)
@@ -329,6 +245,11 @@ class Task(Chainable, Generic[P, R]):
         node = Node(dag, self, Location.of_caller())
         node.expanded = _meant(dag, arguments)
         node.zipped = zipped
+        first = next(iter(node.expanded), "")
+        source = node.expanded.get(first)
+        if isinstance(source, Element) and first == source.keyword:  # the same as `source >> f.expand(…)`
+            dag.links.append(Link(source, node, node.location))
+            del node.expanded[first]
         return node
 
     def _named(
@@ -344,31 +265,6 @@ class Task(Chainable, Generic[P, R]):
             message = f"{self.__name__} gets {name} twice, by its position and by its name"
             dag.problems.append(Diagnostic(Code.UNKNOWN_ARGUMENT, here, message, "remove one of them"))
         return given | dict(kwargs)
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """`dag.params`: the parameters of a run by name."""
-
-    defaults: Mapping[str, object]
-    problems: list[Diagnostic]
-
-    def __getattr__(self, name: str) -> ParamReference:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self[name]
-
-    def __getitem__(self, name: str) -> ParamReference:
-        here = Location.of_caller()
-        if name not in self.defaults:
-            known = ", ".join(self.defaults) or "none"
-            message = f"the DAG has no parameter {name!r}; it has: {known}"
-            self.problems.append(
-                Diagnostic(
-                    Code.UNKNOWN_RUN_PARAMETER, here, message, f"add it: DAG(…, params={{{name!r}: …}})"
-                )
-            )
-        return ParamReference(name, self.defaults.get(name), here)
 
 
 @dataclass(eq=False)
@@ -412,32 +308,6 @@ class DAG:
             _open.reset(self._token)
 
 
-def chain(*elements: object) -> Chain:
-    """Return `elements[0] >> elements[1] >> …`, as Airflow's `chain`; lists side by side pair up."""
-    dag, here = current_dag("chain"), Location.of_caller()
-    places = arguments_of_caller(len(elements))
-    found = [_parts(dag, element, place) for element, place in zip(elements, places, strict=True)]
-    parts = [part for part in found if part]
-    for before, after in pairwise(parts):
-        pairs: Iterable[tuple[Chain, Chain]] = ((b, a) for b in before for a in after)
-        if len(before) > 1 < len(after):
-            if len(before) != len(after):
-                message = f"lists side by side pair up, and these hold {len(before)} and {len(after)}"
-                hint = "use cross_downstream(…) for every pair, or make them equally long"
-                dag.problems.append(Diagnostic(Code.UNEQUAL_ZIP, here, message, hint))
-            pairs = zip(before, after, strict=False)
-        for upstream, downstream in pairs:
-            _join(dag, upstream, downstream, here)
-    first, last = (_side_by_side(parts[index] if parts else ()) for index in (0, -1))
-    return Chain(first.heads, last.tails, _unique(e for part in parts for c in part for e in c.elements))
-
-
-def cross_downstream(upstreams: Sequence[object], downstreams: Sequence[object]) -> Chain:
-    """Let every downstream wait for every upstream, as Airflow's `cross_downstream`."""
-    before, after = arguments_of_caller(2)
-    return _link(list(upstreams), list(downstreams), before, after)
-
-
 def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
     """Return arguments with each task and chain replaced by the node it means as a value.
 
@@ -451,7 +321,7 @@ def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
             value = value.node_in(dag)
         strangers = [node for node in _nodes_in(value) if node.dag is not dag]
         for node in strangers:
-            dag.problems.append(_foreign(node, Location.of_caller()))
+            dag.problems.append(foreign(node, Location.of_caller()))
         return None if strangers else value
 
     return {name: meant(value) for name, value in arguments.items()}
@@ -465,7 +335,8 @@ def _nodes_in(value: object) -> tuple[Node, ...]:
     return (node,) if isinstance(node, Node) else ()
 
 
-def _foreign(node: Node, place: Location) -> Diagnostic:
+def foreign(node: Node, place: Location) -> Diagnostic:
+    """Return what to say of a node of another DAG that is used at a place."""
     name = node.task.__name__
     message = f"{name} is a node of the DAG {node.dag.name!r}"
     return Diagnostic(Code.FOREIGN_NODE, place, message, f"use the function {name} itself here")
@@ -482,24 +353,25 @@ def current_dag(what: str) -> DAG:
     return dag
 
 
-def _link(before: object, after: object, upper: Location, lower: Location) -> Chain:
+def link(before: object, after: object, upper: Location, lower: Location) -> Chain:
     """Return the chain of two operands; `upper` and `lower` are where they stand."""
     dag, here = current_dag(">>"), Location.of_caller()
-    upstream = _side_by_side(_parts(dag, before, upper))
-    downstream = _side_by_side(_parts(dag, after, lower))
-    _join(dag, upstream, downstream, here if here.end_column else lower)
+    upstream = side_by_side(parts(dag, before, upper))
+    downstream = side_by_side(parts(dag, after, lower))
+    join(dag, upstream, downstream, here if here.end_column else lower)
     return Chain(
         upstream.heads or downstream.heads,
         downstream.tails or upstream.tails,
-        _unique((*upstream.elements, *downstream.elements)),
+        unique((*upstream.elements, *downstream.elements)),
     )
 
 
-def _join(dag: DAG, upstream: Chain, downstream: Chain, here: Location) -> None:
+def join(dag: DAG, upstream: Chain, downstream: Chain, here: Location) -> None:
+    """Record that every head of one chain waits for every tail of another."""
     dag.links += [Link(tail, head, here) for tail in upstream.tails for head in downstream.heads]
 
 
-def _parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
+def parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
     """Return what a chain's operand, which stands `here`, is made of: one chain per element of a list."""
     if isinstance(value, Task):
         value = value.node_in(dag, here)
@@ -507,14 +379,12 @@ def _parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
         value = Chain((value,), (value,), (value,))
     if isinstance(value, Chain):
         strangers = [e for e in value.elements if isinstance(e, Node) and e.dag is not dag]
-        dag.problems += [_foreign(node, here) for node in strangers]
+        dag.problems += [foreign(node, here) for node in strangers]
         return () if strangers else (value,)
     if isinstance(value, list | tuple):
         places = elements_of(here, len(value))
         return tuple(
-            part
-            for element, place in zip(value, places, strict=True)
-            for part in _parts(dag, element, place)
+            part for element, place in zip(value, places, strict=True) for part in parts(dag, element, place)
         )
     message = f"{value!r:.40} of type {type(value).__name__} cannot stand in a chain"
     hint = (
@@ -526,62 +396,16 @@ def _parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
     return ()
 
 
-def _side_by_side(parts: Iterable[Chain]) -> Chain:
-    parts = tuple(parts)
+def side_by_side(chains: Iterable[Chain]) -> Chain:
+    """Return chains that do not wait for one another as one."""
+    chains = tuple(chains)
     return Chain(
-        _unique(head for part in parts for head in part.heads),
-        _unique(tail for part in parts for tail in part.tails),
-        _unique(element for part in parts for element in part.elements),
+        unique(head for one in chains for head in one.heads),
+        unique(tail for one in chains for tail in one.tails),
+        unique(element for one in chains for element in one.elements),
     )
 
 
-def _unique(elements: Iterable[Element]) -> tuple[Element, ...]:
+def unique(elements: Iterable[Element]) -> tuple[Element, ...]:
+    """Return each element once, in order."""
     return tuple({id(element): element for element in elements}.values())
-
-
-class _Decorator:
-    """`@task` and its forms; each takes options or the function itself."""
-
-    @overload
-    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
-        """Make a Python function an execution function; its value is what it returns."""
-        return _decorated("python", fn, options)
-
-    @overload
-    def shell(self, fn: Callable[P, R], /) -> Task[P, R]: ...
-    @overload
-    def shell(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def shell(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
-        """Make a function that returns `sh` text an execution function; parameters are its variables."""
-        return _decorated("shell", fn, options)
-
-    @overload
-    def container(self, fn: Callable[P, R], /) -> Task[P, R]: ...
-    @overload
-    def container(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def container(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
-        """Make a function that returns a list of words, `$(NAME)` for variables, an execution function."""
-        return _decorated("container", fn, options)
-
-    @overload
-    def kind(self, name: str, fn: Callable[P, R], /) -> Task[P, R]: ...
-    @overload
-    def kind(self, name: str, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def kind(self, name: str, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
-        """Make a function an execution function of a third party's orchestrator, found by its entry point."""
-        return _decorated(name, fn, options)
-
-
-def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, object]) -> object:
-    here = Location.of_caller()
-
-    def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
-        return Task(fn, kind, options, {}, here)
-
-    return decorate if fn is None else decorate(fn)
-
-
-task = _Decorator()

@@ -10,7 +10,7 @@ from typing import TypeVar
 import networkx as nx
 from pydantic import BaseModel, ValidationError
 
-from dsl.author import DAG, Element, FileOf, Node, Output
+from dsl.author import DAG, Element, Node
 from dsl.closure import ship
 from dsl.codes import Code
 from dsl.construct import keyword_of
@@ -19,6 +19,7 @@ from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOption
 from dsl.graph import TEMPLATES, operands
 from dsl.location import Location
 from dsl.names import did_you_mean, template_names
+from dsl.operand import FileOf, Output
 from dsl.reading import Reading, read
 from dsl.source import Items, Repartition, Source
 

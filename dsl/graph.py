@@ -1,7 +1,7 @@
 """Stage 3: a DAG in, a `networkx.DiGraph` of its execution functions out; edges carry join and location.
 
-Every node gets its id, what it reads and writes, its domain (the items it maps over) and where each argument comes
-from. What is unsound is reported and left out with what depends on it, so that the rest is still checked.
+Every node gets its id, what it reads and writes, its domain (the items it maps over) and where each argument
+comes from. What is unsound is reported and left out with what depends on it; the rest is still checked.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Literal, TypeAlias
 
 import networkx as nx
 
-from dsl.author import DAG, Condition
+from dsl.author import DAG
 from dsl.diagnostics import Diagnostic
 from dsl.domain import Domain
 from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions
 from dsl.location import Location
 from dsl.naming import Template
+from dsl.operand import Condition
 from dsl.reading import Reading
 
 Join: TypeAlias = Literal["aligned", "gather", "barrier", "scatter", "regroup"]
@@ -71,7 +72,7 @@ Argument: TypeAlias = Constant | Field | RunValue | RunParameter | NodeValue
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One file that a node writes, or a source's file (`writer` is None): for each item, partition, or once."""
+    """A file that a node writes, or a source's (`writer` is None): for each item, partition, or once."""
 
     writer: str | None
     domain: Domain | None
@@ -168,8 +169,31 @@ def operands(condition: object) -> Iterator[object]:
         yield condition
 
 
+def join_of(upstream: GraphNode, node: GraphNode) -> tuple[Join, str]:
+    """Return how an edge connects the partitions of its ends, and why."""
+    if node.domain is None:
+        if upstream.domain is None:
+            return "aligned", "one task after one task"
+        return "gather", f"{node.id} runs once, after all partitions"
+    if upstream.domain is None:
+        return "scatter", f"every partition waits for {upstream.id}"
+    gathers = any(
+        isinstance(a, NodeValue) and a.node == upstream.id and a.form == "gather"
+        for a in node.arguments.values()
+    )
+    if gathers:
+        return "barrier", f"{node.id} takes the values of all partitions"
+    if upstream.domain is node.domain:
+        return "aligned", f"both map over {node.domain.name}"
+    if node.domain.rows_in(upstream.domain) is not None and any(
+        i.written.writer == upstream.id for i in node.inputs
+    ):
+        return "regroup", f"{node.domain.name} divides the files of {upstream.id} anew"
+    return "barrier", f"{upstream.id} maps over {upstream.domain.name}, {node.id} over {node.domain.name}"
+
+
 def knots(digraph: nx.DiGraph[str]) -> list[list[str]]:
-    """Return the groups of nodes that wait for one another, each sorted, and nodes that wait for themselves."""
+    """Return the groups of nodes that wait for one another or themselves, each sorted."""
     groups = [sorted(group) for group in nx.strongly_connected_components(digraph)]
     return sorted(group for group in groups if len(group) > 1 or digraph.has_edge(group[0], group[0]))
 

@@ -22,7 +22,7 @@ EXPLICIT_WAITS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Nodes that a partition crosses without waiting for others; `compact`: one looped task in the manifest."""
+    """Nodes that a partition crosses without waiting for others; `compact`: one looped task."""
 
     name: str
     table: str
@@ -116,7 +116,7 @@ def _compact_tables(
 
 
 def _spread(nodes: Sequence[PlannedNode], compact: dict[str, str]) -> None:
-    """Add the tables that regroup a compact one: one lane cannot wait for a part of another that is looped."""
+    """Add the tables that regroup a compact one: no task waits for a part of a loop."""
     tables = {node.name: node.table for node in nodes}
     for node in nodes:
         for before, join in node.joins.items():

@@ -1,4 +1,4 @@
-"""`output="{stem}.gpkg"` in, the name of each item's file out: here for the plan, and as text for the worker."""
+"""`output="{stem}.gpkg"` in, the name of each item's file out: for the plan, and as text for the worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 FILE_FIELDS = ("name", "stem", "suffix", "index")
 
 Template: TypeAlias = tuple[tuple[str, str], ...]
-"""Segments: `("=", text)` stands for itself, `("", field)` for a field of the input's name, `("$", x)` for x."""
+"""Segments: `("=", text)` is itself, `("", field)` a field of the input's name, `("$", x)` the text of x."""
 
 SAME_NAME: Template = (("", "name"),)
 
@@ -49,7 +49,9 @@ def apply(chain: Sequence[Template], name: str, index: int, values: Mapping[str,
     """
     for template in chain:
         dot = name.rfind(".")
-        cut = dot if 0 < dot < len(name) - 1 else len(name)  # what pathlib calls stem and suffix, ten times faster
+        cut = (
+            dot if 0 < dot < len(name) - 1 else len(name)
+        )  # what pathlib calls stem and suffix, ten times faster
         fields = {"name": name, "stem": name[:cut], "suffix": name[cut:], "index": str(index)}
         known = {"=": None, "": fields, "$": values}
         name = "".join(text if (of := known[mark]) is None else of[text] for mark, text in template)

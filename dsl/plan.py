@@ -1,7 +1,7 @@
 """Stage 5: a graph in, a frozen plan out, in which nothing is left to decide.
 
 Names are final, items are texts in partitions, lanes are convex, every argument says where its value comes
-from. A plan is plain data: it crosses processes, compares by `==`, and holds no graph and no code of the author.
+from. A plan is plain data: it crosses processes, compares by `==`, holds no graph and no code of the author.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dsl.author import Condition, Node, Output, ParamReference
+from dsl.author import Node
 from dsl.columns import Columns, Form, Shape, shape_of
 from dsl.columns import PlannedField as PlannedField
 from dsl.domain import Domain
@@ -33,6 +33,7 @@ from dsl.lanes import Lane as Lane
 from dsl.lanes import make_lanes
 from dsl.location import Location
 from dsl.naming import SAME_NAME, Template
+from dsl.operand import Condition, Output, ParamReference
 from dsl.partition import Partitions, Row, divide, starts
 from dsl.shelltext import mentions
 

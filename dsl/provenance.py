@@ -1,20 +1,18 @@
-"""Stage 3: which files reach a node, how it reads them item by item, and what its own files are called."""
+"""Stage 3: which files reach a node, and how it reads them item by item."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from dsl.author import FileOf, Node
+from dsl.author import Node
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.domain import RUN, Domain
 from dsl.draft import Draft
-from dsl.encode import shell_value
 from dsl.function import Each
-from dsl.graph import Argument, Constant, Field, GraphNode, InputFiles, OutputName, Written
-from dsl.names import did_you_mean
-from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, problem, references
-from dsl.partition import starts
+from dsl.graph import GraphNode, InputFiles, Written
+from dsl.operand import FileOf
+from dsl.outputs import constant_names, differs, names_of
 from dsl.reading import Parameter, Role
 
 
@@ -30,9 +28,10 @@ def check_bare(
     inputs: Sequence[InputFiles],
     written: Sequence[Written],
 ) -> None:
-    """Raise Rejected for what a task without our program cannot do; add the names of its outputs to its items."""
+    """Raise Rejected for what a task without our program cannot do; add its outputs' names to its items."""
     if each == "item" and domain and set(domain.sizes) - {1}:
-        message = f"{draft.id} is a container task, which takes one item per pod, and partitions hold {max(domain.sizes)}"
+        most = max(domain.sizes)
+        message = f"{draft.id} is a container task, which takes one item per pod, and partitions hold {most}"
         raise _rejected(draft, Code.PARTITION_SIZE, message, "remove size=, or make it a @task.shell")
     if any(i.kind in ("one", "list", "file") or (i.kind == "dir" and i.written.domain) for i in inputs):
         message = f"{draft.id} is a container task, which cannot look for its files"
@@ -47,8 +46,9 @@ def check_bare(
 
 
 def source_files(domain: Domain) -> tuple[Written, ...]:
-    """Return the file columns of a domain as files that nobody wrote."""
-    return tuple(Written(None, domain, "item", column, column, ()) for column in domain.files)
+    """Return the file columns of a domain, each once, as files that nobody wrote."""
+    columns = {id(domain.columns[column]): column for column in reversed(domain.files)}
+    return tuple(Written(None, domain, "item", column, column, ()) for column in reversed(columns.values()))
 
 
 def reaching(upstreams: Sequence[GraphNode], own: Sequence[Written]) -> tuple[Written, ...]:
@@ -86,7 +86,7 @@ def inputs_of(
     nodes: Mapping[str, GraphNode],
     ids: Mapping[int, str],
 ) -> tuple[InputFiles, ...]:
-    """Return where every file parameter of a node gets its files. Raises Rejected if one has none or several."""
+    """Return where every file parameter gets its files. Raises Rejected if one has none or several."""
     found: list[InputFiles] = []
     for parameter in file_parameters(draft, domain):
         value = draft.node.arguments.get(parameter.name, draft.node.expanded.get(parameter.name))
@@ -101,12 +101,7 @@ def inputs_of(
         for written in chosen:
             found.append(_input(draft, parameter, each, domain, written))
     # A worker calls an item after its first file, so files that all items share come last.
-    return tuple(sorted(found, key=lambda files: not _differs(files)))
-
-
-def _differs(files: InputFiles) -> bool:
-    """Whether every item has a file of its own."""
-    return files.column is not None or files.kind == "list"
+    return tuple(sorted(found, key=lambda files: not differs(files)))
 
 
 def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...]:
@@ -128,163 +123,6 @@ def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...
             and parameter.name not in taken
         )
     )
-
-
-def outputs_of(
-    draft: Draft,
-    each: Each,
-    domain: Domain | None,
-    inputs: Sequence[InputFiles],
-    arguments: Mapping[str, Argument],
-) -> tuple[OutputName, ...]:
-    """Return the files that a node writes, with the names of its items checked. Raises Rejected for a bad name."""
-    parameters = draft.reading.of(Role.OUT_FILE)
-    given = draft.options.output
-    for name in given if isinstance(given, dict) else ():
-        if name not in (known := [parameter.name for parameter in parameters]):
-            message = f"output= names {name!r}, and {draft.id} writes {', '.join(known) or 'no file'}"
-            guess = did_you_mean(name, known)
-            hint = f"did you mean {guess!r}?" if guess else f"write {name}: OutFile in its signature"
-            raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
-    if given is not None and not parameters and not draft.reading.of(Role.OUT_DIR):
-        message = f"{draft.id} names an output but writes no file"
-        hint = 'write to "$OUTPUT_FILE"' if draft.reading.body is not None else "add a parameter output_file"
-        raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
-    found = []
-    for parameter in parameters:
-        text = given.get(parameter.name) if isinstance(given, dict) else given
-        if isinstance(given, str) and len(parameters) > 1:
-            message = f"{draft.id} writes {len(parameters)} files and output= is one name"
-            raise _output_rejected(
-                draft, Code.INVALID_OUTPUT_NAME, message, f'write output={{"{parameter.name}": …, …}}'
-            )
-        found.append(OutputName(parameter.name, _template(draft, each, domain, inputs, arguments, text)))
-    if len({output.template for output in found}) < len(found):
-        message = f"two files of {draft.id} have one name"
-        raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, "give each OutFile its own name in output=")
-    return tuple(found)
-
-
-def written_by(
-    draft: Draft,
-    each: Each,
-    domain: Domain | None,
-    inputs: Sequence[InputFiles],
-    outputs: Sequence[OutputName],
-) -> tuple[Written, ...]:
-    """Return what a node writes. Raises Rejected if two items write one name."""
-    primary = primary_input(inputs) if each == "item" else None
-    unknown = each == "item" and any(i.kind == "list" for i in inputs)
-    found = []
-    for output in outputs:
-        column = primary.column if primary else None
-        chain = (
-            *(primary.chain if primary else ()),
-            *(() if output.template == SAME_NAME else (output.template,)),
-        )
-        written = Written(draft.id, domain, each, output.variable, column, chain, unknown)
-        if not unknown:
-            _check_names(draft, written)
-        found.append(written)
-    for parameter in draft.reading.of(Role.OUT_DIR):
-        found.append(Written(draft.id, domain, each, parameter.name, None, (), True))
-    return tuple(found)
-
-
-def primary_input(inputs: Sequence[InputFiles]) -> InputFiles | None:
-    """Return the input whose name an output takes by default: the first that differs from item to item."""
-    return next((i for i in inputs if i.column is not None), None)
-
-
-def names_of(written: Written) -> tuple[str, ...] | None:
-    """Return the name of every row's (or partition's) file, or None if only the run knows them."""
-    domain = written.domain
-    if written.many or domain is None or domain.discovered_by:
-        return None
-    rows: Sequence[int] = starts(domain.sizes) if written.each == "partition" else range(sum(domain.sizes))
-    if written.column:
-        column = domain.columns[written.column]
-        bases = [str(column[row]).rpartition("/")[2] for row in rows]
-    else:
-        bases = [str(index) for index in range(len(rows))]
-    if not written.chain:
-        return tuple(bases)
-    used = {name: domain.columns[name] for template in written.chain for name in references(template)}
-    return tuple(
-        apply(written.chain, base, index, {name: shell_value(values[row]) for name, values in used.items()})
-        for index, (base, row) in enumerate(zip(bases, rows, strict=True))
-    )
-
-
-def _check_names(draft: Draft, written: Written) -> None:
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names_of(written) or ()):
-        why = problem(name)
-        if why:
-            raise _output_rejected(
-                draft, Code.INVALID_OUTPUT_NAME, f"{written.each} {index}: {why}", "correct output="
-            )
-        if name in seen:
-            message = f"{written.each}s {seen[name]} and {index} both write {name!r}"
-            hint = 'name them apart, for example output="{index}-{name}"'
-            raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, hint)
-        seen[name] = index
-
-
-def _template(
-    draft: Draft,
-    each: Each,
-    domain: Domain | None,
-    inputs: Sequence[InputFiles],
-    arguments: Mapping[str, Argument],
-    given: str | None,
-) -> Template:
-    per_item = each == "item" and any(_differs(i) for i in inputs)
-    if given is None:
-        repeats = any(i.written.domain is not domain for i in inputs)
-        crossed = domain is not None and len(domain.parents) > 1 and repeats
-        if (
-            each == "all"
-            or (each == "partition" and any(i.kind != "one" for i in inputs))
-            or (crossed and inputs)
-        ):
-            message = f"{draft.id} writes one file for several inputs and names no output"
-            if not inputs:
-                message = f"{draft.id} writes a file that has no name"
-            if crossed:
-                message = f"{draft.id} crosses items and names no output"
-            raise _output_rejected(draft, Code.OUTPUT_REQUIRED, message, 'add output="name.ext" to its decorator')
-        return SAME_NAME if per_item else (("", "index"),)
-    try:
-        template = parse(given)
-    except ValueError as error:
-        raise _output_rejected(
-            draft, Code.INVALID_OUTPUT_NAME, f"output={given!r}: {error}", "correct output="
-        ) from None
-    keys = domain.keys if domain else ()
-    template = tuple(("$", text) if mark == "" and text in keys else (mark, text) for mark, text in template)
-    if domain and len(domain.keys) == 1 and "key" not in domain.columns:
-        template = tuple(("$", domain.keys[0]) if part == ("$", "key") else part for part in template)
-    constants = {name: shell_value(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
-    template = filled(template, constants)
-    for name in references(template):
-        known = [*(domain.keys if domain else ()), *constants, *FILE_FIELDS]
-        if isinstance(arguments.get(name), Field) or (domain and name in domain.keys):
-            continue
-        if name in arguments:
-            message = f"output={given!r}: {name!r} is known only when the DAG runs"
-            raise _output_rejected(
-                draft, Code.INVALID_OUTPUT_NAME, message, "use a constant, a key or a field of the name"
-            )
-        guess = did_you_mean(name, known)
-        hint = f"did you mean {{{guess}}}?" if guess else f"known here: {', '.join(known)}"
-        raise _output_rejected(draft, Code.UNKNOWN_KEY, f"output={given!r}: there is no key {name!r} here", hint)
-    if not per_item and any(mark == "" and text != "index" for mark, text in template):
-        message = f"output={given!r}: {draft.id} has no single file to take a name from"
-        raise _output_rejected(
-            draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
-        )
-    return template
 
 
 def _input(
@@ -385,9 +223,9 @@ def _files_of(
     by_variable = [written for written in node.written if written.variable == value.name]
     if by_variable:
         return (by_variable[0],)
-    known = {name for written in node.written for name in names_of(written) or _constant_names(written)}
+    known = {name for written in node.written for name in names_of(written) or constant_names(written)}
     for written in node.written:
-        if not written.many and value.name in (names_of(written) or _constant_names(written)):
+        if not written.many and value.name in (names_of(written) or constant_names(written)):
             return (written,)
     if not any(written.many or not known for written in node.written):
         message = f"{node.id} writes no file {value.name!r}"
@@ -399,13 +237,6 @@ def _files_of(
     return (named,)
 
 
-def _constant_names(written: Written) -> tuple[str, ...]:
-    """Return the name of the one file that a node without items writes, if it is plain text."""
-    [*_, template] = written.chain or [()]
-    is_text = bool(template) and all(mark == "=" for mark, _ in template)
-    return ("".join(text for _, text in template),) if is_text else ()
-
-
 def _same(one: Written, other: Written) -> bool:
     return (one.writer, one.variable, one.domain) == (other.writer, other.variable, other.domain)
 
@@ -414,12 +245,6 @@ def _no_files(draft: Draft, parameter: Parameter) -> Rejected:
     message = f"{draft.id} reads {parameter.name}, but no files reach it"
     hint = "put Files(...) or a task that writes files before it"
     return _rejected(draft, Code.NO_FILES_TO_READ, message, hint)
-
-
-def _output_rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:
-    """Return a rejection at the `output=` of a node."""
-    used = (Related(f"{draft.id} is used here", draft.node.location),)
-    return Rejected(Diagnostic(code, draft.node.task.place_of("output"), message, hint, used))
 
 
 def _rejected(draft: Draft, code: Code, message: str, hint: str, related: Iterable[Related] = ()) -> Rejected:

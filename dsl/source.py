@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from dsl.author import Chain, Chainable, Element, Node, Operand, Task, current_dag
+from dsl.author import Chain, Chainable, Element, Node, Task, current_dag
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.function import seconds
 from dsl.location import Location
 from dsl.names import did_you_mean
+from dsl.operand import Operand
 
 _KEY = re.compile(r"\{(\w+)\}")
 _BYTES = {
@@ -63,7 +64,6 @@ class Source(Element):
     """
 
     keyword = "item"
-    """The parameter that gets an item when the source stands before `>>`."""
 
     def __init__(self, division: Division, parallelism: int | None) -> None:
         self.division = division

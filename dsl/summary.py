@@ -9,7 +9,7 @@ from dsl.plan import Plan, PlannedNode
 
 
 def summarize(plan: Plan) -> dict[str, Any]:
-    """Return `{"dag", "nodes", "edges", "lanes", "pods", "critical_path"}`; counts that only the run knows are None."""
+    """Return what `plan --format json` prints; counts that only the run knows are None."""
     counts = {node.id: None if node.discovered else len(node.partitions) for node in plan.nodes}
     nodes = [
         {
@@ -19,11 +19,7 @@ def summarize(plan: Plan) -> dict[str, Any]:
             "kind": node.function.kind,
             "image": node.function.options.image,
             "partitions": counts[node.id],
-            "items": None
-            if node.discovered
-            else len(node.partitions.rows)
-            if node.is_mapped
-            else None,
+            "items": None if node.discovered else len(node.partitions.rows) if node.is_mapped else None,
             "pods": counts[node.id],
             "lane": node.lane,
         }

@@ -201,6 +201,43 @@ def constants_in_shell(name: str, texts: Texts) -> Piece:
     )
 
 
+WRITE = 'd=$1; shift; n=0; for x; do printf %s "$x" >"$d/$n"; n=$((n + 1)); done'
+
+
+def container(name: str, parameters: str, words: str) -> str:
+    """A container task that writes every word after its program to a file of its own."""
+    body = f"['sh', '-c', {WRITE!r}, 'sh', '$(OUTPUT_DIR)', {words}]"
+    return f"@task.container({IMAGE})\ndef {name}({parameters}):\n    return {body}\n"
+
+
+def variables(count: int) -> str:
+    return ", ".join(f"'$(p{number})'" for number in range(count))
+
+
+def container_partial(name: str, texts: Texts) -> Piece:
+    before = container(name, given(len(texts)), variables(len(texts)))
+    return Piece(before, f"{name}.partial({keywords(texts)})()", files(name))
+
+
+def container_params(name: str, texts: Texts) -> Piece:
+    params = {f"{name}-{number}": text for number, text in enumerate(texts)}
+    inside = f"{name}({', '.join(f'dag.params[{key!r}]' for key in params)})"
+    before = container(name, given(len(texts)), variables(len(texts)))
+    return Piece(before, inside, files(name), params)
+
+
+def container_parts(name: str, texts: Texts) -> Piece:
+    before = python(f"{name}_first", "", texts.name)
+    before += container(name, given(len(texts)), variables(len(texts)))
+    parts = ", ".join(f"{name}_all[{number}]" for number in range(len(texts)))
+    return Piece(before, f"{name}_all = {name}_first()\n    {name}({parts})", files(name))
+
+
+def container_words(name: str, texts: Texts) -> Piece:
+    """Words of the argv itself; a dollar and a name in parentheses would be a variable."""
+    return Piece(container(name, "", f"*{texts.name}"), f"{name}()", files(name))
+
+
 def python_expand(name: str, texts: Texts) -> Piece:
     return Piece(
         python(name, "x, y", "x"), f"{name}.expand(x=Items({texts.name}, size=SIZE), y=[''])", values(name)
@@ -395,6 +432,11 @@ def is_listed(text: str) -> bool:
     return not any((c < " " and c not in "\t\n") or c in "\ufffe\uffff" for c in text)
 
 
+def is_word(text: str) -> bool:
+    """Whether no variable that the pod has stands in it."""
+    return is_environment(text) and "$(" not in text
+
+
 def is_task_id(text: str) -> bool:
     """Whether a folder of results can have this name."""
     return is_environment(text) and text.isprintable() and "/" not in text
@@ -415,6 +457,10 @@ CHANNELS = {
     "shell_default": Channel(is_environment, shell_default),
     "constants": Channel(is_unicode, constants),
     "constants_in_shell": Channel(is_environment, constants_in_shell),
+    "container_partial": Channel(is_environment, container_partial),
+    "container_params": Channel(is_environment, container_params),
+    "container_parts": Channel(is_environment, container_parts),
+    "container_words": Channel(is_word, container_words),
     "python_expand": Channel(is_unicode, python_expand),
     "shell_expand": Channel(is_environment, shell_expand),
     "sh_to_sh": Channel(is_environment, between("sh", "sh")),

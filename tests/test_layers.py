@@ -1,7 +1,9 @@
 """The picture of the modules: imports go in one direction, and a package is imported in few places."""
 
 import ast
+import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,11 @@ dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.manifest dsl.explain
 dsl.function dsl.closure
+dsl.operand
 dsl.author
+dsl.chaining dsl.decorate
 dsl.source dsl.reading
-dsl.load dsl.domain dsl.graph dsl.draft dsl.provenance dsl.values dsl.joins dsl.resolve
+dsl.load dsl.domain dsl.graph dsl.draft dsl.outputs dsl.provenance dsl.values dsl.resolve
 dsl.lanes dsl.plan dsl.columns dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
@@ -58,6 +62,7 @@ MODULES = dict(modules())
 RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
 
+@cache
 def imports(name):
     """Return what a module imports when it runs or later; what only a type checker reads does not count."""
     tree = ast.parse(MODULES[name].read_text())
@@ -126,7 +131,5 @@ def test_a_pod_needs_the_standard_library_alone():
 
 
 def test_hera_is_not_imported_by_the_stages_before_templates():
-    import subprocess
-
     code = "import sys, dsl.analyze, dsl.stages, dsl.cli; sys.exit(any(m.startswith('hera') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

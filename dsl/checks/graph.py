@@ -18,8 +18,22 @@ from dsl.shelltext import undeclared
 _DOUBLED = 50
 """Files of a partition up to which its template surely travels in a variable, where `$` can be escaped."""
 _WORKER_SETS = frozenset(
-    "INPUT_FILE OUTPUT_FILE INPUT_DIR OUTPUT_DIR RESULT_FILE ITEM PARTITION_ID PARTITION_COUNT INDEX ATTEMPT"
-    " RUN_ID RUN_TYPE DATA_INTERVAL_START DATA_INTERVAL_END".split()
+    [
+        "INPUT_FILE",
+        "OUTPUT_FILE",
+        "INPUT_DIR",
+        "OUTPUT_DIR",
+        "RESULT_FILE",
+        "ITEM",
+        "PARTITION_ID",
+        "PARTITION_COUNT",
+        "INDEX",
+        "ATTEMPT",
+        "RUN_ID",
+        "RUN_TYPE",
+        "DATA_INTERVAL_START",
+        "DATA_INTERVAL_END",
+    ]
 )
 _WINDOW = ("data_interval_start", "data_interval_end")
 _TAKEN_FOLDERS = frozenset({".", "..", ".argosy", "results.json", "status.json"})
@@ -44,7 +58,7 @@ def empty_dag(graph: Graph) -> Iterator[Diagnostic]:
 
 def invalid_name(graph: Graph) -> Iterator[Diagnostic]:
     """A run is named after its DAG, and Kubernetes knows letters, digits and `-` only."""
-    name = graph.dag.name
+    name: object = graph.dag.name
     if not isinstance(name, str) or _surrogate(name) or not any(character.isalnum() for character in name):
         message = f"{name!r} has no letter or digit to name a run by"
         yield Diagnostic(Code.INVALID_NAME, graph.dag.location, message, 'write DAG("a-name")')

@@ -49,13 +49,12 @@ def status_size(emitted: Emitted) -> Iterator[Diagnostic]:
     size = 0
     for node in plan.nodes:
         retries = 2 if node.function.options.retries else 1
-        slots = sum(
-            max(node.partitions.sizes, default=0) for i in node.inputs if i.kind == "slot"
-        )
+        slots = sum(max(node.partitions.sizes, default=0) for i in node.inputs if i.kind == "slot")
         size += len(node.partitions) * (100 * retries + 8 * slots)
     size += sum(70 * len(plan.tables[lane.table].partitions) for lane in plan.lanes if lane.compact)
     if size > STATUS_WARNING:
-        message = f"a run of {plan.name} has a status of about {size // 1000} kB; Argo without a database stores 1000 kB"
+        about = f"a status of about {size // 1000} kB"
+        message = f"a run of {plan.name} has {about}; Argo without a database stores 1000 kB"
         hint = "put more items into a partition: size=…, or turn on nodeStatusOffLoad in the controller"
         yield Diagnostic(Code.STATUS_SIZE, plan.location, message, hint)
 

@@ -25,9 +25,9 @@ _LATE = {
 class Mode(Enum):
     """Which unresolved tags are faults: none, those of other nodes, or all."""
 
-    LENIENT = ()
-    NODES = ("tasks", "steps")
-    ALL = None
+    LENIENT = "none"
+    NODES = "nodes"
+    ALL = "all"
 
 
 class TagError(ValueError):
@@ -94,8 +94,9 @@ def _replaced(text: str, scope: Scope, mode: Mode) -> str:
 
 
 def _is_strict(name: str, mode: Mode) -> bool:
-    prefixes = mode.value
-    return prefixes is None or name.split(".")[0] in prefixes
+    if mode is Mode.NODES:
+        return name.split(".")[0] in ("tasks", "steps")
+    return mode is Mode.ALL
 
 
 def _simple(tag: str, scope: Scope, mode: Mode) -> str:

@@ -213,3 +213,39 @@ def test_an_output_is_named_by_fields_keys_and_parameters(output, name, tmp_path
     body = tasks + 'with DAG("x"):\n    Files("data/{site}.tif") >> write.partial(crs="wgs")\n'
     [node] = planned(body, tmp_path).nodes
     assert apply([node.outputs[0].template], "a.tif", 0, {"site": "a"}) == name
+
+
+@pytest.mark.parametrize(
+    "call", ["files >> measure", "measure.expand(input_file=files)", "measure(input_file=files >> clean)"]
+)
+def test_a_source_before_a_task_is_its_first_keyword(call, tmp_path):
+    plan = planned(dag(call), tmp_path)
+    assert runs(plan)["measure"] == "item [2, 1]"
+    assert [i.variable for n in plan.nodes if n.id == "measure" for i in n.inputs] == ["input_file"]
+
+
+def test_a_source_is_expanded_by_any_file_parameter(tmp_path):
+    tasks = "@task\ndef read(raster: InFile): return 1\n"
+    plan = planned(dag("read.expand(raster=files); files >> clean", tasks), tmp_path)
+    assert names(plan, "read") == names(plan, "clean") == [("data/a.tif",), ("data/b.tif",), ("data/c.tif",)]
+
+
+def test_sources_are_crossed_file_by_file(tmp_path):
+    tasks = "@task(output='{index}')\ndef both(one: InFile, two: InFile, output_file): return 1\n"
+    plan = planned(dag("both.expand(one=files, two=Files('pairs/*'))", tasks), tmp_path)
+    assert names(plan, "both")[:2] == [("data/a.tif", "pairs/a-nir.tif"), ("data/a.tif", "pairs/a-red.tif")]
+
+
+def test_a_map_after_a_folder_of_files_stays_in_its_partition(tmp_path):
+    tasks = "@task\ndef split(input_file, output_dir): pass\n@task\ndef each_one(input_file): return 1\n"
+    plan = planned(dag("files >> split >> each_one", tasks), tmp_path)
+    assert [(i.kind, i.scope) for n in plan.nodes if n.id == "each_one" for i in n.inputs] == [("list", "partition")]
+    assert [lane.nodes for lane in plan.lanes] == [("split", "each_one")]
+
+
+def test_a_folder_of_several_upstreams_names_them(tmp_path):
+    plan = planned(dag("files >> [clean, warp] >> mosaic"), tmp_path)
+    assert [(i.variable, i.kind, i.upstream) for n in plan.nodes if n.id == "mosaic" for i in n.inputs] == [
+        ("INPUT_DIR", "dir", "clean"),
+        ("INPUT_DIR", "dir", "warp"),
+    ]

@@ -1,0 +1,60 @@
+"""Stage 2: `@task` and its forms: a function and options in, an execution function out; nothing is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar, overload
+
+from dsl.author import Task
+from dsl.location import Location
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Decorator:
+    """`@task` and its forms; each takes options or the function itself."""
+
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def __call__(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
+        """Make a Python function an execution function; its value is what it returns."""
+        return _decorated("python", fn, options)
+
+    @overload
+    def shell(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def shell(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def shell(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
+        """Make a function that returns `sh` text an execution function; parameters are its variables."""
+        return _decorated("shell", fn, options)
+
+    @overload
+    def container(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def container(self, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def container(self, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
+        """Make a function that returns a list of words, `$(NAME)` for variables, an execution function."""
+        return _decorated("container", fn, options)
+
+    @overload
+    def kind(self, name: str, fn: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def kind(self, name: str, /, **options: object) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def kind(self, name: str, fn: Callable[..., Any] | None = None, /, **options: object) -> object:
+        """Make a function an execution function of a third party's orchestrator, found by its entry point."""
+        return _decorated(name, fn, options)
+
+
+def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, object]) -> object:
+    here = Location.of_caller()
+
+    def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
+        return Task(fn, kind, options, {}, here)
+
+    return decorate if fn is None else decorate(fn)
+
+
+task = _Decorator()

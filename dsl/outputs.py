@@ -1,0 +1,198 @@
+"""Stage 3: the files that a node writes, and what they are called, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected, Related
+from dsl.domain import Domain
+from dsl.draft import Draft
+from dsl.encode import shell_value
+from dsl.function import Each
+from dsl.graph import Argument, Constant, Field, InputFiles, OutputName, Written
+from dsl.names import did_you_mean
+from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, problem, references
+from dsl.partition import starts
+from dsl.reading import Role
+
+
+def outputs_of(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    arguments: Mapping[str, Argument],
+) -> tuple[OutputName, ...]:
+    """Return the files that a node writes by variable. Raises Rejected for a name that cannot be."""
+    parameters = draft.reading.of(Role.OUT_FILE)
+    given = draft.options.output
+    for name in given if isinstance(given, dict) else ():
+        if name not in (known := [parameter.name for parameter in parameters]):
+            message = f"output= names {name!r}, and {draft.id} writes {', '.join(known) or 'no file'}"
+            guess = did_you_mean(name, known)
+            hint = f"did you mean {guess!r}?" if guess else f"write {name}: OutFile in its signature"
+            raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
+    if given is not None and not parameters and not draft.reading.of(Role.OUT_DIR):
+        message = f"{draft.id} names an output but writes no file"
+        hint = 'write to "$OUTPUT_FILE"' if draft.reading.body is not None else "add a parameter output_file"
+        raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
+    found = []
+    for parameter in parameters:
+        text = given.get(parameter.name) if isinstance(given, dict) else given
+        if isinstance(given, str) and len(parameters) > 1:
+            message = f"{draft.id} writes {len(parameters)} files and output= is one name"
+            raise _output_rejected(
+                draft, Code.INVALID_OUTPUT_NAME, message, f'write output={{"{parameter.name}": …, …}}'
+            )
+        found.append(OutputName(parameter.name, _template(draft, each, domain, inputs, arguments, text)))
+    if len({output.template for output in found}) < len(found):
+        message = f"two files of {draft.id} have one name"
+        raise _output_rejected(
+            draft, Code.OUTPUT_COLLISION, message, "give each OutFile its own name in output="
+        )
+    return tuple(found)
+
+
+def written_by(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    outputs: Sequence[OutputName],
+) -> tuple[Written, ...]:
+    """Return what a node writes. Raises Rejected if two items write one name."""
+    primary = primary_input(inputs) if each == "item" else None
+    unknown = each == "item" and any(i.kind == "list" for i in inputs)
+    found = []
+    for output in outputs:
+        column = primary.column if primary else None
+        chain = (
+            *(primary.chain if primary else ()),
+            *(() if output.template == SAME_NAME else (output.template,)),
+        )
+        written = Written(draft.id, domain, each, output.variable, column, chain, unknown)
+        if not unknown:
+            _check_names(draft, written)
+        found.append(written)
+    for parameter in draft.reading.of(Role.OUT_DIR):
+        found.append(Written(draft.id, domain, each, parameter.name, None, (), True))
+    return tuple(found)
+
+
+def primary_input(inputs: Sequence[InputFiles]) -> InputFiles | None:
+    """Return the input whose name an output takes by default: the first that differs from item to item."""
+    return next((i for i in inputs if i.column is not None), None)
+
+
+def names_of(written: Written) -> tuple[str, ...] | None:
+    """Return the name of every row's (or partition's) file, or None if only the run knows them."""
+    domain = written.domain
+    if written.many or domain is None or domain.discovered_by:
+        return None
+    rows: Sequence[int] = starts(domain.sizes) if written.each == "partition" else range(sum(domain.sizes))
+    if written.column:
+        column = domain.columns[written.column]
+        bases = [str(column[row]).rpartition("/")[2] for row in rows]
+    else:
+        bases = [str(index) for index in range(len(rows))]
+    if not written.chain:
+        return tuple(bases)
+    used = {name: domain.columns[name] for template in written.chain for name in references(template)}
+    return tuple(
+        apply(written.chain, base, index, {name: shell_value(values[row]) for name, values in used.items()})
+        for index, (base, row) in enumerate(zip(bases, rows, strict=True))
+    )
+
+
+def _check_names(draft: Draft, written: Written) -> None:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names_of(written) or ()):
+        why = problem(name)
+        if why:
+            raise _output_rejected(
+                draft, Code.INVALID_OUTPUT_NAME, f"{written.each} {index}: {why}", "correct output="
+            )
+        if name in seen:
+            message = f"{written.each}s {seen[name]} and {index} both write {name!r}"
+            hint = 'name them apart, for example output="{index}-{name}"'
+            raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, hint)
+        seen[name] = index
+
+
+def _template(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    arguments: Mapping[str, Argument],
+    given: str | None,
+) -> Template:
+    per_item = each == "item" and any(differs(i) for i in inputs)
+    if given is None:
+        repeats = any(i.written.domain is not domain for i in inputs)
+        crossed = domain is not None and len(domain.parents) > 1 and repeats
+        if (
+            each == "all"
+            or (each == "partition" and any(i.kind != "one" for i in inputs))
+            or (crossed and inputs)
+        ):
+            message = f"{draft.id} writes one file for several inputs and names no output"
+            if not inputs:
+                message = f"{draft.id} writes a file that has no name"
+            if crossed:
+                message = f"{draft.id} crosses items and names no output"
+            raise _output_rejected(
+                draft, Code.OUTPUT_REQUIRED, message, 'add output="name.ext" to its decorator'
+            )
+        return SAME_NAME if per_item else (("", "index"),)
+    try:
+        template = parse(given)
+    except ValueError as error:
+        raise _output_rejected(
+            draft, Code.INVALID_OUTPUT_NAME, f"output={given!r}: {error}", "correct output="
+        ) from None
+    keys = domain.keys if domain else ()
+    template = tuple(("$", text) if mark == "" and text in keys else (mark, text) for mark, text in template)
+    if domain and len(domain.keys) == 1 and "key" not in domain.columns:
+        template = tuple(("$", domain.keys[0]) if part == ("$", "key") else part for part in template)
+    constants = {name: shell_value(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
+    template = filled(template, constants)
+    for name in references(template):
+        known = [*(domain.keys if domain else ()), *constants, *FILE_FIELDS]
+        if isinstance(arguments.get(name), Field) or (domain and name in domain.keys):
+            continue
+        if name in arguments:
+            message = f"output={given!r}: {name!r} is known only when the DAG runs"
+            raise _output_rejected(
+                draft, Code.INVALID_OUTPUT_NAME, message, "use a constant, a key or a field of the name"
+            )
+        guess = did_you_mean(name, known)
+        hint = f"did you mean {{{guess}}}?" if guess else f"known here: {', '.join(known)}"
+        raise _output_rejected(
+            draft, Code.UNKNOWN_KEY, f"output={given!r}: there is no key {name!r} here", hint
+        )
+    if not per_item and any(mark == "" and text != "index" for mark, text in template):
+        message = f"output={given!r}: {draft.id} has no single file to take a name from"
+        raise _output_rejected(
+            draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
+        )
+    return template
+
+
+def _output_rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:
+    """Return a rejection at the `output=` of a node."""
+    used = (Related(f"{draft.id} is used here", draft.node.location),)
+    return Rejected(Diagnostic(code, draft.node.task.place_of("output"), message, hint, used))
+
+
+def constant_names(written: Written) -> tuple[str, ...]:
+    """Return the name of the one file that a node without items writes, if it is plain text."""
+    [*_, template] = written.chain or [()]
+    is_text = bool(template) and all(mark == "=" for mark, _ in template)
+    return ("".join(text for _, text in template),) if is_text else ()
+
+
+def differs(files: InputFiles) -> bool:
+    """Whether every item has a file of its own."""
+    return files.column is not None or files.kind == "list"
