@@ -187,14 +187,13 @@ class Task(Chainable, Generic[P, R]):
         """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
         rows = list(rows)
         names = list(rows[0]) if rows else []
-        for row in rows:
-            if list(row) != names and set(row) != set(names):
-                message = f"a row has the keys {', '.join(row) or 'none'}, the first one {', '.join(names)}"
-                hint = "give every row the same keys"
-                current_dag("expand_kwargs").problems.append(
-                    Diagnostic(Code.UNEQUAL_ZIP, Location.of_caller(), message, hint)
-                )
-                rows = []
+        if odd := next((row for row in rows if set(row) != set(names)), None):
+            message = f"a row has the keys {', '.join(odd) or 'none'}, the first one {', '.join(names)}"
+            found = Diagnostic(
+                Code.UNEQUAL_ZIP, Location.of_caller(), message, "give every row the same keys"
+            )
+            current_dag("expand_kwargs").problems.append(found)
+            rows = []
         columns = {name: [row[name] for row in rows] for name in names}
         return self._expanded(columns, "rows")
 

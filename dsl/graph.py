@@ -15,7 +15,7 @@ import networkx as nx
 from dsl.author import DAG
 from dsl.diagnostics import Diagnostic
 from dsl.domain import Domain
-from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions
+from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions, TriggerRule
 from dsl.location import Location
 from dsl.naming import Template
 from dsl.operand import Condition
@@ -59,12 +59,16 @@ class RunParameter:
 
 @dataclass(frozen=True, slots=True)
 class NodeValue:
-    """The value of a node: one (`single`), all of a mapped node (`gather`), or the item's own (`line`)."""
+    """The value of a node: one (`single`), all of a mapped node (`gather`), or the item's own (`line`).
+
+    `many`: the list of a partition's lines.
+    """
 
     node: str
     form: Literal["single", "gather", "line"]
     path: tuple[str | int, ...] = ()
     fallback: tuple[object, ...] = ()
+    many: bool = False
 
 
 Argument: TypeAlias = Constant | Field | RunValue | RunParameter | NodeValue
@@ -198,14 +202,18 @@ def knots(digraph: nx.DiGraph[str]) -> list[list[str]]:
     return sorted(group for group in groups if len(group) > 1 or digraph.has_edge(group[0], group[0]))
 
 
+def can_skip(rule: TriggerRule, waits: bool, below_skippable: bool) -> bool:
+    """Whether a node may be skipped by its rule alone: for lack of a failure, or as its upstreams are."""
+    if rule in ("all_failed", "all_skipped", "one_failed", "one_done"):
+        return waits
+    return below_skippable and rule not in ("all_done", "always", "none_failed")
+
+
 def skippable(graph: Graph) -> frozenset[str]:
     """Return the nodes that may be skipped: those with a condition, and what inherits a skip."""
     found: set[str] = set()
     for node in graph:
         upstreams = set(graph.digraph.predecessors(node.id))
-        inherits = (
-            node.options.trigger_rule not in ("all_done", "always", "none_failed") and upstreams & found
-        )
-        if node.conditions or inherits:
+        if node.conditions or can_skip(node.options.trigger_rule, bool(upstreams), bool(upstreams & found)):
             found.add(node.id)
     return frozenset(found)

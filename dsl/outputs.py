@@ -130,7 +130,8 @@ def _template(
 ) -> Template:
     per_item = each == "item" and any(differs(i) for i in inputs)
     if given is None:
-        repeats = any(i.written.domain is not domain for i in inputs)
+        first = primary_input(inputs)
+        repeats = first is not None and first.written.domain is not domain
         crossed = domain is not None and len(domain.parents) > 1 and repeats
         if (
             each == "all"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import networkx as nx
@@ -13,7 +13,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zipped
 from dsl.draft import Draft, Drafts, make_drafts
-from dsl.function import Each
+from dsl.frequency import each_of, key_parameters
 from dsl.graph import (
     Graph,
     GraphNode,
@@ -27,7 +27,14 @@ from dsl.operand import FileOf
 from dsl.outputs import names_of, outputs_of, written_by
 from dsl.reading import Role
 from dsl.source import Items, Repartition, Source
-from dsl.values import Resolved, arguments_of, check_conditions, source_as_argument, unknown_argument
+from dsl.values import (
+    Resolved,
+    arguments_of,
+    check_conditions,
+    check_discoverable,
+    source_as_argument,
+    unknown_argument,
+)
 
 
 def make_graph(dag: DAG) -> Graph:
@@ -91,7 +98,7 @@ class _Resolver:
         files = provenance.reaching(upstreams, own)
         domain = self.domain(draft, upstreams, entries, files)
         files = (*files, *self.expanded_files(draft))
-        each, reason = self.each(draft, domain, bool(entries), files)
+        each, reason = each_of(draft, domain, bool(entries), files)
         if each == "all":
             domain = None
         inputs = provenance.inputs_of(draft, each, domain, files, self.nodes, self.drafts.ids)
@@ -163,7 +170,7 @@ class _Resolver:
                     node_id = self.drafts.ids.get(id(source.upstream), "")
                     if not node_id:
                         raise Rejected(foreign(source.upstream, source.location))
-                    self.check_discoverable(source, self.nodes[node_id])
+                    check_discoverable(source, self.nodes[node_id])
                     self.domains[id(source)] = of_discovered(source, label, keyword or "item", node_id)
                 else:
                     self.domains[id(source)] = of_source(source, label, keyword)
@@ -178,14 +185,6 @@ class _Resolver:
             if main in found.files:
                 found.files[keyword] = found.files[main]
         return found
-
-    def check_discoverable(self, source: Items, node: GraphNode) -> None:
-        """Raise Rejected unless the node's value can be a list that the run knows."""
-        if node.function.kind != "python" or node.is_mapped:
-            what = "is mapped" if node.is_mapped else "is no Python task"
-            message = f"Items({node.id}) needs one Python task that returns a list; {node.id} {what}"
-            hint = "return the list from a @task that runs once"
-            raise Rejected(Diagnostic(Code.UNSUPPORTED, source.location, message, hint))
 
     # -- what a node maps over
 
@@ -268,23 +267,13 @@ class _Resolver:
             return any(node.is_mapped for node in given)
         if Role.IN_DIR in roles:
             return False
-        return bool(
-            self.key_parameters(draft, {id(n.domain): n.domain for n in upstreams if n.domain}.values())
-        )
+        return bool(key_parameters(draft, {id(n.domain): n.domain for n in upstreams if n.domain}.values()))
 
     def file_arguments(self, draft: Draft) -> list[GraphNode]:
         """Return the nodes whose files are arguments of file parameters."""
         roles = {name: parameter.role for name, parameter in draft.reading.named.items()}
         nodes = [_node(v) for name, v in draft.node.arguments.items() if roles.get(name) is Role.IN_FILE]
         return [self.nodes[self.drafts.ids[id(node)]] for node in nodes if node is not None]
-
-    def key_parameters(self, draft: Draft, domains: Iterable[Domain]) -> list[str]:
-        """Return the parameters that are keys of the domains and that no argument fills."""
-        keys = {key for domain in domains for key in (*domain.keys, *domain.files)}
-        taken = {*draft.node.arguments, *draft.node.expanded}
-        return [
-            p.name for p in draft.reading.of(Role.VALUE, Role.RUN) if p.name in keys and p.name not in taken
-        ]
 
     def expanded_files(self, draft: Draft) -> list[Written]:
         """Return the files of sources that are keywords of `.expand`."""
@@ -315,50 +304,6 @@ class _Resolver:
             value = Items(list(value))
             value.location = draft.node.location
         return self.source_domain(value, keyword)
-
-    # -- how often a node runs
-
-    def each(
-        self, draft: Draft, domain: Domain | None, has_source: bool, files: Sequence[Written]
-    ) -> tuple[Each, str]:
-        """Return whether a node runs per item, per partition or once, and why."""
-        named = draft.node.expanded or has_source
-        free = [p for p in draft.reading.parameters if p.name not in draft.node.arguments]
-        roles = {p.role: p.name for p in reversed(free)}
-        reads_item = Role.IN_FILE in roles or Role.ITEM in roles
-        if draft.options.each is not None:
-            if draft.options.each != "all" and domain is None and not named:
-                message = f"{draft.id} has each={draft.options.each!r} but nothing mapped stands before it"
-                raise _rejected(
-                    draft, Code.INVALID_OPTION, message, "put a source before it, or remove each="
-                )
-            return draft.options.each, f"each={draft.options.each!r}"
-        if (
-            reads_item
-            and Role.IN_DIR in roles
-            and any(p.role is Role.IN_DIR and p.name not in draft.node.arguments for p in free)
-        ):
-            one = roles.get(Role.IN_FILE) or roles[Role.ITEM]
-            message = f"{draft.id} reads both {one} and {roles[Role.IN_DIR]}"
-            hint = 'read one of them, or say how often it runs: each="item", "partition" or "all"'
-            raise _rejected(draft, Code.AMBIGUOUS_READING, message, hint)
-        if domain is None:
-            if reads_item and any(w.many for w in files):
-                return "item", "it reads one file at a time of a folder"
-            return "all", "it runs once"
-        if Role.IN_FILES in roles or Role.ITEMS in roles:
-            return "partition", f"it reads {roles.get(Role.IN_FILES) or roles[Role.ITEMS]}"
-        if reads_item:
-            return "item", f"it reads {roles.get(Role.IN_FILE) or roles[Role.ITEM]}"
-        if Role.IN_DIR in roles and has_source:
-            return "partition", f"it reads {roles[Role.IN_DIR]} directly after a source"
-        keys = self.key_parameters(draft, [domain])
-        if keys:
-            once = set(keys) <= domain.constants
-            return ("partition" if once else "item"), f"it reads the key {keys[0]}"
-        if has_source or draft.node.expanded:
-            return "item", "it stands directly after a source" if has_source else "it is expanded"
-        return "item", "a file argument is mapped"
 
     def keys_before(self, draft: Draft, upstreams: Sequence[GraphNode]) -> set[str]:
         """Return the keys of the items that stand before a node in chains."""

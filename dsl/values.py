@@ -27,6 +27,7 @@ from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.operand import FileOf, Operand, Output, ParamReference
 from dsl.reading import REQUIRED, Parameter, Role
+from dsl.source import Items, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,15 @@ def check_conditions(draft: Draft, domain: Domain | None, resolved: Resolved) ->
                 raise Rejected(Diagnostic(Code.CONDITION_VALUE, location, message, hint))
 
 
+def check_discoverable(source: Items, node: GraphNode) -> None:
+    """Raise Rejected unless the node's value can be a list that the run knows."""
+    if node.function.kind != "python" or node.is_mapped:
+        what = "is mapped" if node.is_mapped else "is no Python task"
+        message = f"Items({node.id}) needs one Python task that returns a list; {node.id} {what}"
+        hint = "return the list from a @task that runs once"
+        raise Rejected(Diagnostic(Code.UNSUPPORTED, source.location, message, hint))
+
+
 def unknown_argument(draft: Draft, name: str) -> Rejected:
     """Return a rejection of an argument that no parameter takes."""
     known = [n for n, p in draft.reading.named.items() if p.role is not Role.RUN]
@@ -144,6 +154,8 @@ def _argument(
         return None
     if name in draft.node.arguments:
         return _value(draft, name, draft.node.arguments[name], resolved)
+    if name in draft.node.expanded and isinstance(draft.node.expanded[name], Source | FileOf):
+        return None if domain is None or name in domain.files else Field(name, many)
     if name in draft.node.expanded:
         return _expanded_value(draft, name, domain, resolved, many)
     if domain is not None and name in domain.columns:
@@ -170,7 +182,7 @@ def _expanded_value(
         message = f"{name} is one value of {node.id} per item, and {draft.id} combines them with other items"
         hint = "gather them in one task and expand over the list that it returns"
         raise _rejected(draft, Code.UNSUPPORTED, message, hint)
-    return NodeValue(node.id, "line")
+    return NodeValue(node.id, "line", many=many and node.each == "item")
 
 
 def _value(draft: Draft, name: str, value: object, resolved: Resolved) -> Argument:

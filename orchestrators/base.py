@@ -1,4 +1,4 @@
-"""Stage 6: one planned node in, its Hera template and tasks out. A kind of task is a subclass of one class here."""
+"""Stage 6: one planned node in, its Hera template and tasks out. A kind of task is a subclass."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ParallelExecutionOrchestrator(ABC):
     """Expands one execution function into a template and the tasks that run it, one per partition.
 
     The compile pipeline hands over the planned `node`, whose partitions are final; `looped` says that its
-    task stands in the template that a compact lane calls once per partition. Alone, an orchestrator divides the
-    inputs of its recipe itself.
+    task stands in the template that a compact lane calls once per partition. Alone, an orchestrator divides
+    the inputs of its recipe itself.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ParallelExecutionOrchestrator(ABC):
         """Return one task per partition."""
 
     def create_parallel_tasks(self, template: Container | Script) -> list[Task]:
-        """Return the tasks of this node: one per partition, one if it runs once or its partitions are looped."""
+        """Return the tasks of this node: one per partition, one if it runs once or is looped."""
         if self.looped:
             return [self.task(self.node.name, template, INDEX, encode.tag(f"inputs.parameters.{ITEMS}"))]
         if not self.node.is_mapped:

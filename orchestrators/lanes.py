@@ -1,9 +1,9 @@
-"""A compact lane: one looped task whose template holds the lane's nodes once, whatever the number of partitions.
+"""A compact lane: one looped task whose template holds the lane's nodes once, for any number of partitions.
 
 A lane whose nodes all start after the same tasks and end in one node is that loop alone. In any other lane a
-partition is told how the tasks that its nodes wait for have ended, and a gate per wait keeps back what depends on
-it; the lane lists how its nodes ended in every partition, and a verdict per node ends in `main` as the node does.
-So nodes decide, not lanes, and each ends as it would in the explicit form.
+partition is told how the tasks that its nodes wait for have ended, and gates keep back what depends on those
+that failed; the lane lists how its nodes ended in every partition, and a verdict per node ends in `main` as
+the node does. So nodes decide, not lanes, and each ends as it would in the explicit form.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _OWN = ("aligned", "regroup")
 
 @dataclass(frozen=True, slots=True)
 class CompactLane:
-    """A lane and what its shape asks for. `exposed` are the nodes that others wait for, or that nothing does."""
+    """A lane and what its shape asks for. `exposed` are the nodes that others wait for, or nothing does."""
 
     lane: Lane
     table: ItemTable
@@ -64,7 +64,7 @@ class CompactLane:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What lets a task of `main` begin; `gates` are tasks that its `depends` needs beside those of the plan."""
+    """What lets a task of `main` begin; `gates` are tasks that `depends` needs beside those of the plan."""
 
     depends: str | None
     when: str | None
@@ -112,7 +112,7 @@ def _asked_for_each(plan: Plan, node: PlannedNode) -> bool:
 
 
 def entrance(wiring: Wiring, name: str, rule: TriggerRule, upstreams: Sequence[Upstream]) -> Entrance:
-    """Return what lets the task `name` begin after its upstreams. A rule about partitions of a lane needs a gate."""
+    """Return what lets the task `name` begin; a rule about the partitions of a lane needs a gate."""
     when = when_of(rule, upstreams)
     if rule not in ("one_success", "all_done_min_one_success") or not any(one.many for one in upstreams):
         return Entrance(depends_of(rule, upstreams), when)
@@ -264,7 +264,7 @@ def _passed_value(
 
 
 def _state(name: str, own: bool) -> str:
-    """Return the parameter that says how an upstream ended: in what this partition waits for, or everywhere."""
+    """Return the parameter that says how an upstream ended: for this partition, or everywhere."""
     return f"{name}-{STATE}" if own else f"{name}-{STATE}s"
 
 
@@ -348,7 +348,7 @@ def _partition_tasks(
 
 
 def _states(compact: CompactLane, node: PlannedNode) -> dict[str, str]:
-    """Return the parameters that say how the upstreams of a node outside its lane ended, and whose they are."""
+    """Return the parameters that say how upstreams outside the lane ended, and whose they are."""
     outside = [name for name in node.joins if name in compact.outside and name != compact.table.discovered_by]
     return {_state(name, node.joins[name] in _OWN): name for name in outside}
 

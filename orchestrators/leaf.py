@@ -75,7 +75,7 @@ class Leaf:
                 yield name, argument
 
     def artifacts(self) -> list[Artifact]:
-        """Return the input artifacts: a folder per upstream, a slot per source file of the largest partition."""
+        """Return the input artifacts: a folder per upstream, or a slot per source file of a partition."""
         if isinstance(self.storage, Volume):
             return []
         found: dict[str, Artifact] = {}
@@ -112,7 +112,7 @@ class Leaf:
         return [_output_parameter(ITEMS, "")]
 
     def volumes(self) -> tuple[list[m.Volume], list[m.VolumeMount]]:
-        """Return the pod's own folder for ROOT, which any user may write, and the claim that holds the storage."""
+        """Return the pod's own folder for ROOT, which any user may write, and the claim of the storage."""
         volumes = [m.Volume(name="argosy", empty_dir=m.EmptyDirVolumeSource())]
         mounts = [m.VolumeMount(name="argosy", mount_path=ROOT)]
         if isinstance(self.storage, Volume):
@@ -170,7 +170,7 @@ class Leaf:
         return f"split(inputs.parameters.{ITEMS}, ';')[{position + 1}]"
 
     def field(self, position: int, field: int) -> str:
-        """Return the expression of the text of one field of one item, `none` where the partition is shorter."""
+        """Return the expression of one field of one item, `none` where the partition is shorter."""
         text = encode.field_text(f"split({self.item(position)}, '|')[{field}]")
         if all(size > position for size in self.node.partitions.sizes):
             return text

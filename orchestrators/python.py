@@ -8,7 +8,7 @@ from typing import Any
 from hera.workflows import Artifact, Container, Env, RawArtifact, Script, Task
 
 from dsl import encode
-from dsl.graph import Constant, NodeValue, RunParameter, RunValue
+from dsl.graph import Constant, RunParameter, RunValue
 from dsl.naming import as_text
 from dsl.partition import FilePartition
 from dsl.plan import PYTHON_IMAGE
@@ -64,7 +64,7 @@ class PythonParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
         node = self.node
         assert node.function.function
         forms: dict[str, object] = {
-            name: {"form": "json" if value.form == "single" else value.form}
+            name: {"form": "json" if value.form == "single" else "lines" if value.many else value.form}
             for name, value in self.leaf.values()
         }
         for name, parameter in constants(node.arguments, RunParameter).items():
@@ -107,5 +107,5 @@ class PythonParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
                 data=encode.tag(reference(value_name(name))),
             )
             for name, value in self.leaf.values()
-            if isinstance(value, NodeValue) and value.form == "gather"
+            if value.form == "gather"
         ]

@@ -21,7 +21,7 @@ WHOLE: tuple[TriggerRule, ...] = ("all_success", "all_done", "always", "none_fai
 class Upstream:
     """A task that another waits for: its name, the expression of its phase, and whether it can be Skipped.
 
-    Where the task stands for all partitions of a node, `many` is set and `status` gives the list of their phases.
+    Where it stands for all partitions of a node, `many` is set and `status` gives the list of their phases.
     """
 
     task: str

@@ -95,9 +95,10 @@ class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
         if argument.form == "line" and self.node.each == "item":
             values = f"map({_lines(raw)}, {encode.as_octal(encode.shell_text(value_of_line('#')))})"
             return encode.tag(f"join({values}, ';')")
-        if argument.form == "line":
-            several = f"'[' + join(map({_lines(raw)}, {value_of_line('#')}), ',') + ']'"
-            raw = f"(len({_lines(raw)}) > 1 ? {several} : {value_of_line(raw)})"
+        if argument.many:
+            raw = f"'[' + join(map({_lines(raw)}, {value_of_line('#')}), ',') + ']'"
+        elif argument.form == "line":
+            raw = value_of_line(raw)
         text = f"({raw} == '' ? '' : {encode.shell_text(raw)})"
         return encode.tag(encode.as_octal(text))
 

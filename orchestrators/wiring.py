@@ -1,4 +1,4 @@
-"""How tasks of `main` refer to one another: what they wait for, where values come from, when they are skipped."""
+"""How tasks of `main` refer to one another: what they wait for, where values come from, when they skip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from dsl import encode
-from dsl.graph import Constant, NodeValue, RunParameter
+from dsl.graph import Constant, NodeValue, RunParameter, can_skip
 from dsl.names import partition_name
 from dsl.plan import Plan, PlannedNode, Test
 from orchestrators.leaf import RESULT, run_parameter
@@ -15,14 +15,13 @@ from orchestrators.rules import WHOLE, Upstream, upstream
 
 STATE = "state"
 _OPERATORS = {"and": " && ", "or": " || "}
-_INHERITS_NO_SKIP = ("all_done", "always", "none_failed")
 
 
 class Wiring:
     """The tasks that stand for each node in `main`, and the expressions that read them.
 
-    `compact` names the lane task of each node in a compact lane, `ends` the task that ends as such a node does:
-    its lane, or a verdict of its own. `listed` are the nodes whose lane says how each of their partitions ended.
+    `compact` names the lane task of each node in a compact lane, `ends` the task that ends as such a node
+    does: its lane, or a verdict of its own. `listed` are the nodes whose lane says how each partition ended.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -73,7 +72,7 @@ class Wiring:
         return found
 
     def phases(self, name: str, waiting: PlannedNode) -> str:
-        """Return the expression of a JSON list: how each task of a node ended, or one phase for all of them."""
+        """Return the expression of a JSON list: how each task of a node ended, or one phase for all."""
         if name in self.listed:
             lane = task_of(self.compact[name])
             states = f"{lane}.outputs.parameters['{name}-{STATE}']"
@@ -226,7 +225,7 @@ def constant(value: object) -> str:
 def _skippable(plan: Plan) -> frozenset[str]:
     found: set[str] = set()
     for node in plan.nodes:
-        inherits = node.function.options.trigger_rule not in _INHERITS_NO_SKIP and found & set(node.joins)
-        if node.conditions or inherits:
+        rule = node.function.options.trigger_rule
+        if node.conditions or can_skip(rule, bool(node.joins), bool(found & set(node.joins))):
             found.add(node.name)
     return frozenset(found)

@@ -32,7 +32,7 @@ from orchestrators.wiring import Wiring, conjunction, task_of
 from orchestrators.worker import program
 
 INLINE_BYTES = 40_000
-"""Up to here each template carries its program, so that it can be read alone; past it they share a parameter."""
+"""Up to here each template carries its program and can be read alone; past it they share a parameter."""
 KINDS = {kind.__name__: kind for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate)}
 
 
@@ -98,10 +98,10 @@ def _tasks(node: PlannedNode, orchestrator: ParallelExecutionOrchestrator, wirin
 
 
 def _outcome(plan: Plan, wiring: Wiring) -> list[Task]:
-    """Return a last task that ends as the leaves do, where Argo would not: there the leaves decide, as in Airflow.
+    """Return a last task that ends as the leaves do, as in Airflow, where Argo would decide otherwise.
 
-    To Argo a leaf that was skipped or omitted ends as the nodes above it did: a forgiven failure would count, and
-    one that a verdict tells would not, because below a steps node its first step is seen, which succeeds.
+    To Argo a leaf that was skipped or omitted ends as the nodes above it did: a forgiven failure would count,
+    and one that a verdict tells would not, because below a steps node its first step is seen, which succeeds.
     """
     waited = {before for node in plan.nodes for before in node.joins}
     leaves = [node for node in plan.nodes if node.name not in waited]
@@ -109,7 +109,9 @@ def _outcome(plan: Plan, wiring: Wiring) -> list[Task]:
     for node in plan.nodes:
         if node.function.options.trigger_rule != "all_success" or forgiving & set(node.joins):
             forgiving.add(node.name)
-    told = {b for node in plan.nodes for b in node.joins if b in wiring.listed and not wiring.in_one_lane(b, node)}
+    told = {
+        b for node in plan.nodes for b in node.joins if b in wiring.listed and not wiring.in_one_lane(b, node)
+    }
     if not told and not any(leaf.name in forgiving & wiring.may_skip for leaf in leaves):
         return []
     tasks = list(dict.fromkeys(task for leaf in leaves for task in wiring.tasks(leaf.name, leaf, None)))
@@ -123,7 +125,7 @@ def _outcome(plan: Plan, wiring: Wiring) -> list[Task]:
 def _verdict() -> Steps:
     """Return a template without pods that fails unless all of its `states` are Succeeded.
 
-    Its first step is needed: a task that waits for a steps node which errors before it has a child waits forever.
+    Its first step is needed: what waits for a steps node that errors before it has a child waits forever.
     """
     test = "all(fromJSON(inputs.parameters.states), # == 'Succeeded') ? 'true' : 'failed'"
     return Steps(

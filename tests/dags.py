@@ -7,7 +7,7 @@ from harness import load_file, write
 from dsl.analyze import Analysis, analyze
 from dsl.diagnostics import Rejected
 
-TASKS = '''\
+TASKS = """\
 from dsl import Artifacts, InDir, OutDir, Volume, Windows, chain, cross_downstream
 @task.shell(image="i")
 def clean(): return 'cp "$INPUT_FILE" "$OUTPUT_FILE"'
@@ -21,7 +21,7 @@ def measure(input_file) -> int: return 1
 def total(sizes, limit=0): return sum(sizes)
 @task
 def show(item): return item
-'''
+"""
 FILES = ("data/a.tif", "data/b.tif", "data/c.tif", "pairs/a-nir.tif", "pairs/a-red.tif")
 
 
@@ -52,7 +52,8 @@ def edges(plan) -> list[str]:
 def runs(plan) -> dict[str, str]:
     """Return how often each node runs: `item` and the sizes of its partitions, or `all`."""
     return {
-        n.id: f"{n.each} {[len(p.items) for p in n.partitions]}" if n.is_mapped else n.each for n in plan.nodes
+        n.id: f"{n.each} {[len(p.items) for p in n.partitions]}" if n.is_mapped else n.each
+        for n in plan.nodes
     }
 
 

@@ -17,7 +17,11 @@ def rows(count):
 @given(WEIGHTS, NUMBERS)
 def test_every_division_holds_all_items_once_in_order(weights, number):
     count = len(weights)
-    for sizes in (sizes_by_size(count, number), sizes_by_count(count, number), sizes_by_weight(weights, number)):
+    for sizes in (
+        sizes_by_size(count, number),
+        sizes_by_count(count, number),
+        sizes_by_weight(weights, number),
+    ):
         partitions = divide(rows(count), sizes)
         assert [row for partition in partitions for row in partition.items] == rows(count)
         assert [partition.index for partition in partitions] == list(range(len(sizes)))
@@ -52,7 +56,9 @@ def test_a_partition_is_the_same_by_index_and_by_iteration(weights, size):
     assert [partitions[index] for index in range(len(partitions))] == list(partitions)
 
 
-@pytest.mark.parametrize("divided", [sizes_by_size, sizes_by_count, lambda _, limit: sizes_by_weight([1], limit)])
+@pytest.mark.parametrize(
+    "divided", [sizes_by_size, sizes_by_count, lambda _, limit: sizes_by_weight([1], limit)]
+)
 def test_nothing_is_divided_by_zero(divided):
     with pytest.raises(ValueError, match="is 0"):
         divided(3, 0)

@@ -113,7 +113,10 @@ def _unpack(source: Path, target: Path) -> None:
     """Unpack beside the target; a tarball of one file becomes that file, of one folder that folder."""
     aside = target.with_name(f"{target.name}.unpacked")
     with tarfile.open(source) as tarball:
-        tarball.extractall(aside, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            tarball.extractall(aside, filter="data")
+        else:  # Python before 3.11.4
+            tarball.extractall(aside)
     entries = list(aside.iterdir())
     _remove(target)
     if len(entries) == 1:

@@ -32,11 +32,23 @@ def test_one_chain_has_many_spellings(body, tmp_path):
     ("body", "after"),
     [
         ("files >> [clean, warp] >> mosaic", ["clean → mosaic gather files", "warp → mosaic gather files"]),
-        ("[clean, warp] << files; mosaic << [clean, warp]", ["clean → mosaic gather files", "warp → mosaic gather files"]),
-        ("files >> [clean >> warp, measure] >> mosaic", ["clean → warp aligned files", "measure → mosaic gather order", "warp → mosaic gather files"]),
         (
-            "files >> [clean, warp]; cross_downstream([clean, warp], [mosaic, mosaic.override(task_id='two')])",
-            ["clean → mosaic gather files", "clean → two gather files", "warp → mosaic gather files", "warp → two gather files"],
+            "[clean, warp] << files; mosaic << [clean, warp]",
+            ["clean → mosaic gather files", "warp → mosaic gather files"],
+        ),
+        (
+            "files >> [clean >> warp, measure] >> mosaic",
+            ["clean → warp aligned files", "measure → mosaic gather order", "warp → mosaic gather files"],
+        ),
+        (
+            "files >> [clean, warp]; cross_downstream([clean, warp], [mosaic, "
+            "mosaic.override(task_id='two')])",
+            [
+                "clean → mosaic gather files",
+                "clean → two gather files",
+                "warp → mosaic gather files",
+                "warp → two gather files",
+            ],
         ),
         (
             "files >> [clean, warp]; chain([clean, warp], [measure, measure.override(task_id='two')])",
@@ -58,13 +70,34 @@ def test_chain_refuses_lists_that_do_not_pair(tmp_path):
 @pytest.mark.parametrize(
     ("body", "after"),
     [
-        ("files >> print >> warp", ["NOT_A_NODE at `print`: <built-in function print> of type builtin_function_or_method cannot stand in a chain"]),
+        (
+            "files >> print >> warp",
+            [
+                "NOT_A_NODE at `print`: <built-in function print> of type builtin_function_or_method "
+                "cannot stand in a chain"
+            ],
+        ),
         ("files >> clean >> 3 >> warp", ["NOT_A_NODE at `3`: 3 of type int cannot stand in a chain"]),
-        ("files >> clean >> [warp, None]", ["NOT_A_NODE at `None`: None of type NoneType cannot stand in a chain"]),
-        ("clean >> warp >> clean", ["DEPENDENCY_CYCLE at `clean >> warp`: nodes wait for one another: clean >> warp >> clean"]),
+        (
+            "files >> clean >> [warp, None]",
+            ["NOT_A_NODE at `None`: None of type NoneType cannot stand in a chain"],
+        ),
+        (
+            "clean >> warp >> clean",
+            ["DEPENDENCY_CYCLE at `clean >> warp`: nodes wait for one another: clean >> warp >> clean"],
+        ),
         ("total([1]) >> warp; warp >> warp", ["SELF_EDGE at `warp >> warp`: warp waits for itself"]),
-        ("files >> clean; Files('data/a.tif') >> clean", ["TWO_SOURCES at `clean`: clean gets its items from 2 sources"]),
-        ("files >> clean >> Files('pairs/*') >> warp", ["SOURCE_IN_CHAIN at `files >> clean >> Files('pairs/*') >> warp`: the files of clean do not pass through Files"]),
+        (
+            "files >> clean; Files('data/a.tif') >> clean",
+            ["TWO_SOURCES at `clean`: clean gets its items from 2 sources"],
+        ),
+        (
+            "files >> clean >> Files('pairs/*') >> warp",
+            [
+                "SOURCE_IN_CHAIN at `files >> clean >> Files('pairs/*') >> warp`: the files of clean do "
+                "not pass through Files"
+            ],
+        ),
     ],
 )
 def test_what_cannot_be_chained_is_pointed_at(body, after, tmp_path):
@@ -84,7 +117,16 @@ def test_a_chain_outside_a_dag_is_refused(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("use", ["node >> total([2])", "total(node)", "total([2]).when(node > 1)", "total.expand(sizes=node)", "total(node[0])"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        "node >> total([2])",
+        "total(node)",
+        "total([2]).when(node > 1)",
+        "total.expand(sizes=node)",
+        "total(node[0])",
+    ],
+)
 def test_a_node_of_another_dag_is_refused(use, tmp_path):
     from dags import TASKS
     from harness import write

@@ -40,7 +40,14 @@ with DAG("x"):
 
 @pytest.mark.parametrize(
     ("division", "sizes"),
-    [("", [1, 1, 1]), ("size=2", [2, 1]), ("count=2", [2, 1]), ("count=9", [1, 1, 1]), ("weight=20", [2, 1]), ("weight='1k'", [3])],
+    [
+        ("", [1, 1, 1]),
+        ("size=2", [2, 1]),
+        ("count=2", [2, 1]),
+        ("count=9", [1, 1, 1]),
+        ("weight=20", [2, 1]),
+        ("weight='1k'", [3]),
+    ],
 )
 def test_size_count_and_weight_say_how_many_items_share_a_pod(division, sizes, tmp_path):
     plan = planned(mapped(f"Files('data/*.tif', {division})", "clean"), tmp_path)
@@ -71,26 +78,67 @@ with DAG("x"):
     ("source", "after"),
     [
         ("Files('no/*.x')", "NO_MATCH at `Files('no/*.x')`: 'no/*.x' matches no file in {folder}"),
-        ("Files('../*')", "PATH_OUTSIDE at `Files('../*')`: '../*' leaves the folder of the DAG file, which a cluster cannot see"),
+        (
+            "Files('../*')",
+            "PATH_OUTSIDE at `Files('../*')`: '../*' leaves the folder of the DAG file, which a "
+            "cluster cannot see",
+        ),
         ("Files()", "INVALID_OPTION at `Files()`: Files has no pattern"),
         ("Files(3)", "INVALID_OPTION at `Files(3)`: a pattern is no text"),
         ("Files('data/*', siz=3)", "UNKNOWN_OPTION at `siz=3`: there is no option 'siz'"),
-        ("Files('data/*', at='run')", """UNSUPPORTED at `Files('data/*', at='run')`: at="run" lists files when the DAG runs"""),
+        (
+            "Files('data/*', at='run')",
+            """UNSUPPORTED at `Files('data/*', at='run')`: at="run" lists files when the DAG runs""",
+        ),
         ("Files('https://x/y')", "UNSUPPORTED at `Files('https://x/y')`: 'https://x/y' is a URL"),
         ("Files('data/*', size=0)", "PARTITION_SIZE at `Files('data/*', size=0)`: size is 0"),
-        ("Files('data/*', size='2')", "PARTITION_SIZE at `Files('data/*', size='2')`: size is '2', no whole number"),
-        ("Files('data/*', size=1, count=1)", "PARTITION_SIZE at `Files('data/*', size=1, count=1)`: size and count are both given"),
+        (
+            "Files('data/*', size='2')",
+            "PARTITION_SIZE at `Files('data/*', size='2')`: size is '2', no whole number",
+        ),
+        (
+            "Files('data/*', size=1, count=1)",
+            "PARTITION_SIZE at `Files('data/*', size=1, count=1)`: size and count are both given",
+        ),
         ("Files('data/*', parallelism=0)", "INVALID_OPTION at `parallelism=0`: parallelism is 0"),
-        ("Files(a='data/{k}.tif', b='pairs/{k}-red.tif')", "UNPAIRED_KEYS at `Files(a='data/{k}.tif', b='pairs/{k}-red.tif')`: 'data/b.tif' has no partner among 'pairs/{k}-red.tif'"),
-        ("Files(a='data/{k}.tif', b='pairs/{j}-red.tif')", "UNPAIRED_KEYS at `Files(a='data/{k}.tif', b='pairs/{j}-red.tif')`: 'b' has the keys ['j'], 'a' has ['k']"),
+        (
+            "Files(a='data/{k}.tif', b='pairs/{k}-red.tif')",
+            "UNPAIRED_KEYS at `Files(a='data/{k}.tif', b='pairs/{k}-red.tif')`: 'data/b.tif' has no "
+            "partner among 'pairs/{k}-red.tif'",
+        ),
+        (
+            "Files(a='data/{k}.tif', b='pairs/{j}-red.tif')",
+            "UNPAIRED_KEYS at `Files(a='data/{k}.tif', b='pairs/{j}-red.tif')`: 'b' has the keys "
+            "['j'], 'a' has ['k']",
+        ),
         ("Items(5)", "NOT_JSON at `Items(5)`: 5 is no list of items"),
         ("Items('abc')", "NOT_JSON at `Items('abc')`: 'abc' is no list of items"),
-        ("Items([{1}])", "NOT_JSON at `Items([{1}])`: an item of Items is no JSON value: Object of type set is not JSON serializable"),
-        ("Items([float('nan')])", "NOT_JSON at `Items([float('nan')])`: an item of Items is no JSON value: Out of range float values are not JSON compliant"),
-        ("Items([{'my-key': 1}])", "INVALID_PARAMETER_NAME at `Items([{'my-key': 1}])`: the key 'my-key' of the items cannot be a variable of a task"),
-        ("Items([{'PATH': 1}])", "INVALID_PARAMETER_NAME at `Items([{'PATH': 1}])`: the key 'PATH' of the items cannot be a variable of a task"),
+        (
+            "Items([{1}])",
+            "NOT_JSON at `Items([{1}])`: an item of Items is no JSON value: Object of type set is not "
+            "JSON serializable",
+        ),
+        (
+            "Items([float('nan')])",
+            "NOT_JSON at `Items([float('nan')])`: an item of Items is no JSON value: Out of range "
+            "float values are not JSON compliant",
+        ),
+        (
+            "Items([{'my-key': 1}])",
+            "INVALID_PARAMETER_NAME at `Items([{'my-key': 1}])`: the key 'my-key' of the items cannot "
+            "be a variable of a task",
+        ),
+        (
+            "Items([{'PATH': 1}])",
+            "INVALID_PARAMETER_NAME at `Items([{'PATH': 1}])`: the key 'PATH' of the items cannot be a "
+            "variable of a task",
+        ),
         ("Range(0, 9, 0)", "INVALID_OPTION at `Range(0, 9, 0)`: range() arg 3 must not be zero"),
-        ("Windows('2024-01-01', '2024-01-02', every='x')", "INVALID_OPTION at `Windows('2024-01-01', '2024-01-02', every='x')`: 'x' is no duration; write seconds, a timedelta, or text such as '1h30m'"),
+        (
+            "Windows('2024-01-01', '2024-01-02', every='x')",
+            "INVALID_OPTION at `Windows('2024-01-01', '2024-01-02', every='x')`: 'x' is no duration; "
+            "write seconds, a timedelta, or text such as '1h30m'",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_read_is_pointed_at(source, after, tmp_path):
@@ -100,7 +148,9 @@ def test_a_source_that_cannot_be_read_is_pointed_at(source, after, tmp_path):
 
 def test_a_list_of_the_run_is_divided_when_it_is_known(tmp_path):
     plan = planned('with DAG("x"):\n    Items(total([1]), size=2) >> show\n', tmp_path)
-    assert [(t.discovered_by, t.discovered_size, len(t.partitions)) for t in plan.tables.values()] == [("total", 2, 0)]
+    assert [(t.discovered_by, t.discovered_size, len(t.partitions)) for t in plan.tables.values()] == [
+        ("total", 2, 0)
+    ]
     assert [lane.reason for lane in plan.lanes] == ["its items are known only when the DAG runs"]
 
 
@@ -126,12 +176,23 @@ def test_repartition_groups_by_a_key_a_pattern_or_a_function(by, key, tmp_path):
 @pytest.mark.parametrize(
     ("by", "after"),
     [
-        ("by='yaer'", "UNKNOWN_KEY at `Repartition(by='yaer')`: there is no key 'yaer' here; the items have: year, month"),
+        (
+            "by='yaer'",
+            "UNKNOWN_KEY at `Repartition(by='yaer')`: there is no key 'yaer' here; the items have: "
+            "year, month",
+        ),
         ("by='x{y}'", "REPARTITION at `Repartition(by='x{y}')`: '2000-1.csv' does not match 'x{y}'"),
         ("by='{y}{m}'", "REPARTITION at `Repartition(by='{y}{m}')`: '{y}{m}' has 2 keys"),
-        ("by=lambda n: 1 / 0", "REPARTITION at `Repartition(by=lambda n: 1 / 0)`: by= raised ZeroDivisionError for a file name: division by zero"),
+        (
+            "by=lambda n: 1 / 0",
+            "REPARTITION at `Repartition(by=lambda n: 1 / 0)`: by= raised ZeroDivisionError for a file "
+            "name: division by zero",
+        ),
         ("by=5", "REPARTITION at `Repartition(by=5)`: by=5 is no key, no pattern and no function"),
-        ("size=2, by='year'", "PARTITION_SIZE at `Repartition(size=2, by='year')`: by= already says how items are divided"),
+        (
+            "size=2, by='year'",
+            "PARTITION_SIZE at `Repartition(size=2, by='year')`: by= already says how items are divided",
+        ),
     ],
 )
 def test_a_repartition_that_cannot_be_made_is_pointed_at(by, after, tmp_path):
@@ -140,5 +201,6 @@ def test_a_repartition_that_cannot_be_made_is_pointed_at(by, after, tmp_path):
 
 def test_repartition_needs_files_of_a_mapped_task(tmp_path):
     assert found('with DAG("x"):\n    Repartition(size=2) >> clean\n', tmp_path) == [
-        "REPARTITION at `Repartition(size=2)`: Repartition needs one mapped task before it, over items known at compile time"
+        "REPARTITION at `Repartition(size=2)`: Repartition needs one mapped task before it, over "
+        "items known at compile time"
     ]

@@ -28,7 +28,8 @@ def test_partial_and_override_leave_the_function_as_it_was():
 
 
 def test_each_call_is_a_node_and_the_bare_function_is_one(tmp_path):
-    body = 'with DAG("x"):\n    total([1]) >> total([2]) >> show.override(task_id="last", each="all").partial(item=1)\n'
+    last = 'show.override(task_id="last", each="all").partial(item=1)'
+    body = f'with DAG("x"):\n    total([1]) >> total([2]) >> {last}\n'
     assert list(runs(planned(body, tmp_path))) == ["total", "total-2", "last"]
 
 
@@ -41,16 +42,49 @@ def test_ids_count_in_order_around_those_that_are_given(tmp_path):
     ("body", "after"),
     [
         ("total.override(retires=2)([1])", ["UNKNOWN_OPTION at `retires=2`: there is no option 'retires'"]),
-        ("total.override(each='items')([1])", ["INVALID_OPTION at `each='items'`: each='items': input should be 'item', 'partition' or 'all'"]),
-        ("total.override(retries=-1)([1])", ["INVALID_OPTION at `retries=-1`: retries=-1: input should be greater than or equal to 0"]),
+        (
+            "total.override(each='items')([1])",
+            ["INVALID_OPTION at `each='items'`: each='items': input should be 'item', 'partition' or 'all'"],
+        ),
+        (
+            "total.override(retries=-1)([1])",
+            ["INVALID_OPTION at `retries=-1`: retries=-1: input should be greater than or equal to 0"],
+        ),
         ("total([1], limt=2)", ["UNKNOWN_ARGUMENT at `limt=2`: total has no parameter 'limt'"]),
-        ("total([1], 2, 3)", ["UNKNOWN_ARGUMENT at `total([1], 2, 3)`: total takes 2 positional arguments, 3 are given"]),
-        ("total([1], sizes=[2])", ["UNKNOWN_ARGUMENT at `total([1], sizes=[2])`: total gets sizes twice, by its position and by its name"]),
+        (
+            "total([1], 2, 3)",
+            ["UNKNOWN_ARGUMENT at `total([1], 2, 3)`: total takes 2 positional arguments, 3 are given"],
+        ),
+        (
+            "total([1], sizes=[2])",
+            [
+                "UNKNOWN_ARGUMENT at `total([1], sizes=[2])`: total gets sizes twice, by its position "
+                "and by its name"
+            ],
+        ),
         ("total()", ["MISSING_ARGUMENT at `total()`: total gets no value for sizes"]),
-        ("total(sizes={1, 2})", ["NOT_JSON at `sizes={1, 2}`: sizes={1, 2} is no JSON value: Object of type set is not JSON serializable"]),
-        ("total(sizes=[total([1])])", ["NOT_JSON at `sizes=[total([1])]`: sizes of total-2 holds a node inside a list"]),
-        ("measure(input_file=Files('data/*.tif'))", ["UNKNOWN_ARGUMENT at `input_file=Files('data/*.tif')`: input_file of measure is a source, which has many items"]),
-        ("total.override(task_id='a')([1]); total.override(task_id='a')([1])", ["DUPLICATE_TASK_ID at `total.override(task_id='a')([1])`: the task_id 'a' is taken"]),
+        (
+            "total(sizes={1, 2})",
+            [
+                "NOT_JSON at `sizes={1, 2}`: sizes={1, 2} is no JSON value: Object of type set is not "
+                "JSON serializable"
+            ],
+        ),
+        (
+            "total(sizes=[total([1])])",
+            ["NOT_JSON at `sizes=[total([1])]`: sizes of total-2 holds a node inside a list"],
+        ),
+        (
+            "measure(input_file=Files('data/*.tif'))",
+            [
+                "UNKNOWN_ARGUMENT at `input_file=Files('data/*.tif')`: input_file of measure is a "
+                "source, which has many items"
+            ],
+        ),
+        (
+            "total.override(task_id='a')([1]); total.override(task_id='a')([1])",
+            ["DUPLICATE_TASK_ID at `total.override(task_id='a')([1])`: the task_id 'a' is taken"],
+        ),
     ],
 )
 def test_a_wrong_option_or_argument_is_pointed_at(body, after, tmp_path):
@@ -58,7 +92,8 @@ def test_a_wrong_option_or_argument_is_pointed_at(body, after, tmp_path):
 
 
 def test_a_wrong_option_of_the_dag_is_said_once(tmp_path):
-    body = 'with DAG("x", parallelism=0, storage="x", default_args={"retires": 1}):\n    total([1]); total([2])\n'
+    options = 'parallelism=0, storage="x", default_args={"retires": 1}'
+    body = f'with DAG("x", {options}):\n    total([1]); total([2])\n'
     assert found(body, tmp_path) == [
         "INVALID_OPTION at `parallelism=0`: parallelism=0: input should be greater than or equal to 1",
         """INVALID_OPTION at `storage="x"`: storage='x': write Artifacts() or Volume("claim")""",

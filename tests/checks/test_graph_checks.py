@@ -12,18 +12,32 @@ def shell(text, signature="", call="say()"):
     ("body", "after"),
     [
         (shell("echo $nope"), "UNDECLARED_VARIABLE at `$nope`: nothing sets $nope in say"),
-        (shell("echo", "PATH=1"), "INVALID_PARAMETER_NAME at `PATH`: 'PATH' of say cannot be a variable of the task"),
-        (shell("echo", "größe=1"), "INVALID_PARAMETER_NAME at `größe`: 'größe' of say cannot be a variable of the task"),
-        (shell("echo $x", "x", "say('\\0')"), "UNSAFE_STRING at `say('\\0')`: x of say holds a NUL character, which no environment variable can"),
+        (
+            shell("echo", "PATH=1"),
+            "INVALID_PARAMETER_NAME at `PATH`: 'PATH' of say cannot be a variable of the task",
+        ),
+        (
+            shell("echo", "größe=1"),
+            "INVALID_PARAMETER_NAME at `größe`: 'größe' of say cannot be a variable of the task",
+        ),
+        (
+            shell("echo $x", "x", "say('\\0')"),
+            "UNSAFE_STRING at `say('\\0')`: x of say holds a NUL character, which no environment "
+            "variable can",
+        ),
         (
             '@task.shell(image="i")\ndef say(x): return f"echo {x}"\nwith DAG("x"):\n    say(1)\n',
-            """SHELL_BODY at `f"echo {x}"`: the value of 'x' is known only when the task runs, not while its text is built""",
+            "SHELL_BODY at `f\"echo {x}\"`: the value of 'x' is known only when the task runs, not while "
+            "its text is built",
         ),
         (
             '@task.shell(image="i")\ndef say(): return str(1 / 0)\nwith DAG("x"):\n    say()\n',
             "SHELL_BODY at `1 / 0`: the body of say raised ZeroDivisionError: division by zero",
         ),
-        ('@task.shell\ndef say(): return "echo"\nwith DAG("x"):\n    say()\n', "MISSING_IMAGE at `say()`: say names no image"),
+        (
+            '@task.shell\ndef say(): return "echo"\nwith DAG("x"):\n    say()\n',
+            "MISSING_IMAGE at `say()`: say names no image",
+        ),
         ('with DAG("x"): pass\n', """EMPTY_DAG at `DAG("x")`: the DAG 'x' has no nodes"""),
         (
             'with DAG("x"):\n    Files("data/*.tif") >> measure; Files("data/a.tif") >> measure()\n',
@@ -36,7 +50,8 @@ def test_a_check_points_at_the_authors_words(body, after, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["x=1; echo $x", "for f in *; do echo $f; done", "echo ${nope:-}", "echo $HOME $INPUT_FILE_", "# $nope"]
+    "text",
+    ["x=1; echo $x", "for f in *; do echo $f; done", "echo ${nope:-}", "echo $HOME $INPUT_FILE_", "# $nope"],
 )
 def test_a_variable_that_something_sets_is_no_finding(text, tmp_path):
     lines = found(shell(text.replace("_", "")) if "HOME" not in text else shell("echo $HOME"), tmp_path)

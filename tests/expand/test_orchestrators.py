@@ -49,7 +49,11 @@ def test_the_example_of_the_ancestor_works_as_written():
     template = orchestrator.create_execution_template()
     tasks = orchestrator.create_parallel_tasks(template)
     assert [task.name for task in tasks] == ["cmd-0-partition-0", "cmd-0-partition-1"]
-    assert (template.name, template.image, {task.template for task in tasks}) == ("cmd-0", "debian:12-slim", {"cmd-0"})
+    assert (template.name, template.image, {task.template for task in tasks}) == (
+        "cmd-0",
+        "debian:12-slim",
+        {"cmd-0"},
+    )
 
 
 def test_each_task_gets_its_own_files():

@@ -62,9 +62,7 @@ def dsl(folder, *arguments, path=()):
     search = ":".join(map(str, (*path, ROOT)))
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": search}
     command = [sys.executable, "-m", "dsl", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
@@ -96,4 +94,7 @@ def test_an_orchestrator_that_is_not_installed_is_a_diagnostic_at_its_node(tmp_p
     (tmp_path / "flow.py").write_text(DAG)
     ended = dsl(tmp_path, "validate", "flow.py")
     assert ended.returncode == 1
-    assert "flow.py:8:46: error[DSL401]: there is no orchestrator for 'loud' tasks" in ended.stdout + ended.stderr
+    assert (
+        "flow.py:8:46: error[DSL401]: there is no orchestrator for 'loud' tasks"
+        in ended.stdout + ended.stderr
+    )

@@ -28,20 +28,47 @@ def test_a_condition_on_a_chain_is_one_on_every_node_of_it(tmp_path):
 
 
 def test_a_bare_task_can_be_compared(tmp_path):
-    plan = planned(dag('Files("data/*.tif") >> check >> measure.when(check["ok"]); show(1).when(total.partial(sizes=[1]) > 3)'), tmp_path)
+    plan = planned(
+        dag(
+            'Files("data/*.tif") >> check >> measure.when(check["ok"]); '
+            "show(1).when(total.partial(sizes=[1]) > 3)"
+        ),
+        tmp_path,
+    )
     assert "check → measure aligned files" in edges(plan)
 
 
 @pytest.mark.parametrize(
     ("body", "after"),
     [
-        ("show(1).when(one > 1 and one < 3)", "CONDITION_AS_BOOL at `one > 1 and one < 3`: an output has no truth value before the DAG runs"),
-        ("[each for each in one]", "CONDITION_AS_BOOL at `[each for each in one]`: an output cannot be iterated before the DAG runs"),
+        (
+            "show(1).when(one > 1 and one < 3)",
+            "CONDITION_AS_BOOL at `one > 1 and one < 3`: an output has no truth value before the DAG runs",
+        ),
+        (
+            "[each for each in one]",
+            "CONDITION_AS_BOOL at `[each for each in one]`: an output cannot be iterated before the DAG runs",
+        ),
         ("show(1).when(3)", "CONDITION_VALUE at `show(1).when(3)`: 3 is no condition"),
-        ("show(1).when(one > {1})", "NOT_JSON at `show(1).when(one > {1})`: the condition compares with {1}, which is no JSON value: Object of type set is not JSON serializable"),
-        ("Files('data/*.tif', size=2) >> check; show(1).when(check['ok'])", "CONDITION_VALUE at `show(1).when(check['ok'])`: check has many values, and the condition of show needs one"),
-        ("Files('data/*.tif') >> clean; show(1).when(clean == 1)", "NO_VALUE at `show(1).when(clean == 1)`: the condition reads the value of clean, which has none"),
-        ("late(show(1).when(one > 1))", "SKIPPABLE_VALUE at `late(show(1).when(one > 1))`: show may not have succeeded when late runs, so x may be absent"),
+        (
+            "show(1).when(one > {1})",
+            "NOT_JSON at `show(1).when(one > {1})`: the condition compares with {1}, which is no JSON "
+            "value: Object of type set is not JSON serializable",
+        ),
+        (
+            "Files('data/*.tif', size=2) >> check; show(1).when(check['ok'])",
+            "CONDITION_VALUE at `show(1).when(check['ok'])`: check has many values, and the condition "
+            "of show needs one",
+        ),
+        (
+            "Files('data/*.tif') >> clean; show(1).when(clean == 1)",
+            "NO_VALUE at `show(1).when(clean == 1)`: the condition reads the value of clean, which has none",
+        ),
+        (
+            "late(show(1).when(one > 1))",
+            "SKIPPABLE_VALUE at `late(show(1).when(one > 1))`: show may not have succeeded when late "
+            "runs, so x may be absent",
+        ),
     ],
 )
 def test_a_condition_that_cannot_be_is_pointed_at(body, after, tmp_path):

@@ -42,7 +42,10 @@ def test_the_words_of_a_shell_text_outside_comments_decide(text, often, tmp_path
 
 def test_a_task_that_reads_nothing_runs_per_item_after_a_source_and_once_after_a_task(tmp_path):
     tasks = "@task\ndef note(): return 1\n@task(each='all')\ndef last(): return 1\n"
-    assert runs(planned(dag("files >> note >> last", tasks), tmp_path)) == {"note": "item [2, 1]", "last": "all"}
+    assert runs(planned(dag("files >> note >> last", tasks), tmp_path)) == {
+        "note": "item [2, 1]",
+        "last": "all",
+    }
 
 
 def test_files_that_nobody_reads_are_a_warning_that_each_silences(tmp_path):
@@ -53,10 +56,15 @@ def test_files_that_nobody_reads_are_a_warning_that_each_silences(tmp_path):
     assert found(dag("files >> clean >> note.override(each='all')", tasks), tmp_path) == []
 
 
-@pytest.mark.parametrize(("each", "often"), [("item", "item [2, 1]"), ("partition", "partition [2, 1]"), ("all", "all")])
+@pytest.mark.parametrize(
+    ("each", "often"), [("item", "item [2, 1]"), ("partition", "partition [2, 1]"), ("all", "all")]
+)
 def test_each_overrides_what_the_signature_says(each, often, tmp_path):
     tasks = '@task.shell(image="i")\ndef read(): return \'ls "$INPUT_DIR"\'\n'
-    assert runs(planned(dag(f"files >> clean >> read.override(each={each!r})", tasks), tmp_path))["read"] == often
+    assert (
+        runs(planned(dag(f"files >> clean >> read.override(each={each!r})", tasks), tmp_path))["read"]
+        == often
+    )
 
 
 def test_item_and_items_are_once_per_item_and_once_per_partition(tmp_path):
@@ -65,7 +73,12 @@ def test_item_and_items_are_once_per_item_and_once_per_partition(tmp_path):
 
 
 def test_a_key_is_read_by_its_name_all_along_a_lane(tmp_path):
-    tasks = '@task(output="{site}.x")\ndef first(input_file, site, output_file): pass\n@task\ndef then(site): return 1\n'
+    tasks = """
+@task(output="{site}.x")
+def first(input_file, site, output_file): pass
+@task
+def then(site): return 1
+"""
     body = tasks + 'with DAG("x"):\n    Files("data/{site}.tif") >> first >> then\n'
     plan = planned(body, tmp_path)
     assert runs(plan)["then"] == "item [1, 1, 1]"
@@ -73,7 +86,8 @@ def test_a_key_is_read_by_its_name_all_along_a_lane(tmp_path):
 
 
 def test_a_key_has_no_meaning_after_a_gather(tmp_path):
-    body = '@task\ndef late(input_dir, site): return 1\nwith DAG("x"):\n    Files("data/{site}.tif") >> clean >> late\n'
+    tasks = "@task\ndef late(input_dir, site): return 1\n"
+    body = tasks + 'with DAG("x"):\n    Files("data/{site}.tif") >> clean >> late\n'
     assert found(body, tmp_path) == [
         "UNKNOWN_KEY at `late`: site is a key of the items before late, which runs once, after all of them"
     ]
@@ -101,19 +115,34 @@ def test_parameters_named_after_upstreams_tell_their_files_apart(tmp_path):
 @pytest.mark.parametrize(
     ("body", "after"),
     [
-        ("files >> [clean, warp] >> measure", "AMBIGUOUS_FILE at `measure`: input_file of measure could be a file of any of: clean, warp"),
-        ("files >> clean; Files('pairs/*') >> warp; [clean, warp] >> both", "NO_COMMON_SOURCE at `both`: both reads items of Files and Files-2 at once"),
+        (
+            "files >> [clean, warp] >> measure",
+            "AMBIGUOUS_FILE at `measure`: input_file of measure could be a file of any of: clean, warp",
+        ),
+        (
+            "files >> clean; Files('pairs/*') >> warp; [clean, warp] >> both",
+            "NO_COMMON_SOURCE at `both`: both reads items of Files and Files-2 at once",
+        ),
         ("measure()", "NO_FILES_TO_READ at `measure()`: measure reads input_file, but no files reach it"),
         ("files >> clean >> torn", "AMBIGUOUS_READING at `torn`: torn reads both INPUT_FILE and INPUT_DIR"),
         ("total(mosaic.override(each='all')(), 1)", None),
-        ("files >> clean; total(clean)", "NO_VALUE at `total(clean)`: sizes is the value of clean, which has none"),
-        ("measure(two().file('three'))", "NO_FILES_TO_READ at `two().file('three')`: two writes no file 'three'"),
+        (
+            "files >> clean; total(clean)",
+            "NO_VALUE at `total(clean)`: sizes is the value of clean, which has none",
+        ),
+        (
+            "measure(two().file('three'))",
+            "NO_FILES_TO_READ at `two().file('three')`: two writes no file 'three'",
+        ),
         ("measure(two())", "AMBIGUOUS_FILE at `measure(two())`: two writes several files: one, other"),
-        ("measure(many())", "AMBIGUOUS_FILE at `measure(many())`: input_file is one file, and many writes a folder of them"),
+        (
+            "measure(many())",
+            "AMBIGUOUS_FILE at `measure(many())`: input_file is one file, and many writes a folder of them",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_pointed_at(body, after, tmp_path):
-    tasks = '''@task
+    tasks = """@task
 def both(clean: InFile, warp: InFile): return 1
 @task.shell(image="i")
 def torn(): return 'ls "$INPUT_FILE" "$INPUT_DIR"'
@@ -121,13 +150,15 @@ def torn(): return 'ls "$INPUT_FILE" "$INPUT_DIR"'
 def two(one: OutFile, other: OutFile): return 1
 @task
 def many(output_dir): return 1
-'''
+"""
     lines = found(dag(body, tasks), tmp_path)
     assert after is None or lines == [after]
 
 
 def test_a_node_given_to_a_file_parameter_is_its_file(tmp_path):
-    tasks = '@task(output={"one": "1.txt", "other": "2.txt"})\ndef two(one: OutFile, other: OutFile): return 1\n'
+    tasks = (
+        '@task(output={"one": "1.txt", "other": "2.txt"})\ndef two(one: OutFile, other: OutFile): return 1\n'
+    )
     for name in ("other", "2.txt"):
         plan = planned(dag(f"measure(two().file({name!r}))", tasks), tmp_path)
         assert [i.chain for n in plan.nodes if n.id == "measure" for i in n.inputs] == [((("=", "2.txt"),),)]
@@ -168,12 +199,26 @@ def test_what_comes_along_a_chain_is_the_first_keyword(tmp_path):
 @pytest.mark.parametrize(
     ("call", "after"),
     [
-        ("cell.expand_zip(x=[1], y=[1, 2])", "UNEQUAL_ZIP at `cell.expand_zip(x=[1], y=[1, 2])`: x has 1, y has 2"),
+        (
+            "cell.expand_zip(x=[1], y=[1, 2])",
+            "UNEQUAL_ZIP at `cell.expand_zip(x=[1], y=[1, 2])`: x has 1, y has 2",
+        ),
         ("cell.expand(x=[1], z=[2])", "UNKNOWN_ARGUMENT at `z=[2]`: cell has no parameter 'z'"),
         ("cell.expand(x=5, y=[1])", "NOT_JSON at `cell.expand(x=5, y=[1])`: x=5 is no list to expand over"),
-        ("cell.partial(x=1).expand(x=[1], y=[2])", "UNKNOWN_ARGUMENT at `x=1`: x of cell is both fixed and expanded"),
-        ("cell.expand(x=files >> measure, y=[1, 2])", "UNSUPPORTED at `cell.expand(x=files >> measure, y=[1, 2])`: x is one value of measure per item, and cell combines them with other items"),
-        ("cell.expand_kwargs([{'x': 1}, {'y': 1}])", "UNEQUAL_ZIP at `cell.expand_kwargs([{'x': 1}, {'y': 1}])`: a row has the keys y, the first one x"),
+        (
+            "cell.partial(x=1).expand(x=[1], y=[2])",
+            "UNKNOWN_ARGUMENT at `x=1`: x of cell is both fixed and expanded",
+        ),
+        (
+            "cell.expand(x=files >> measure, y=[1, 2])",
+            "UNSUPPORTED at `cell.expand(x=files >> measure, y=[1, 2])`: x is one value of measure per "
+            "item, and cell combines them with other items",
+        ),
+        (
+            "cell.expand_kwargs([{'x': 1}, {'y': 1}])",
+            "UNEQUAL_ZIP at `cell.expand_kwargs([{'x': 1}, {'y': 1}])`: a row has the keys y, the "
+            "first one x",
+        ),
     ],
 )
 def test_an_expansion_that_cannot_be_is_pointed_at(call, after, tmp_path):
@@ -190,11 +235,24 @@ def test_crossed_files_need_a_name(tmp_path):
 @pytest.mark.parametrize(
     ("options", "after"),
     [
-        ('output="{nam}.x"', """UNKNOWN_KEY at `output="{nam}.x"`: output='{nam}.x': there is no key 'nam' here"""),
-        ('output="a/b"', """INVALID_OUTPUT_NAME at `output="a/b"`: item 0: 'a/b' contains a slash or a NUL"""),
+        (
+            'output="{nam}.x"',
+            """UNKNOWN_KEY at `output="{nam}.x"`: output='{nam}.x': there is no key 'nam' here""",
+        ),
+        (
+            'output="a/b"',
+            """INVALID_OUTPUT_NAME at `output="a/b"`: item 0: 'a/b' contains a slash or a NUL""",
+        ),
         ('output="a"', """OUTPUT_COLLISION at `output="a"`: items 0 and 1 both write 'a'"""),
-        ('output="{stem"', """INVALID_OUTPUT_NAME at `output="{stem"`: output='{stem': expected '}' before end of string"""),
-        ('output={"outfile": "a"}', """INVALID_OUTPUT_NAME at `output={"outfile": "a"}`: output= names 'outfile', and write writes output_file"""),
+        (
+            'output="{stem"',
+            """INVALID_OUTPUT_NAME at `output="{stem"`: output='{stem': expected '}' before end of string""",
+        ),
+        (
+            'output={"outfile": "a"}',
+            'INVALID_OUTPUT_NAME at `output={"outfile": "a"}`: output= names \'outfile\', and write '
+            "writes output_file",
+        ),
     ],
 )
 def test_an_output_name_that_cannot_be_is_pointed_at(options, after, tmp_path):
@@ -204,12 +262,19 @@ def test_an_output_name_that_cannot_be_is_pointed_at(options, after, tmp_path):
 
 @pytest.mark.parametrize(
     ("output", "name"),
-    [(None, "a.tif"), ("{stem}.x", "a.x"), ("{name}.{index}", "a.tif.0"), ("{site}{suffix}", "a.tif"), ("{key}-{crs}", "a-wgs")],
+    [
+        (None, "a.tif"),
+        ("{stem}.x", "a.x"),
+        ("{name}.{index}", "a.tif.0"),
+        ("{site}{suffix}", "a.tif"),
+        ("{key}-{crs}", "a-wgs"),
+    ],
 )
 def test_an_output_is_named_by_fields_keys_and_parameters(output, name, tmp_path):
     from dsl.naming import apply
 
-    tasks = f"@task({f'output={output!r}' if output else ''})\ndef write(input_file, site, output_file, crs='x'): return 1\n"
+    options = f"output={output!r}" if output else ""
+    tasks = f"@task({options})\ndef write(input_file, site, output_file, crs='x'): return 1\n"
     body = tasks + 'with DAG("x"):\n    Files("data/{site}.tif") >> write.partial(crs="wgs")\n'
     [node] = planned(body, tmp_path).nodes
     assert apply([node.outputs[0].template], "a.tif", 0, {"site": "a"}) == name
@@ -239,8 +304,10 @@ def test_sources_are_crossed_file_by_file(tmp_path):
 def test_a_map_after_a_folder_of_files_stays_in_its_partition(tmp_path):
     tasks = "@task\ndef split(input_file, output_dir): pass\n@task\ndef each_one(input_file): return 1\n"
     plan = planned(dag("files >> split >> each_one", tasks), tmp_path)
-    assert [(i.kind, i.scope) for n in plan.nodes if n.id == "each_one" for i in n.inputs] == [("list", "partition")]
-    assert [lane.nodes for lane in plan.lanes] == [("split", "each_one")]
+    assert [(i.kind, i.scope) for n in plan.nodes if n.id == "each_one" for i in n.inputs] == [
+        ("list", "partition")
+    ]
+    assert [lane.nodes for lane in plan.lanes] == [("split", "each-one")]
 
 
 def test_a_folder_of_several_upstreams_names_them(tmp_path):

@@ -17,13 +17,18 @@ def lanes(plan):
 
 
 def test_aligned_nodes_share_a_lane(tmp_path):
-    assert lanes(planned(dag("files >> clean >> warp >> mosaic"), tmp_path)) == [(("clean", "warp"), "explicit")]
+    assert lanes(planned(dag("files >> clean >> warp >> mosaic"), tmp_path)) == [
+        (("clean", "warp"), "explicit")
+    ]
 
 
 def test_a_path_that_leaves_a_lane_and_returns_splits_it(tmp_path):
     tasks = "@task\ndef scale(input_file, by): return 1\n"
     body = dag("files >> clean >> scale.partial(by=total(clean >> measure))")
-    assert [nodes for nodes, _ in lanes(planned(tasks + body, tmp_path))] == [("clean", "measure"), ("scale",)]
+    assert [nodes for nodes, _ in lanes(planned(tasks + body, tmp_path))] == [
+        ("clean", "measure"),
+        ("scale",),
+    ]
 
 
 def test_a_rule_that_forgives_stands_outside_its_upstreams_lane(tmp_path):
@@ -57,7 +62,8 @@ def test_a_large_barrier_makes_both_lanes_compact(tmp_path):
 
 
 def test_names_are_argos_and_ids_are_the_authors(tmp_path):
-    body = 'with DAG("x"):\n    total.override(task_id="Größe 1")([1]); total.override(task_id="main")([1]); total([1])\n'
+    named = 'total.override(task_id="Größe 1")([1]); total.override(task_id="main")([1])'
+    body = f'with DAG("x"):\n    {named}; total([1])\n'
     plan = planned(body, tmp_path)
     assert [node.id for node in plan.nodes] == ["Größe 1", "main", "total"]
     assert len({node.name for node in plan.nodes} - {"main"}) == 3

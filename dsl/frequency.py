@@ -1,0 +1,65 @@
+"""Stage 3: what a node reads and maps over in, how often it runs out: per item, per partition, or once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected
+from dsl.domain import Domain
+from dsl.draft import Draft
+from dsl.function import Each
+from dsl.graph import Written
+from dsl.reading import Role
+
+
+def each_of(
+    draft: Draft, domain: Domain | None, has_source: bool, files: Sequence[Written]
+) -> tuple[Each, str]:
+    """Return whether a node runs per item, per partition or once, and why."""
+    named = draft.node.expanded or has_source
+    free = [p for p in draft.reading.parameters if p.name not in draft.node.arguments]
+    roles = {p.role: p.name for p in reversed(free)}
+    reads_item = Role.IN_FILE in roles or Role.ITEM in roles
+    if draft.options.each is not None:
+        if draft.options.each != "all" and domain is None and not named:
+            message = f"{draft.id} has each={draft.options.each!r} but nothing mapped stands before it"
+            raise _rejected(draft, Code.INVALID_OPTION, message, "put a source before it, or remove each=")
+        return draft.options.each, f"each={draft.options.each!r}"
+    if (
+        reads_item
+        and Role.IN_DIR in roles
+        and any(p.role is Role.IN_DIR and p.name not in draft.node.arguments for p in free)
+    ):
+        one = roles.get(Role.IN_FILE) or roles[Role.ITEM]
+        message = f"{draft.id} reads both {one} and {roles[Role.IN_DIR]}"
+        hint = 'read one of them, or say how often it runs: each="item", "partition" or "all"'
+        raise _rejected(draft, Code.AMBIGUOUS_READING, message, hint)
+    if domain is None:
+        if reads_item and any(w.many for w in files):
+            return "item", "it reads one file at a time of a folder"
+        return "all", "it runs once"
+    if Role.IN_FILES in roles or Role.ITEMS in roles:
+        return "partition", f"it reads {roles.get(Role.IN_FILES) or roles[Role.ITEMS]}"
+    if reads_item:
+        return "item", f"it reads {roles.get(Role.IN_FILE) or roles[Role.ITEM]}"
+    if Role.IN_DIR in roles and has_source:
+        return "partition", f"it reads {roles[Role.IN_DIR]} directly after a source"
+    keys = key_parameters(draft, [domain])
+    if keys:
+        once = set(keys) <= domain.constants
+        return ("partition" if once else "item"), f"it reads the key {keys[0]}"
+    if has_source or draft.node.expanded:
+        return "item", "it stands directly after a source" if has_source else "it is expanded"
+    return "item", "a file argument is mapped"
+
+
+def key_parameters(draft: Draft, domains: Iterable[Domain]) -> list[str]:
+    """Return the parameters that are keys of the domains and that no argument fills."""
+    keys = {key for domain in domains for key in (*domain.keys, *domain.files)}
+    taken = {*draft.node.arguments, *draft.node.expanded}
+    return [p.name for p in draft.reading.of(Role.VALUE, Role.RUN) if p.name in keys and p.name not in taken]
+
+
+def _rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:
+    return Rejected(Diagnostic(code, draft.node.location, message, hint))
