@@ -9,7 +9,8 @@ from dsl.author import DAG
 from dsl.checks import check
 from dsl.checks.graph import GRAPH_CHECKS
 from dsl.diagnostics import Diagnostic, in_order
-from dsl.plan import Plan, make_plan
+from dsl.plan import Plan
+from dsl.planning import make_plan
 from dsl.resolve import make_graph
 from dsl.summary import summarize
 

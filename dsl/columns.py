@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
+from dsl.argument import Field
 from dsl.domain import Domain
 from dsl.encode import plain_json, shell_value
-from dsl.graph import Field, GraphNode
+from dsl.graph import GraphNode
 from dsl.naming import references
 from dsl.partition import Row
-
-Form: TypeAlias = Literal["text", "json"]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedField:
-    """What a node does with one field of its items: the variable it becomes, if any, and if it is JSON."""
-
-    variable: str | None
-    json: bool = False
+from dsl.plan import Form, PlannedField
 
 
 class Columns:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dsl.analyze import analyze
-from dsl.author import DAG
 from dsl.checks import check
 from dsl.checks.manifest import MANIFEST_CHECKS
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.explanation import explain
 from dsl.plan import Plan
 from orchestrators.workflow import assemble
+
+if TYPE_CHECKING:
+    from dsl.author import DAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Compiled:
 
 def compile_dag(dag: DAG, kind: str = "Workflow") -> Compiled:
     """Return the manifest of a DAG. Raises Rejected with every error that prevents it."""
+    from dsl.analyze import analyze  # the command line does this in a child, while this process imports Hera
+
     analysis = analyze(dag)
     if analysis.plan is None:
         raise Rejected(*analysis.diagnostics)

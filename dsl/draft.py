@@ -10,13 +10,14 @@ from typing import TypeVar
 import networkx as nx
 from pydantic import BaseModel, ValidationError
 
+from dsl.argument import TEMPLATES
 from dsl.author import DAG, Element, Node
 from dsl.closure import ship
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOptions
-from dsl.graph import TEMPLATES, operands
+from dsl.graph import operands
 from dsl.location import Location
 from dsl.names import did_you_mean, template_names
 from dsl.operand import FileOf, Output

@@ -8,70 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import networkx as nx
 
+from dsl.argument import Argument, Join, NodeValue, OutputName, can_skip
 from dsl.author import DAG
 from dsl.diagnostics import Diagnostic
 from dsl.domain import Domain
-from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions, TriggerRule
+from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions
 from dsl.location import Location
 from dsl.naming import Template
 from dsl.operand import Condition
 from dsl.reading import Reading
-
-Join: TypeAlias = Literal["aligned", "gather", "barrier", "scatter", "regroup"]
-
-TEMPLATES = ("main", "nop", "verdict", "partition", "lane-end")
-"""Names of templates and tasks that the lowering makes itself; no node gets one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A value that every item gets."""
-
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A column of the node's domain; `many`: the list of the partition's items."""
-
-    column: str
-    many: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunValue:
-    """A reserved name, such as `partition_id`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunParameter:
-    """A parameter of the DAG: plain text if its default is text, else JSON."""
-
-    name: str
-    is_text: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NodeValue:
-    """The value of a node: one (`single`), all of a mapped node (`gather`), or the item's own (`line`).
-
-    `many`: the list of a partition's lines.
-    """
-
-    node: str
-    form: Literal["single", "gather", "line"]
-    path: tuple[str | int, ...] = ()
-    fallback: tuple[object, ...] = ()
-    many: bool = False
-
-
-Argument: TypeAlias = Constant | Field | RunValue | RunParameter | NodeValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +49,6 @@ class InputFiles:
     upstream: str
     column: str | None = None
     chain: tuple[Template, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OutputName:
-    """A file that a node writes: the variable that holds its path, and its name."""
-
-    variable: str
-    template: Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +141,6 @@ def knots(digraph: nx.DiGraph[str]) -> list[list[str]]:
     """Return the groups of nodes that wait for one another or themselves, each sorted."""
     groups = [sorted(group) for group in nx.strongly_connected_components(digraph)]
     return sorted(group for group in groups if len(group) > 1 or digraph.has_edge(group[0], group[0]))
-
-
-def can_skip(rule: TriggerRule, waits: bool, below_skippable: bool) -> bool:
-    """Whether a node may be skipped by its rule alone: for lack of a failure, or as its upstreams are."""
-    if rule in ("all_failed", "all_skipped", "one_failed", "one_done"):
-        return waits
-    return below_skippable and rule not in ("all_done", "always", "none_failed")
 
 
 def skippable(graph: Graph) -> frozenset[str]:

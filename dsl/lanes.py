@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import networkx as nx
 
-from dsl.graph import TEMPLATES
+from dsl.argument import TEMPLATES
 from dsl.names import template_names
+from dsl.plan import EXPLICIT_TASKS, ItemTable, Lane, PlannedNode
 
-if TYPE_CHECKING:
-    from dsl.plan import ItemTable, PlannedNode
-
-EXPLICIT_TASKS = 200
-"""Tasks that a DAG template may hold: the limit of Argo's full CRDs."""
 EXPLICIT_WAITS = 2000
 """Waits of a barrier, partitions times partitions, that are still written out one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """Nodes that a partition crosses without waiting for others; `compact`: one looped task."""
-
-    name: str
-    table: str
-    nodes: tuple[str, ...]
-    compact: bool
-    reason: str
 
 
 def make_lanes(

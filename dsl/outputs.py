@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dsl.argument import Argument, Constant, Field, OutputName
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.domain import Domain
 from dsl.draft import Draft
 from dsl.encode import shell_value
 from dsl.function import Each
-from dsl.graph import Argument, Constant, Field, InputFiles, OutputName, Written
+from dsl.graph import InputFiles, Written
 from dsl.names import did_you_mean
 from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, problem, references
 from dsl.partition import starts

@@ -1,4 +1,4 @@
-"""Stage 5: a graph in, a frozen plan out, in which nothing is left to decide.
+"""The frozen plan: nothing is left to decide. What orchestrators read, and all that they read.
 
 Names are final, items are texts in partitions, lanes are convex, every argument says where its value comes
 from. A plan is plain data: it crosses processes, compares by `==`, holds no graph and no code of the author.
@@ -6,40 +6,32 @@ from. A plan is plain data: it crosses processes, compares by `==`, holds no gra
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from dsl.author import Node
-from dsl.columns import Columns, Form, Shape, shape_of
-from dsl.columns import PlannedField as PlannedField
-from dsl.domain import Domain
-from dsl.encode import plain_json
+from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunParameter
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
-from dsl.graph import (
-    Argument,
-    Constant,
-    Field,
-    Graph,
-    GraphNode,
-    InputFiles,
-    Join,
-    NodeValue,
-    OutputName,
-    RunParameter,
-)
-from dsl.lanes import Lane as Lane
-from dsl.lanes import make_lanes
 from dsl.location import Location
 from dsl.naming import SAME_NAME, Template
-from dsl.operand import Condition, Output, ParamReference
-from dsl.partition import Partitions, Row, divide, starts
+from dsl.partition import Partitions
 from dsl.shelltext import mentions
 
+EXPLICIT_TASKS = 200
+"""Tasks that a DAG template may hold: the limit of Argo's full CRDs."""
 PYTHON_IMAGE = "python:3.12-slim"
 """Where a bare `@task` runs."""
 _ARTIFACTS = Artifacts()
+
+Form: TypeAlias = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedField:
+    """What a node does with one field of its items: the variable it becomes, if any, and if it is JSON."""
+
+    variable: str | None
+    json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +142,17 @@ class ItemTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """Nodes that a partition crosses without waiting for others; `compact`: one looped task."""
+
+    name: str
+    table: str
+    nodes: tuple[str, ...]
+    compact: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a manifest needs. Nodes stand upstream first; `parameters` are (default, is text) by name."""
 
@@ -172,54 +175,6 @@ class Plan:
     def lane_of(self, node: PlannedNode) -> Lane | None:
         """Return the lane that a node is in."""
         return next((lane for lane in self.lanes if lane.name == node.lane), None)
-
-
-def make_plan(graph: Graph) -> Plan:
-    """Return the plan of a graph whose nodes are sound."""
-    nodes = list(graph)
-    domains = list({id(node.domain): node.domain for node in nodes if node.domain}.values())
-    labels = _labels(domains, graph.dag.params.defaults)
-    columns = {id(domain): Columns(domain, graph.names) for domain in domains}
-    shapes = {node.id: shape_of(node, columns) for node in nodes}
-    tables = {}
-    for domain in domains:
-        partitions = divide(columns[id(domain)].rows(), domain.sizes)
-        name = labels[id(domain)]
-        discovered_by = graph.names[domain.discovered_by] if domain.discovered_by else None
-        tables[name] = ItemTable(
-            name,
-            partitions,
-            domain.parallelism,
-            discovered_by,
-            domain.discovered_size,
-            columns[id(domain)].forms,
-        )
-    plans = {t.discovered_by: Plans(t.forms, t.discovered_size) for t in tables.values() if t.discovered_by}
-    planned = [
-        replace(planned, plans=plans.get(planned.name))
-        for planned in (_planned(graph, node, shapes[node.id], tables, labels) for node in nodes)
-    ]
-    lanes = make_lanes(planned, tables, graph.options.lowering)
-    lane_of = {name: lane.name for lane in lanes for name in lane.nodes}
-    edges = [
-        PlannedEdge(source, node, "scatter", _carried(graph.node(node)), "a source's items start partitions")
-        for source, node in graph.sources
-    ]
-    for before, after, facts in graph.digraph.edges(data=True):
-        edges.append(PlannedEdge(before, after, facts["join"], facts["carries"], facts["reason"]))
-    return Plan(
-        graph.dag.name,
-        graph.dag.location,
-        tuple(replace(node, lane=lane_of.get(node.name)) for node in planned),
-        tuple(edges),
-        lanes,
-        tables,
-        {name: _parameter(value) for name, value in graph.dag.params.defaults.items()},
-        graph.options.storage,
-        graph.options.parallelism,
-        graph.options.doc_md,
-        graph.options.tags,
-    )
 
 
 def stand_alone(function: ExecutionFunction, name: str, partitions: Partitions) -> PlannedNode:
@@ -254,133 +209,3 @@ def stand_alone(function: ExecutionFunction, name: str, partitions: Partitions) 
         {},
         None,
     )
-
-
-def _planned(
-    graph: Graph,
-    node: GraphNode,
-    shape: Shape,
-    tables: Mapping[str, ItemTable],
-    labels: Mapping[int, str],
-) -> PlannedNode:
-    table = labels[id(node.domain)] if node.domain else None
-    partitions = tables[table].partitions if table else _once(node)
-    count = len(_first_row(partitions))
-    fields = tuple(shape.fields.get(position, PlannedField(None)) for position in range(count))
-    if node.domain is not None and node.domain.discovered_by:
-        fields = tuple(
-            shape.fields.get(position, PlannedField(None))
-            for position in range(max(shape.fields, default=-1) + 1)
-        )
-    return PlannedNode(
-        node.id,
-        graph.names[node.id],
-        node.location,
-        node.function,
-        node.each,
-        node.reason,
-        table,
-        partitions,
-        node.domain is not None and node.domain.discovered_by is not None,
-        None,
-        fields,
-        tuple(_input(graph, node, files, shape.inputs.get(i)) for i, files in enumerate(node.inputs)),
-        node.outputs,
-        node.output_dir,
-        node.arguments,
-        tuple(node.reading.named),
-        node.reading.has_value,
-        tuple(_test(graph, condition, node) for condition, _ in node.conditions),
-        {
-            graph.names[b]: graph.digraph.edges[b, node.id]["join"]
-            for b in graph.digraph.predecessors(node.id)
-        },
-        _needs(graph, node),
-        shape.outputs,
-        None,
-    )
-
-
-def _first_row(partitions: Partitions) -> Row:
-    return next(iter(partitions.rows), ())
-
-
-def _once(node: GraphNode) -> Partitions:
-    """Return the one partition of a node that runs once; its items are source files that it reads as one."""
-    columns = [
-        [str(value) for value in files.written.domain.columns[files.column]]
-        for files in node.inputs
-        if files.kind == "slot" and files.written.domain and files.column
-    ]
-    rows = list(zip(*columns, strict=True)) if columns else []
-    return divide(rows, [len(rows)])
-
-
-def _input(graph: Graph, node: GraphNode, files: InputFiles, position: int | None) -> PlannedInput:
-    written = files.written
-    writer = graph.names[written.writer] if written.writer else None
-    scope: Literal["partition", "all", "single"] = "all"
-    if written.domain is None:
-        scope = "single"
-    elif written.domain is node.domain:
-        scope = "partition"
-    root = node.domain.files[files.column] if node.domain and files.column in node.domain.files else "inputs"
-    return PlannedInput(
-        files.variable, files.kind, writer, scope, files.upstream, position, files.chain, str(root)
-    )
-
-
-def _needs(graph: Graph, node: GraphNode) -> dict[str, tuple[tuple[int, ...], ...]]:
-    """Return, for each regrouped upstream, the partitions that each partition of the node needs."""
-    needs: dict[str, tuple[tuple[int, ...], ...]] = {}
-    for before in graph.digraph.predecessors(node.id):
-        ancestor = graph.node(before).domain
-        if graph.digraph.edges[before, node.id]["join"] != "regroup" or not (node.domain and ancestor):
-            continue
-        rows = node.domain.rows_in(ancestor) or ()
-        firsts = starts(node.domain.sizes)
-        needs[graph.names[before]] = tuple(
-            tuple(sorted({ancestor.partition_of[row] for row in rows[first : first + size]}))
-            for first, size in zip(firsts, node.domain.sizes, strict=True)
-        )
-    return needs
-
-
-def _test(graph: Graph, condition: object, node: GraphNode) -> Test:
-    """Return a condition as data; a bare operand is a test for true."""
-    if isinstance(condition, Condition):
-        return Test(
-            condition.operator, tuple(_operand(graph, operand, node) for operand in condition.operands)
-        )
-    return Test("==", (_operand(graph, condition, node), Constant(True)))
-
-
-def _operand(graph: Graph, operand: object, node: GraphNode) -> Test | NodeValue | RunParameter | Constant:
-    if isinstance(operand, Condition):
-        return _test(graph, operand, node)
-    if isinstance(operand, ParamReference):
-        return RunParameter(operand.name, isinstance(operand.default, str))
-    if isinstance(operand, Node):
-        operand = Output(operand, (), node.location)
-    if isinstance(operand, Output):
-        upstream = graph.node(graph.ids[id(operand.node)])
-        form: Literal["line", "single"] = "line" if upstream.is_mapped else "single"
-        return NodeValue(upstream.id, form, operand.path, operand.fallback)
-    return Constant(operand)
-
-
-def _labels(domains: Sequence[Domain], taken: Iterable[str]) -> dict[int, str]:
-    """Return a name for each domain that no parameter of the run has."""
-    free = (f"items-{number}" if number else "items" for number in itertools.count())
-    names = (name for name in free if name not in set(taken))
-    return {id(domain): next(names) for domain in domains}
-
-
-def _carried(node: GraphNode) -> str:
-    if any(files.kind == "slot" for files in node.inputs):
-        return "files"
-    return "value" if any(isinstance(argument, Field) for argument in node.arguments.values()) else "order"
-
-
-def _parameter(value: object) -> tuple[str, bool]:
-    return (value, True) if isinstance(value, str) else (plain_json(value), False)

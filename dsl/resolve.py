@@ -8,21 +8,14 @@ from functools import partial
 import networkx as nx
 
 from dsl import provenance
+from dsl.argument import NodeValue
 from dsl.author import DAG, Element, Node, foreign
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zipped
 from dsl.draft import Draft, Drafts, make_drafts
 from dsl.frequency import each_of, key_parameters
-from dsl.graph import (
-    Graph,
-    GraphNode,
-    NodeValue,
-    Written,
-    join_of,
-    knots,
-    operands,
-)
+from dsl.graph import Graph, GraphNode, Written, join_of, knots, operands
 from dsl.operand import FileOf
 from dsl.outputs import names_of, outputs_of, written_by
 from dsl.reading import Role

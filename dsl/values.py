@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter, RunValue
 from dsl.author import Chainable, Node
 from dsl.codes import Code
 from dsl.construct import keyword_of
@@ -13,16 +14,7 @@ from dsl.domain import Domain
 from dsl.draft import Draft
 from dsl.encode import json_text
 from dsl.function import Each
-from dsl.graph import (
-    Argument,
-    Constant,
-    Field,
-    GraphNode,
-    NodeValue,
-    RunParameter,
-    RunValue,
-    operands,
-)
+from dsl.graph import GraphNode, operands
 from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.operand import FileOf, Operand, Output, ParamReference

@@ -11,8 +11,8 @@ from hera.workflows import Container, Env, Script, Task
 from hera.workflows import models as m
 
 from dsl import encode
+from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.function import Volume
-from dsl.graph import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.partition import FilePartition
 from dsl.plan import PlannedInput
 from orchestrators.base import ParallelExecutionOrchestrator

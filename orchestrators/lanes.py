@@ -16,8 +16,8 @@ from hera.workflows import DAG, Parameter, Task
 from hera.workflows import models as m
 
 from dsl import encode
+from dsl.argument import NodeValue
 from dsl.function import TriggerRule
-from dsl.graph import NodeValue
 from dsl.plan import ItemTable, Lane, Plan, PlannedNode
 from orchestrators.base import ParallelExecutionOrchestrator, give
 from orchestrators.leaf import ITEMS, RESULT, reference, run_parameter, value_name

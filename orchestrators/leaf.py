@@ -10,8 +10,8 @@ from hera.workflows import Artifact, Env, Parameter, Resources, RetryStrategy, S
 from hera.workflows import models as m
 
 from dsl import encode
+from dsl.argument import NodeValue
 from dsl.function import Storage, TaskOptions, Volume
-from dsl.graph import NodeValue
 from dsl.plan import PlannedInput, PlannedNode
 
 ROOT = "/argosy"

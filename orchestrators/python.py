@@ -8,7 +8,7 @@ from typing import Any
 from hera.workflows import Artifact, Container, Env, RawArtifact, Script, Task
 
 from dsl import encode
-from dsl.graph import Constant, RunParameter, RunValue
+from dsl.argument import Constant, RunParameter, RunValue
 from dsl.naming import as_text
 from dsl.partition import FilePartition
 from dsl.plan import PYTHON_IMAGE

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hera.workflows import Container, Env, Script, Task
 
 from dsl import encode
-from dsl.graph import Argument, Constant, Field, NodeValue, RunParameter
+from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.naming import as_text
 from dsl.partition import FilePartition
 from orchestrators.base import ParallelExecutionOrchestrator

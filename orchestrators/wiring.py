@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from dsl import encode
-from dsl.graph import Constant, NodeValue, RunParameter, can_skip
+from dsl.argument import Constant, NodeValue, RunParameter, can_skip
 from dsl.names import partition_name
 from dsl.plan import Plan, PlannedNode, Test
 from orchestrators.leaf import RESULT, run_parameter

@@ -18,9 +18,9 @@ from hera.workflows import (
 )
 
 from dsl import encode
+from dsl.argument import NodeValue
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
-from dsl.graph import NodeValue
 from dsl.names import object_name
 from dsl.plan import ItemTable, Plan, PlannedNode
 from orchestrators.base import ParallelExecutionOrchestrator, give

@@ -17,12 +17,14 @@ dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.manifest dsl.explain
 dsl.function dsl.closure
+dsl.argument
+dsl.plan
 dsl.operand
 dsl.author
 dsl.chaining dsl.decorate
 dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.values dsl.resolve
-dsl.lanes dsl.plan dsl.columns dsl.summary dsl.explanation
+dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
@@ -35,7 +37,7 @@ dsl.cli
 dsl.__main__
 """
 PACKAGES = {
-    "networkx": ("dsl.graph", "dsl.draft", "dsl.resolve", "dsl.plan", "dsl.lanes", "dsl.checks"),
+    "networkx": ("dsl.graph", "dsl.draft", "dsl.resolve", "dsl.lanes", "dsl.checks"),
     "pydantic": ("dsl.partition", "dsl.function", "dsl.draft"),
     "yaml": ("dsl.manifest",),
     "hera": ("orchestrators",),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from dsl.argument import Constant, Field, NodeValue
 from dsl.codes import Code
 from dsl.construct import mention_of, parameter_of
 from dsl.diagnostics import Diagnostic, Related
 from dsl.encode import needs_doubling
 from dsl.function import Volume
-from dsl.graph import Constant, Field, Graph, GraphNode, InputFiles, NodeValue, knots, skippable
+from dsl.graph import Graph, GraphNode, InputFiles, knots, skippable
 from dsl.names import RUN_VALUES, did_you_mean, is_reserved, is_shell_variable
 from dsl.reading import REQUIRED, Role
 from dsl.shelltext import undeclared

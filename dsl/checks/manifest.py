@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
 from dsl.function import Volume
-from dsl.lanes import EXPLICIT_TASKS
-from dsl.plan import Plan
+from dsl.plan import EXPLICIT_TASKS, Plan
 
 Emitted: TypeAlias = tuple[Plan, dict[str, Any]]
 
