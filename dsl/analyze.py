@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from dsl.author import DAG
 from dsl.checks import check
 from dsl.checks.graph import GRAPH_CHECKS
-from dsl.diagnostics import Diagnostic, in_order
-from dsl.plan import Plan
+from dsl.diagnostics import in_order
+from dsl.plan import Analysis
 from dsl.planning import make_plan
 from dsl.resolve import make_graph
 from dsl.summary import summarize
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """What stages 3 to 5 found out about one DAG; `plan` is None if an error prevents it."""
-
-    name: str
-    plan: Plan | None
-    diagnostics: tuple[Diagnostic, ...]
-    summary: Mapping[str, object]
 
 
 def analyze(dag: DAG) -> Analysis:

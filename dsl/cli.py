@@ -19,9 +19,9 @@ import click
 from dsl.load import TIMEOUT
 
 if TYPE_CHECKING:
-    from dsl.analyze import Analysis
     from dsl.compile import Compiled
     from dsl.diagnostics import Diagnostic
+    from dsl.plan import Analysis
 
 KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
 INTERRUPTED = 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from dsl.argument import Argument, Constant, Field, OutputName
 from dsl.codes import Code
@@ -91,17 +92,23 @@ def names_of(written: Written) -> tuple[str, ...] | None:
     domain = written.domain
     if written.many or domain is None or domain.discovered_by:
         return None
-    rows: Sequence[int] = starts(domain.sizes) if written.each == "partition" else range(sum(domain.sizes))
-    if written.column:
-        column = domain.columns[written.column]
-        bases = [str(column[row]).rpartition("/")[2] for row in rows]
+    return _named(domain, written.each, written.column, written.chain)
+
+
+@lru_cache
+def _named(domain: Domain, each: Each, column: str | None, chain: tuple[Template, ...]) -> tuple[str, ...]:
+    """Return the names that a chain makes; every node of a lane that keeps them asks for the same ones."""
+    rows: Sequence[int] = starts(domain.sizes) if each == "partition" else range(sum(domain.sizes))
+    if column:
+        values = domain.columns[column]
+        bases = [str(values[row]).rpartition("/")[2] for row in rows]
     else:
         bases = [str(index) for index in range(len(rows))]
-    if not written.chain:
+    if not chain:
         return tuple(bases)
-    used = {name: domain.columns[name] for template in written.chain for name in references(template)}
+    used = {name: domain.columns[name] for template in chain for name in references(template)}
     return tuple(
-        apply(written.chain, base, index, {name: shell_value(values[row]) for name, values in used.items()})
+        apply(chain, base, index, {name: shell_value(texts[row]) for name, texts in used.items()})
         for index, (base, row) in enumerate(zip(bases, rows, strict=True))
     )
 

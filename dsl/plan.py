@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunParameter
+from dsl.diagnostics import Diagnostic
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.location import Location
 from dsl.naming import SAME_NAME, Template
@@ -175,6 +176,16 @@ class Plan:
     def lane_of(self, node: PlannedNode) -> Lane | None:
         """Return the lane that a node is in."""
         return next((lane for lane in self.lanes if lane.name == node.lane), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What stages 3 to 5 found out about one DAG; `plan` is None if an error prevents it."""
+
+    name: str
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+    summary: Mapping[str, object]
 
 
 def stand_alone(function: ExecutionFunction, name: str, partitions: Partitions) -> PlannedNode:

@@ -21,9 +21,8 @@ from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.load import Loaded, Loading, start
 
 if TYPE_CHECKING:
-    from dsl.analyze import Analysis
     from dsl.compile import Compiled
-    from dsl.plan import Plan
+    from dsl.plan import Analysis, Plan
 
 ANALYZE = "dsl.analyze:analyze_all"
 _AT_ONCE = 2

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from harness import load_file, write
 
-from dsl.analyze import Analysis, analyze
+from dsl.analyze import analyze
 from dsl.diagnostics import Rejected
+from dsl.plan import Analysis
 
 TASKS = """\
 from dsl import Artifacts, InDir, OutDir, Volume, Windows, chain, cross_downstream

@@ -23,13 +23,21 @@ _workers=${ARGOSY_WORKERS:-1} _attempt=$((${ARGOSY_RETRIES:-0} + 1))
 # The first failure decides the exit status; an item that is running is not disturbed.
 fail() {
   printf 'argosy: %s: %s%s\n' "$_node" "$_who" "$1" >&2
-  take failed "${2:-1}" || :
+  (set -C && echo "${2:-1}" >"$_work/failed") 2>/dev/null || :
   exit "${2:-1}"
 }
-# True for the one that creates work/$1 (O_EXCL), with text $2 in it.
+# True for the one that creates work/$1 (O_EXCL), with text $2 in it. When nobody could, nothing can be written.
 take() {
   set -C
-  if { printf '%s\n' "$2" >"$_work/$1"; } 2>/dev/null; then set +C; else set +C; return 1; fi
+  if { printf '' >"$_work/$1"; } 2>/dev/null; then
+    set +C
+    { [ -z "$2" ] || printf '%s\n' "$2" >>"$_work/$1"; } 2>/dev/null || fail "cannot write $_work/$1"
+  else
+    set +C
+    [ -e "$_work/$1" ] || { printf x >"$_work/probe"; } 2>/dev/null && [ -d "$_work/${1%%/*}" ] ||
+      fail "cannot write $_work/$1"
+    return 1
+  fi
 }
 # Command substitution eats final newlines, hence the x. Without a backslash there is nothing to decode.
 decode() {
@@ -140,8 +148,7 @@ gather() {
   shift
   [ -d "$1" ] || return 0
   find -L "$@" -mindepth 1 -maxdepth 1 \
-    -exec sh -c 'ln -s "$@" "$0/" 2>/dev/null || : >"$0.bad"' "$_t" {} +
-  [ -e "$_t.bad" ] || return 0
+    -exec sh -c 'ln -s "$@" "$0/" 2>/dev/null || : >"$0.bad"' "$_t" {} + && [ ! -e "$_t.bad" ] && return 0
   set +f
   for _p; do
     for _f in "$_p"* "$_p".[!.]*; do
@@ -154,7 +161,7 @@ gather() {
   done
   fail 'the input files cannot be linked'
 }
-# The one file of folder $1, of its partitions with $2, or of its only partition.
+# The one file of folder $1, or of its partitions with $2.
 single() {
   _count=0 _r=''
   set +f
@@ -168,14 +175,15 @@ single() {
   1) ;;
   *) fail "$_var is to be one file, but there are $_count" ;;
   esac
-  case ${_r##*/} in *[!0-9]*) ;; *) [ ! -d "$_r" ] || single "$_r" '' ;; esac
 }
 # The files of folder $1 (with $2 of its partitions) as text of a partition, by name in byte order.
 listed() {
   cd "$1" 2>/dev/null || return 0
   set +f
   if [ "$2" ]; then set -- ./*/; else set -- .; fi
-  [ ! -d "$1" ] || find -L "$@" -mindepth 1 -maxdepth 1 -print0 | od -An -v -tu1 | LC_ALL=C awk '{
+  [ -d "$1" ] || return 0
+  find -L "$@" -mindepth 1 -maxdepth 1 -print0 >"$_work/list" || fail "the files of $_var cannot be listed"
+  od -An -v -tu1 "$_work/list" | LC_ALL=C awk '{
     for (i = 1; i <= NF; i++) {
       b = $i + 0
       if (!b) { print key, path; key = path = ""; continue }
@@ -199,8 +207,9 @@ claim() {
   [ "$_o" != "$_n" ] || fail "\"$1\" is written twice"
   fail "items $_o and $_n both write \"$1\""
 }
-# Bytes in decimal → brace-safe ASCII JSON. Exit 2: not UTF-8, 3: not JSON. Its form, where a string is S and
-# any other value V, is reduced from the inside until one value is left.
+# Bytes in decimal → brace-safe ASCII JSON, whose end is a newline. Exit 42: not UTF-8, 43: not JSON; any other
+# is of awk itself. The form of JSON, where a string is S and any other value V, is reduced from the inside
+# until one value is left.
 _awk='
 function lit(c) {
   if (c > 65535) { c -= 65536; printf "\\u%04x\\u%04x", 55296 + int(c / 1024), 56320 + c % 1024 }
@@ -215,18 +224,18 @@ function text(c) {
 function value(c, s) {
   s = c > 31 && c < 127 ? sprintf("%c", c) : "?"
   if (esc) {
-    if (!index(esc == 1 ? "\"\\/bfnrtu" : "0123456789abcdefABCDEF", s)) bad = 3
+    if (!index(esc == 1 ? "\"\\/bfnrtu" : "0123456789abcdefABCDEF", s)) bad = 43
     esc = esc == 1 && s == "u" ? 5 : esc > 2 ? esc - 1 : 0
     printf "%s", s
   } else if (quoted && c != 34) {
-    if (c < 32) bad = 3
+    if (c < 32) bad = 43
     if (c == 92) { esc = 1; printf "\\" } else lit(c)
   } else if (c == 34) {
     quoted = !quoted; printf "\""
     if (quoted) form = form "S"
   } else if (c == 32 || c == 9 || c == 10 || c == 13) form = form " "
   else {
-    if (!index("[]{},:+-.0123456789eEtrufalsn", s)) bad = 3
+    if (!index("[]{},:+-.0123456789eEtrufalsn", s)) bad = 43
     form = form s; printf "%s", s
   }
 }
@@ -235,26 +244,26 @@ BEGIN { printf "%s", prefix; if (!json) printf "\"" }
 { for (i = 1; i <= NF; i++) {
   b = $i + 0
   if (more) {
-    if (b < 128 || b > 191) exit bad = 2
+    if (b < 128 || b > 191) exit bad = 42
     c = c * 64 + b - 128
     if (--more) continue
-    if (c < least || c > 1114111 || c > 55295 && c < 57344) exit bad = 2
+    if (c < least || c > 1114111 || c > 55295 && c < 57344) exit bad = 42
     put(c)
   } else if (b < 128) put(b)
-  else if (b < 192 || b > 247) exit bad = 2
+  else if (b < 192 || b > 247) exit bad = 42
   else if (b < 224) { more = 1; c = b - 192; least = 128 }
   else if (b < 240) { more = 2; c = b - 224; least = 2048 }
   else { more = 3; c = b - 240; least = 65536 }
 } }
 END {
-  if (more) bad = 2
+  if (more) bad = 42
   if (bad) exit bad
   if (!json) printf "\""
   else {
     gsub(/true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?/, "V", form)
     gsub(/ /, "", form)
     while (gsub(/\[([VS](,[VS])*)?\]|[{](S:[VS](,S:[VS])*)?[}]/, "V", form)) ;
-    if (quoted || form !~ /^[VS]$/) exit 3
+    if (quoted || form !~ /^[VS]$/) exit 43
   }
   print ""
 }'
@@ -282,26 +291,33 @@ run() {
     set +f
     for _f in "$_d/dir"/* "$_d/dir"/.[!.]* "$_d/dir"/..?*; do
       [ ! -e "$_f" ] || claim "${_f##*/}"
-      [ ! -L "$_f" ] || keep "$_f"
+      if [ -L "$_f" ] || [ -d "$_f" ]; then keep "$_f"; fi
     done
     set -f
-    find "$_d/dir" -mindepth 1 -maxdepth 1 -exec sh -c 'mv "$@" "$0/" || : >"$0.bad"' "$_part" {} +
-    [ ! -e "$_part.bad" ] || fail "the outputs cannot be moved"
+    find "$_d/dir" -mindepth 1 -maxdepth 1 -exec sh -c 'mv "$@" "$0/"' "$_part" {} + && rmdir "$_d/dir" ||
+      fail "the outputs cannot be moved"
   fi
   if [ "$_result" ]; then
-    if [ -e "$_d/result" ]; then
+    if [ -f "$_d/result" ]; then
       od -An -v -tu1 "$_d/result" |
         LC_ALL=C awk -v "json=${_result#text}" -v "prefix=$_prefix" "$_awk" >"$_d.json" || _s=$?
+    elif [ -e "$_d/result" ]; then
+      fail "RESULT_FILE is not a file"
     else
-      printf '%snull\n' "$_prefix" >"$_d.json"
+      printf '%snull\n' "$_prefix" >"$_d.json" || _s=$?
     fi
-    case $_s in 0) ;; 2) fail "RESULT_FILE is not UTF-8" ;; *) fail "RESULT_FILE is not JSON" ;; esac
+    case $_s in 42) fail "RESULT_FILE is not UTF-8" ;; 43) fail "RESULT_FILE is not JSON" ;; esac
+    [ 0 = $_s ] && read -r _r <"$_d.json" || fail "the result cannot be written"
   fi
   rm -rf "$_d"
 }
-# A link that the task made as its output would point into the scratch folder.
+# A link that the task made in its output would point into the scratch folder: it becomes what it points to.
 keep() {
-  if [ -L "$1" ]; then cp -RL "$1" "$_part/" && rm "$1"; else mv "$1" "$_part/"; fi
+  if [ -L "$1" ] || { [ -d "$1" ] && [ "$(find "$1" -type l | head -n 1)" ]; }; then
+    cp -RL "$1" "$_part/" && rm -rf "$1"
+  else
+    mv "$1" "$_part/"
+  fi || fail "\"${1##*/}\" cannot be moved"
 }
 # Run the items that no other worker has taken.
 work() {
@@ -323,18 +339,24 @@ perform() {
   _prefix="$_n "
   run "$_k" "$@"
 }
-# An input that is newer than the moment before the first item, or gone. When there is one at that moment, the
-# clock of a volume differs, and nothing can be said.
-changed() {
-  find "$1" -type l \
-    -exec sh -c 'find -L "$@" -prune "(" -newer "$0" -o -type l ")"' "$_work/stamp" {} + | head -n 1
-}
+# Size and time of change of all that the links in work/links lead to: what one file is to all items, for the
+# first.
+stamps() (
+  cd "$_work/links"
+  set -- . -type l
+  for _m in $_ins; do
+    eval "[ one != \"\$_kind$_m\" ] || set -- \"\$@\" ! -path \"./[1-9]*/\$_var$_m/*\""
+  done
+  _ls='ls -dlncL --full-time'
+  $_ls . >/dev/null 2>&1 || _ls='ls -dlncLT'
+  find "$@" -exec sh -c "find -L \"\$@\" -exec $_ls {} + 2>/dev/null" sh {} + | LC_ALL=C sort
+)
 
 mkdir -p "${ARGOSY_ROOT:=/argosy}"
 cd "$ARGOSY_ROOT"
 _root=$PWD _work=$PWD/work _out=$PWD/${ARGOSY_OUT:-out}
 _part=${_out%/*}/.${_out##*/}.part
-rm -rf "$_work" "$_out" "$_part" "$_part.bad" result
+rm -rf "$_work" "$_out" "$_part" result
 mkdir -p "$_work/names" "$_work/taken" "$_work/in"
 printf %b "$ARGOSY_PROGRAM" >"$_work/program"
 for _f in $_params; do
@@ -430,8 +452,8 @@ else
   places once
   names claim
 fi
-: >"$_work/stamp"
-_clock=$(changed "$_work/in")
+cp -RP "$_work/in" "$_work/links"
+stamps >"$_work/before"
 
 _s=0
 if [ item != "$_each" ]; then
@@ -451,15 +473,22 @@ else
     _p="$_p $!" _workers=$((_workers - 1))
   done
   for _f in $_p; do wait "$_f" || _s=$?; done
-  [ ! -e "$_work/failed" ] || read -r _s <"$_work/failed"
+  [ ! -s "$_work/failed" ] || read -r _s <"$_work/failed"
   [ 0 = "$_s" ] || exit "$_s"
 fi
-_f=$(changed "$_work/in")
-if [ "$_f" ] && [ -z "$_clock" ]; then
-  _f=${_f#"$_work/in/"}
-  [ item != "$_each" ] || _who="item $((_start + ${_f%%/*})) (${_f##*/}): "
-  fail "the program changed its input ${_f##*/} in place"
-fi
+# The scratch folder of an item is there until the item has succeeded.
+_k=0
+for _e; do
+  [ item != "$_each" ] || [ ! -e "$_work/$_k" ] || fail "item $((_start + _k)) has not run"
+  _k=$((_k + 1))
+done
+stamps >"$_work/after"
+cmp -s "$_work/before" "$_work/after" || {
+  _f=$(LC_ALL=C sort "$_work/before" "$_work/after" | uniq -u | head -n 1)
+  _f=${_f#*./} _r=${_f#*/*/}
+  [ item != "$_each" ] || _who="item $((_start + ${_f%%/*})) (${_r%%/*}): "
+  fail "the program changed its input $_r in place"
+}
 if [ "$_result" ]; then
   if [ item = "$_each" ]; then
     _r=$(
