@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 BRACE_VARIABLE: Final = "ARGOSY_BRACE"
 """Variable with the value `{`, first in the environment of a template that has text from `kubelet`."""
@@ -35,15 +35,36 @@ def json_text(value: object) -> str:
     >>> json_text({"a": "{{x}}$$"})
     '{"a":"\\u007b\\u007bx}}\\u0024\\u0024"}'
     """
-    _require_text_keys(value)
     try:
+        _require_text_keys(value)
         json.dumps(value, ensure_ascii=False).encode()
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except RecursionError as error:
+        raise ValueError("it holds itself, or lists in lists too deep") from error
     except UnicodeEncodeError as error:
         raise ValueError("text with a lone surrogate cannot be written as JSON") from error
     except TypeError as error:
         raise ValueError(str(error)) from error
     return _JSON_STRING.sub(lambda string: string[0].translate(_JSON_HAZARDS), text)
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - what JSON holds
+    """Return a value as JSON gives it back: of the plain types, whatever subclasses the author's are.
+
+    Raises ValueError as `json_text` does.
+
+    >>> plain(("a", 1))
+    ['a', 1]
+    """
+    return json.loads(json_text(value))
+
+
+def shown(value: object, width: int = 40) -> str:
+    """Return the beginning of a value's `repr` for a message, its type where that cannot be had."""
+    try:
+        return f"{value!r:.{width}}".encode(errors="backslashreplace").decode()
+    except Exception:  # the author's `__repr__` may raise anything, and so do lists nested too deep
+        return f"a value of type {type(value).__name__}"
 
 
 def plain_json(value: object) -> str:
@@ -163,8 +184,8 @@ def kubelet(expression: str) -> str:
 def kubelet_literal(text: str) -> str:
     """Return argv or environment text that the kubelet turns into `text`, also beside another or a tag.
 
-    The template needs the variable BRACE_VARIABLE when `needs_brace` says so. Raises ValueError for NUL and
-    for lone surrogates.
+    The template needs the variable BRACE_VARIABLE when the text names it. Raises ValueError for NUL and for
+    lone surrogates.
 
     >>> kubelet_literal("{{x}} costs $$")
     '$(ARGOSY_BRACE)$(ARGOSY_BRACE)x}} costs $$$$'
@@ -186,11 +207,6 @@ def doubled(expression: str) -> str:
 def needs_doubling(text: str) -> bool:
     """Whether the kubelet would change text that stands in a template."""
     return "$$" in text or "$(" in text
-
-
-def needs_brace(text: str) -> bool:
-    """Whether text for the kubelet counts on BRACE_VARIABLE."""
-    return BRACE_VARIABLE in text
 
 
 def tag(expression: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
+from yaml.emitter import ScalarAnalysis
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
@@ -26,6 +27,8 @@ _NULL: Final = frozenset(["", "~", "null", "Null", "NULL"])
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z][-A-Za-z0-9_]*")
 _YAML_WORDS: Final = frozenset(word.lower() for word in _TRUE | _FALSE | _NULL) | {"nan", "inf"}
 _BLOCK: Final = re.compile(r"(?=[!-~])(?:[ -~]*[!-~])?(?:\n(?:[ -~]*[!-~])?)*")
+
+_SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
 _INTEGER: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -100,8 +103,30 @@ class _Dumper(yaml.SafeDumper):
             style = '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
+    # The two below are PyYAML's hooks. Its own look at each character, and a list of items is long.
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        """Say what styles a string may have; `string` knows already where it is no plain word."""
+        style = getattr(self.event, "style", None)
+        if style in ('"', "|"):
+            return ScalarAnalysis(scalar, not scalar, style == "|", False, False, False, True, style == "|")
+        found: ScalarAnalysis = super().analyze_scalar(scalar)
+        return found
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Write a string between quotes, on one line."""
+        escaped = _SURROGATES.sub(_astral, json.dumps(text)).replace("\x7f", "\\x7f")
+        self.write_indicator(escaped, True)
+
 
 _Dumper.add_representer(str, _Dumper.string)
+
+
+def _astral(found: re.Match[str]) -> str:
+    """Return YAML's escape of a character for which JSON has two."""
+    pair = chr(int(found[2], 16)) + chr(int(found[3], 16))
+    character = pair.encode("utf-16", "surrogatepass").decode("utf-16")
+    return f"{found[1]}\\U{ord(character):08x}"
 
 
 class _Loader(yaml.SafeLoader):

@@ -19,8 +19,6 @@ TEMPLATE_NAME_LENGTH: Final = 100
 """Characters of a name from `template_names`; 28 remain for what is added to it."""
 OBJECT_NAME_LENGTH: Final = 57
 """Characters of a workflow's name, so that `-` and five random ones fit into the 63 of a label."""
-CRON_NAME_LENGTH: Final = 52
-"""Characters of a CronWorkflow's name; Argo adds `-` and the time in seconds."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -35,22 +33,23 @@ EXPRESSION_WORDS: Final = _words(
 INJECTED: Final = _words("input_file input_files input_dir output_file output_dir item items")
 """Parameters that say what a task reads and writes; in a shell task they are upper-case variables."""
 RUN_VALUES: Final = _words(
-    """run_id run_type attempt index partition_id partition_count data_interval_start data_interval_end
-    run_status run_failures run_duration"""
+    "run_id run_type attempt index partition_id partition_count data_interval_start data_interval_end"
 )
 """Parameters that the run fills; in a shell task they are upper-case variables."""
+_OF_AN_ENDED_RUN: Final = _words("run_status run_failures run_duration")
 
 _SHELL_VARIABLES: Final = _words(
     """PATH IFS HOME ENV PS1 PS2 PS3 PS4 PWD OLDPWD CDPATH SHELL SHELLOPTS SHLVL POSIXLY_CORRECT PPID UID EUID
     GROUPS FUNCNAME DIRSTACK OPTARG OPTIND OPTERR LINENO RANDOM SECONDS HOSTNAME PROMPT_COMMAND _"""
 )
 RESERVED_VARIABLES: Final = (
-    _SHELL_VARIABLES | {name.upper() for name in INJECTED | RUN_VALUES} | {"RESULT_FILE"}
+    _SHELL_VARIABLES | {name.upper() for name in INJECTED | RUN_VALUES | _OF_AN_ENDED_RUN} | {"RESULT_FILE"}
 )
 """Variables that mean something to the shell or to a task; see RESERVED_PREFIXES for whole families."""
 RESERVED_PREFIXES: Final = ("ARGO_", "ARGOSY_", "BASH", "DYLD_", "KUBERNETES_", "LD_")
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PARAMETER: Final = re.compile(r"[-a-zA-Z0-9_]+")
 _LIKE_A_PARTITION: Final = re.compile(r"-partition(-\d+)?$")
 _HASH_LENGTH: Final = 6
 
@@ -98,10 +97,19 @@ def is_reserved(name: str) -> bool:
     """Whether an author's parameter or key must not have that name."""
     return (
         name in RESERVED_VARIABLES
-        or name in INJECTED
-        or name in RUN_VALUES
+        or name in INJECTED | RUN_VALUES | _OF_AN_ENDED_RUN
         or name.startswith(RESERVED_PREFIXES)
     )
+
+
+def is_set_by_us(name: str) -> bool:
+    """Whether our own programs or Argo set a variable of that name in every pod."""
+    return name.startswith(("ARGO_", "ARGOSY_")) or name in RESERVED_VARIABLES - _SHELL_VARIABLES
+
+
+def is_argo_parameter(name: object) -> bool:
+    """Whether a parameter of a run can have that name (Argo 4.1, validate.go)."""
+    return isinstance(name, str) and bool(_PARAMETER.fullmatch(name))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 from dsl.codes import Code
+from dsl.construct import parameter_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.location import Location
+from dsl.names import RUN_VALUES
 from dsl.shelltext import mentions
 from dsl.trace import of_traceback
 
@@ -52,16 +54,6 @@ _BY_WORD = {
     "OUTPUT_FILE": Role.OUT_FILE,
     "OUTPUT_DIR": Role.OUT_DIR,
 }
-RUN_VALUES = (
-    "run_id",
-    "run_type",
-    "attempt",
-    "index",
-    "partition_id",
-    "partition_count",
-    "data_interval_start",
-    "data_interval_end",
-)
 REQUIRED = inspect.Parameter.empty
 
 
@@ -116,8 +108,16 @@ class StandIn:
 
 
 def read(fn: Callable[..., object], kind: str, location: Location) -> Reading:
-    """Return what a function reads and writes. Raises Rejected if its text cannot be built."""
+    """Return what a function reads and writes; what `*` and `**` collect stays empty.
+
+    Raises Rejected if its text cannot be built, and for a parameter that has no name for its caller.
+    """
     marks = _marks(fn)
+    for name, parameter in inspect.signature(fn).parameters.items():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            message = f"{name} of {fn.__name__} is positional-only, and a task gets its arguments by name"
+            place = parameter_of(fn, name) or location
+            raise Rejected(Diagnostic(Code.UNSUPPORTED, place, message, "remove the `/` of its signature"))
     parameters = [
         Parameter(parameter.name, _role(parameter.name, marks), parameter.default)
         for parameter in inspect.signature(fn).parameters.values()
@@ -162,7 +162,7 @@ def _body(fn: Callable[..., object], names: list[str], location: Location) -> st
         body = fn(**{name: StandIn(name) for name in names})
     except Rejected:
         raise
-    except Exception as error:  # the author's body may raise anything
+    except BaseException as error:  # the author's body may raise anything, also what ends Python
         message = f"the body of {fn.__name__} raised {type(error).__name__}: {error}"
         hint = "a shell or container body runs once, at compile time, and returns constant text"
         where = [location, *of_traceback(location.path, error.__traceback__)][-1]

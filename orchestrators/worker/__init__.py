@@ -16,8 +16,8 @@ _INDENT = re.compile(r"^(?: {4})+", re.MULTILINE)
 def program(name: str) -> str:
     """Return the text of `run.sh` or `run.py` without comments, blank lines and, in Python, docstrings.
 
-    One blank per level is its indentation: a manifest holds a copy per template. Raises FileNotFoundError for a
-    file that is not there.
+    One blank per level is its indentation: a manifest holds a copy per template. Raises FileNotFoundError
+    for a file that is not there.
     """
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
     if name.endswith(".py"):

@@ -307,10 +307,8 @@ class Worker:
         return arguments
 
     def only(self, call: Call, source: dict[str, Any]) -> Path:
-        """Return the one file of a folder, or of its one folder of a partition."""
+        """Return the one file of a folder, or of its folders of partitions."""
         found = [path for _, path in entries(self.root / source["dir"], source.get("prefix"))]
-        if len(found) == 1 and found[0].is_dir() and found[0].name.isdigit():
-            found = [path for _, path in entries(found[0], False)]
         if len(found) != 1:
             upstream = source.get("upstream") or source["dir"]
             what = f"{source['var']} is one file, and {upstream} has {len(found)}"
@@ -368,17 +366,26 @@ def show(call: Call, path: Path, folder: str, var: str) -> Path:
 
 
 def move(path: Path, place: Path) -> None:
-    """Move a result; a link becomes what it points to, for its target stays behind."""
-    if path.is_symlink():
-        (shutil.copytree if path.is_dir() else shutil.copy2)(path, place)
-    else:
-        shutil.move(str(path), str(place))
+    """Move a result; links in it become what they point to, for their targets stay behind. Raises Failure."""
+    try:
+        if path.is_dir() and (path.is_symlink() or any(inner.is_symlink() for inner in path.rglob("*"))):
+            shutil.copytree(path, place)
+        elif path.is_symlink():
+            shutil.copy2(path, place)
+        else:
+            shutil.move(str(path), str(place))
+    except (OSError, shutil.Error) as wrong:
+        raise Failure(f'"{path.name}" cannot be moved: {wrong}') from None
 
 
-def stamp(path: Path) -> tuple[int, int] | None:
-    """Return size and time of change, None when it vanished."""
-    found = path.stat() if path.exists() else None
-    return found and (found.st_size, found.st_mtime_ns)
+def stamp(path: Path) -> object:
+    """Return size and times of change of a file, or of all in a folder; None when it vanished."""
+    try:
+        found = path.stat()
+        inner = {p.name: stamp(p) for p in path.iterdir()} if path.is_dir() else None
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns, inner
+    except OSError:
+        return None
 
 
 def entries(folder: Path, prefix: object) -> list[tuple[str, Path]]:
@@ -535,9 +542,11 @@ def child(call: Call, run: Callable[[Call], str]) -> None:
             report = [None, failure.what, failure.status, failure.trace]
         (call.place / "draft").write_text(json.dumps(report), encoding="utf-8")
         (call.place / "draft").rename(call.place / "report")
+    except BaseException:
+        traceback.print_exc()
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    finally:
         os._exit(1)
 
 

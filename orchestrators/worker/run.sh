@@ -34,8 +34,10 @@ take() {
     { [ -z "$2" ] || printf '%s\n' "$2" >>"$_work/$1"; } 2>/dev/null || fail "cannot write $_work/$1"
   else
     set +C
-    [ -e "$_work/$1" ] || { printf x >"$_work/probe"; } 2>/dev/null && [ -d "$_work/${1%%/*}" ] ||
-      fail "cannot write $_work/$1"
+    [ -e "$_work/$1" ] || case $1 in
+    names/*) printf x >"$_work/names/.probe" ;;
+    *) false ;;
+    esac 2>/dev/null || fail "cannot write $_work/$1"
     return 1
   fi
 }
@@ -349,7 +351,7 @@ stamps() (
   done
   _ls='ls -dlncL --full-time'
   $_ls . >/dev/null 2>&1 || _ls='ls -dlncLT'
-  find "$@" -exec sh -c "find -L \"\$@\" -exec $_ls {} + 2>/dev/null" sh {} + | LC_ALL=C sort
+  find "$@" -exec sh -c "find -L \"\$@\" -print0 | xargs -0 $_ls 2>/dev/null" sh {} + | LC_ALL=C sort
 )
 
 mkdir -p "${ARGOSY_ROOT:=/argosy}"

@@ -2,8 +2,8 @@
 
     python tests/bench/compile_speed.py [RUNS]
 
-Every command runs RUNS times (default 11), in turn with its peer; the ratio is that of the medians. Exit status 1 if
-a bound is missed.
+Every command runs RUNS times (default 11), in turn with its peer; the ratio is that of the medians. Exit
+status 1 if a bound is missed.
 """
 
 import json
@@ -47,6 +47,7 @@ with DAG("barrier"):
 PYTHON = sys.executable
 PEER = [PYTHON, "-c", "import hera.workflows"]
 DSL = [PYTHON, "-m", "dsl"]
+WRITE = ["--format", "json", "-o"]
 
 
 def seconds(command: list[str]) -> float:
@@ -72,7 +73,7 @@ def main() -> int:
         Path(folder, "barrier.py").write_text(BARRIER)
         print(f"{'command':44} {'median s':>9} {'import s':>9} {'ratio':>6} {'bound':>6}")
         for label, arguments, bound in (
-            ("compile 4 stages x 10,000 partitions", ["compile", "items.py", "-o", "items.json", "--format", "json"], 1.3),
+            ("compile 4 stages x 10,000 partitions", ["compile", "items.py", *WRITE, "items.json"], 1.3),
             ("validate 4 stages x 100 partitions", ["validate", "100.py"], 1.4),
         ):
             command = [*DSL, *(f"{folder}/{a}" if "." in a else a for a in arguments)]
@@ -86,8 +87,8 @@ def main() -> int:
         size = len(json.dumps(manifest, separators=(",", ":")))
         names = 10_000 * len("scene-00000")
         missed += size - names > 64 * 1024
-        print(f"manifest of 4 x 10,000: {size} bytes, {size - names} besides the item names (bound {64 * 1024})")
-        subprocess.run([*DSL, "compile", f"{folder}/barrier.py", "-o", f"{folder}/b.json", "--format", "json"], check=True)
+        print(f"manifest of 4 x 10,000: {size} bytes, {size - names} besides item names (bound {64 * 1024})")
+        subprocess.run([*DSL, "compile", f"{folder}/barrier.py", *WRITE, f"{folder}/b.json"], check=True)
         barrier = json.loads(Path(folder, "b.json").read_text())
         text = json.dumps(barrier, separators=(",", ":"))
         main_dag = next(t for t in barrier["spec"]["templates"] if t["name"] == "main")["dag"]["tasks"]

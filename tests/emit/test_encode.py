@@ -121,9 +121,9 @@ def test_the_kubelet_undoes_literals_that_stand_side_by_side(texts):
 
 def test_only_text_with_two_braces_needs_the_brace_variable():
     assert encode.kubelet_literal('awk {print $1} {"a": {}}') == 'awk {print $$1} {"a": {}}'
-    assert not encode.needs_brace(encode.kubelet_literal("{a}"))
-    assert encode.needs_brace(encode.kubelet_literal("{{a}}"))
-    assert encode.needs_brace(encode.kubelet("x"))
+    assert encode.BRACE_VARIABLE not in encode.kubelet_literal("{a}")
+    assert encode.BRACE_VARIABLE in encode.kubelet_literal("{{a}}")
+    assert encode.BRACE_VARIABLE in encode.kubelet("x")
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
