@@ -241,6 +241,21 @@ def never_runs(graph: Graph) -> Iterator[Diagnostic]:
             )
 
 
+def unequal_folders(graph: Graph) -> Iterator[Diagnostic]:
+    """Source files that nodes only pass on reach a folder in step, so all must come from one source."""
+    for node in graph:
+        sources = {
+            id(files.written.domain): files.written.domain
+            for files in node.inputs
+            if node.domain is None and files.kind == "slot" and files.written.domain
+        }
+        if len({sum(domain.sizes) for domain in sources.values()}) > 1:
+            names = " and ".join(domain.name for domain in sources.values())
+            message = f"files of {names} reach {node.id} through tasks that write none"
+            hint = "let those tasks write files, or list all files in one Files(…)"
+            yield Diagnostic(Code.NO_COMMON_SOURCE, node.location, message, hint)
+
+
 def partition_too_large(graph: Graph) -> Iterator[Diagnostic]:
     """The items of a partition travel in one environment variable, which Linux limits to 128 KiB."""
     for domain in {id(node.domain): node.domain for node in graph if node.domain}.values():
@@ -324,5 +339,6 @@ GRAPH_CHECKS = (
     unsafe_string,
     skippable_value,
     never_runs,
+    unequal_folders,
     partition_too_large,
 )

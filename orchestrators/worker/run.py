@@ -257,7 +257,7 @@ class Worker:
         prefix = call.label and f"{call.label}: "
         (call.place / "cwd").mkdir(parents=True)
         arguments = self.arguments(call)
-        before = {shown: stamp(path) for shown, path in call.shown.items()}
+        before = {shown: stamp(path.resolve()) for shown, path in call.shown.items()}
         if alone:
             os.chdir(call.place / "cwd")
         try:
@@ -265,7 +265,7 @@ class Worker:
         except BaseException as error:
             raise account(error, prefix) from None
         for shown, path in call.shown.items():
-            if stamp(path) != before[shown]:
+            if stamp(path.resolve()) != before[shown]:
                 raise Failure(f"{prefix}input file {shown.name} was changed in place")
         for var, path in call.outputs.items():
             if not path.exists():
@@ -381,8 +381,9 @@ def move(path: Path, place: Path) -> None:
 def stamp(path: Path) -> object:
     """Return size and times of change of a file, or of all in a folder; None when it vanished."""
     try:
-        found = path.stat()
-        inner = {p.name: stamp(p) for p in path.iterdir()} if path.is_dir() else None
+        found = path.lstat()
+        is_folder = path.is_dir() and not path.is_symlink()
+        inner = {p.name: stamp(p) for p in path.iterdir()} if is_folder else None
         return found.st_size, found.st_mtime_ns, found.st_ctime_ns, inner
     except OSError:
         return None

@@ -65,3 +65,14 @@ def test_all_problems_are_found_at_once(tmp_path):
         "NO_MATCH",
         "UNKNOWN_ARGUMENT",
     ]
+
+
+def test_source_files_of_two_sources_reach_no_folder_through_tasks_that_write_none(tmp_path):
+    body = (
+        '@task.shell(image="i")\ndef one(): return "cat $INPUT_FILE"\n'
+        '@task.shell(image="i")\ndef two(): return "cat $INPUT_FILE"\n'
+        '@task.shell(image="i")\ndef every(): return "ls $INPUT_DIR"\n'
+        'with DAG("x"):\n    [Files("data/*.tif") >> one, Files("data/a.tif") >> two] >> every\n'
+    )
+    after = "files of Files and Files-2 reach every through tasks that write none"
+    assert found(body, tmp_path) == [f"NO_COMMON_SOURCE at `every`: {after}"]

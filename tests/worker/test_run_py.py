@@ -205,12 +205,20 @@ def test_regrouped_files_are_found_below_their_partitions(pod):
     assert pod.results() == [(0, "two")]
 
 
-@pytest.mark.parametrize("path", ["in/model/m.bin", "in/model/0/m.bin"])
-def test_one_file_serves_every_item(pod, path):
+@pytest.mark.parametrize(("path", "prefix"), [("in/model/m.bin", False), ("in/model/0/m.bin", True)])
+def test_one_file_serves_every_item(pod, path, prefix):
     pod.file(path, "m")
     source = "def f(model, item): return [item, model.name, model.read_text()]"
-    pod.succeed(source, [["a"], ["b"]], inputs=[folder("model", "one", "in/model")], fields=hidden("item"))
+    inputs = [folder("model", "one", "in/model", prefix=prefix)]
+    pod.succeed(source, [["a"], ["b"]], inputs=inputs, fields=hidden("item"))
     assert pod.results() == [(0, ["a", "m.bin", "m"]), (1, ["b", "m.bin", "m"])]
+
+
+def test_a_folder_named_by_a_number_is_the_one_file_itself(pod):
+    pod.file("in/model/2024/m.bin", "m")
+    source = "def f(model): return [model.name, [path.name for path in model.iterdir()]]"
+    pod.succeed(source, each="all", inputs=[folder("model", "one", "in/model")])
+    assert json.loads((pod.root / "result").read_text()) == ["2024", ["m.bin"]]
 
 
 def test_one_file_among_two_is_a_failure(pod):
@@ -350,6 +358,27 @@ def test_an_output_that_is_a_link_becomes_the_file(pod, make):
     assert not (pod.root / "out/a.tif").is_symlink()
 
 
+@pytest.mark.parametrize("variable", ["output_file", "output_dir"])
+def test_a_link_deep_in_an_output_becomes_what_it_points_to(pod, variable):
+    source = f"""
+        from pathlib import Path
+        def f({variable}):
+            Path("own").write_text("own")
+            ({variable} / "sub/deep").mkdir(parents=True)
+            ({variable} / "sub/deep/l").symlink_to(Path("own").absolute())
+    """
+    task = {"outputs": [output("=o")]} if variable == "output_file" else {"output_dir": variable}
+    pod.succeed(source, [["a"]], fields=hidden(None), **task)
+    [found] = (pod.root / "out").rglob("l")
+    assert (found.read_text(), found.is_symlink()) == ("own", False)
+
+
+def test_a_link_that_leads_nowhere_is_no_output(pod):
+    source = "def f(output_dir):\n    (output_dir / 'd').mkdir()\n    (output_dir / 'd/l').symlink_to('no')"
+    line = pod.fail(source, [["a"]], output_dir="output_dir", fields=hidden(None))
+    assert line.startswith('argosy: measure: "d" cannot be moved: ')
+
+
 def test_a_retried_attempt_starts_clean_and_knows_its_number(pod):
     for old in ("out/old", "work/0/out/old", ".out.partial/old", "result"):
         pod.file(old)
@@ -460,6 +489,27 @@ def test_replacing_ones_own_link_changes_no_input(pod):
     source = "def f(input_file): input_file.unlink(); input_file.write_text('mine')"
     pod.succeed(source, [["a.tif"]], inputs=[slot()], fields=hidden(None))
     assert original.read_text() == "x"
+
+
+def test_a_change_inside_a_folder_is_found_whatever_dates_say(pod):
+    place = pod.file("slots/input_file/0/x/c/0", "1")
+    os.utime(place, (4e9, 4e9))
+    source = """
+        import os
+        def f(input_file):
+            (input_file / "c/0").write_text("2")
+            os.utime(input_file / "c/0", (4e9, 4e9))
+    """
+    line = pod.fail(source, [["a.zarr/"]], inputs=[slot()], fields=hidden(None))
+    assert line == "argosy: measure: item 0 (a.zarr): input file a.zarr was changed in place"
+
+
+def test_what_kills_a_worker_itself_is_shown(pod):
+    source = "def f(item):\n    import shutil\n    shutil.rmtree('..')"
+    done = pod.run(source, [["a"], ["b"]], workers=2, fields=hidden("item"))
+    assert done.returncode == 1
+    assert "FileNotFoundError" in done.stderr
+    assert done.stderr.endswith("argosy: measure: item 0 (a): exit status 1\n")
 
 
 def test_workers_run_at_once_and_results_stay_in_order(pod):

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -451,6 +451,12 @@ def test_one_file_goes_to_every_item(pod, files, prefix):
     assert shown == b"1"
 
 
+def test_a_folder_named_by_a_number_is_the_one_file_itself(pod):
+    pod.file("in/up/2024/m", "1")
+    shown = pod.succeed('cd "$model"; echo "${PWD##*/}"; ls', [["a"]], ARGOSY_INPUTS="model|one|in\\0057up||||up")
+    assert shown == b"2024\nm\n"
+
+
 def test_the_file_of_an_item_that_is_no_file_has_the_index_as_its_name(pod):
     pod.file("in/up/7.txt", "1")
     shown = pod.succeed(
@@ -484,6 +490,18 @@ def test_listed_files_are_the_items_in_byte_order_of_their_names(pod, prefix):
     ordered = sorted(names, key=str.encode)
     assert shown.decode() == "".join(f"{3 + n} {name}:{name}\0" for n, name in enumerate(ordered))
     assert pod.out() == {name: name for name in names}
+
+
+def test_files_that_cannot_all_be_listed_are_a_failure(pod):
+    pod.file("in/up/0/a", "1")
+    folder = pod.root / "find"
+    folder.mkdir()
+    (folder / "find").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "find").chmod(0o755)
+    report = replace(pod, path=f"{folder}:{pod.path}").fail(
+        "true", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up|||1|up"
+    )
+    assert report == ("argosy: clean: the files of INPUT_FILE cannot be listed", 1)
 
 
 def test_a_list_of_a_folder_that_nobody_wrote_is_empty(pod):
