@@ -5,6 +5,7 @@ Plain data: neither the author's objects nor networkx are needed to read it.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -72,7 +73,19 @@ class OutputName:
     template: Template
 
 
-def can_skip(rule: TriggerRule, waits: bool, below_skippable: bool) -> bool:
+def may_skip(nodes: Iterable[tuple[str, TriggerRule, bool, Collection[str]]]) -> frozenset[str]:
+    """Return the nodes that may be skipped: those with a condition, and what inherits a skip.
+
+    `nodes` stand upstream first: name, rule, whether there is a condition, and the names of the upstreams.
+    """
+    found: set[str] = set()
+    for name, rule, has_condition, upstreams in nodes:
+        if has_condition or _can_skip(rule, bool(upstreams), not found.isdisjoint(upstreams)):
+            found.add(name)
+    return frozenset(found)
+
+
+def _can_skip(rule: TriggerRule, waits: bool, below_skippable: bool) -> bool:
     """Whether a node may be skipped by its rule alone: for lack of a failure, or as its upstreams are."""
     if rule in ("all_failed", "all_skipped", "one_failed", "one_done"):
         return waits

@@ -7,7 +7,7 @@ function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from functools import partialmethod, update_wrapper
@@ -17,8 +17,10 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 from dsl.codes import Code
 from dsl.construct import elements_of, keyword_of, operands_of_caller
 from dsl.diagnostics import Diagnostic, Rejected
+from dsl.encode import plain, shown
 from dsl.location import Location
-from dsl.operand import Condition, FileOf, Operand, Output, Params
+from dsl.names import is_argo_parameter
+from dsl.operand import Condition, FileOf, Operand, Output, ParamReference, Params, is_step
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,22 +105,46 @@ class Node(Element, Operand):
     def when(self, condition: object) -> Node:
         """Run this node only if the condition holds; a node that does not run is Skipped, as in Argo."""
         here = Location.of_caller()
+        before = len(self.dag.problems)
         meant = _meant(self.dag, {"condition": condition})["condition"]
-        if meant is None or not isinstance(meant, Operand | bool):
-            if not _nodes_in(condition):
-                message = f"{condition!r:.40} is no condition"
-                hint = "compare the value of a task, as in .when(out > 3)"
-                self.dag.problems.append(Diagnostic(Code.CONDITION_VALUE, here, message, hint))
+        if len(self.dag.problems) > before:
+            return self
+        if not isinstance(meant, Operand | bool) or any(isinstance(o, FileOf) for o in _operands(meant)):
+            what = "a file" if isinstance(meant, Operand | FileOf) else shown(condition)
+            hint = "compare the value of a task, as in .when(out > 3)"
+            found = Diagnostic(Code.CONDITION_VALUE, here, f"{what} is no condition", hint)
+            self.dag.problems.append(found)
             return self
         self.conditions.append((meant, here))
         return self
 
     def __getitem__(self, key: str | int) -> Output:
-        return Output(self, (key,), Location.of_caller())
+        return self.part((key,), ())
+
+    def part(self, path: tuple[str | int, ...], fallback: tuple[object, ...]) -> Output:
+        """Return what a path, whose last step is new, leads to in this node's value."""
+        here = Location.of_caller()
+        if not is_step(path[-1]):
+            message = f"{shown(path[-1])} is no key of a value"
+            hint = 'write out["key"] or out[0], or let a task pick'
+            self.dag.problems.append(Diagnostic(Code.NOT_JSON, here, message, hint))
+            path = path[:-1]
+        return Output(self, path, here, fallback)
 
     def default(self, value: object) -> Output:
         """Return this node's value, or `value` where the node did not succeed."""
-        return Output(self, (), Location.of_caller(), (value,))
+        return self.defaulted((), value)
+
+    def defaulted(self, path: tuple[str | int, ...], value: object) -> Output:
+        """Return what a path leads to in this node's value, or `value` where the node did not succeed."""
+        here = Location.of_caller()
+        try:
+            return Output(self, path, here, (plain(value),))
+        except ValueError as error:
+            message = f"the default {shown(value)} is no JSON value: {error}"
+            hint = "use text, numbers, booleans, None, and lists and dicts of them"
+            self.dag.problems.append(Diagnostic(Code.NOT_JSON, here, message, hint))
+            return Output(self, path, here, (None,))
 
     def file(self, name: str) -> FileOf:
         """Return one of several files that this node writes, for an `InFile` parameter."""
@@ -185,14 +211,16 @@ class Task(Chainable, Generic[P, R]):
 
     def expand_kwargs(self, rows: Iterable[Mapping[str, object]]) -> Node:
         """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
-        rows = list(rows)
+        rows, here = list(rows), Location.of_caller()
+        problems = current_dag("expand_kwargs").problems
+        if wrong := [row for row in rows if not _is_row(row)]:
+            message = f"{shown(wrong[0])} is no row, a dict whose keys are names of parameters"
+            problems.append(Diagnostic(Code.UNKNOWN_ARGUMENT, here, message, 'write {"parameter": value}'))
+            rows = []
         names = list(rows[0]) if rows else []
         if odd := next((row for row in rows if set(row) != set(names)), None):
             message = f"a row has the keys {', '.join(odd) or 'none'}, the first one {', '.join(names)}"
-            found = Diagnostic(
-                Code.UNEQUAL_ZIP, Location.of_caller(), message, "give every row the same keys"
-            )
-            current_dag("expand_kwargs").problems.append(found)
+            problems.append(Diagnostic(Code.UNEQUAL_ZIP, here, message, "give every row the same keys"))
             rows = []
         columns = {name: [row[name] for row in rows] for name in names}
         return self._expanded(columns, "rows")
@@ -281,6 +309,8 @@ class DAG:
 
     name: str
     params: Params
+    defaults: dict[str, object]
+    """The parameters of a run and their values unless a run sets them."""
     options: dict[str, object]
     location: Location
     nodes: list[Node] = field(default_factory=list)
@@ -290,11 +320,41 @@ class DAG:
     _token: Token[DAG | None] | None = None
 
     def __init__(self, name: str, *, params: Mapping[str, object] | None = None, **options: object) -> None:
-        self.name = name
         self.location = Location.of_caller()
         self.options = options
         self.nodes, self.links, self.problems, self.bare = [], [], [], {}
-        self.params = Params(dict(params or {}), self.problems)
+        self.name = self._plain_name(name)
+        self.defaults = self._sound_parameters(dict(params or {}))
+        self.params = Params(self.defaults, self.problems.append)
+
+    def _plain_name(self, name: object) -> str:
+        """Return a name as plain text, or record a problem and return one that stands in for it."""
+        try:
+            if isinstance(name, str) and any(character.isalnum() for character in name):
+                return str(plain(name))
+        except ValueError:
+            pass
+        message = f"{shown(name)} has no letter or digit to name a run by"
+        self.problems.append(Diagnostic(Code.INVALID_NAME, self.location, message, 'write DAG("a-name")'))
+        return "dag"
+
+    def _sound_parameters(self, given: Mapping[Any, object]) -> dict[str, object]:
+        """Return parameters with plain values; a problem is recorded for each that Argo cannot hold."""
+        found: dict[str, object] = {}
+        place = keyword_of(self.location, "params")
+        for name, default in given.items():
+            if not (isinstance(name, str) and is_argo_parameter(name)):
+                message = f"the parameter {shown(name)} has other characters than a-z, A-Z, 0-9, - and _"
+                self.problems.append(Diagnostic(Code.INVALID_NAME, place, message, "rename it"))
+                continue
+            found[name] = None
+            try:
+                found[name] = plain(default)
+            except ValueError as error:
+                message = f"the default of the parameter {name} is no JSON value: {error}"
+                hint = "use text, numbers, booleans, None, and lists and dicts of them"
+                self.problems.append(Diagnostic(Code.NOT_JSON, place, message, hint))
+        return found
 
     def __enter__(self) -> DAG:
         self._token = _open.set(self)
@@ -318,20 +378,36 @@ def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
             value = value.tails[0]
         if isinstance(value, Task):
             value = value.node_in(dag)
-        strangers = [node for node in _nodes_in(value) if node.dag is not dag]
-        for node in strangers:
-            dag.problems.append(foreign(node, Location.of_caller()))
-        return None if strangers else value
+        strange = [found for operand in _operands(value) if (found := _stranger(dag, operand))]
+        dag.problems += strange
+        return None if strange else value
 
     return {name: meant(value) for name, value in arguments.items()}
 
 
-def _nodes_in(value: object) -> tuple[Node, ...]:
-    """Return the nodes whose values or files an argument or a condition stands for."""
+def _operands(value: object) -> Iterator[object]:
+    """Yield what an argument or a condition is made of."""
     if isinstance(value, Condition):
-        return tuple(node for operand in value.operands for node in _nodes_in(operand))
-    node = value.node if isinstance(value, Output | FileOf) else value
-    return (node,) if isinstance(node, Node) else ()
+        for operand in value.operands:
+            yield from _operands(operand)
+    else:
+        yield value
+
+
+def _stranger(dag: DAG, operand: object) -> Diagnostic | None:
+    """Return what to say of a node or a parameter of another DAG."""
+    if isinstance(operand, ParamReference) and operand.params is not dag.params:
+        message = f"{operand.name} is a parameter of another DAG"
+        hint = f"give this one a parameter too: DAG(…, params={{{operand.name!r}: …}})"
+        return Diagnostic(Code.UNKNOWN_RUN_PARAMETER, Location.of_caller(), message, hint)
+    node = operand.node if isinstance(operand, Output | FileOf) else operand
+    if isinstance(node, Node) and node.dag is not dag:
+        return foreign(node, Location.of_caller())
+    return None
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, Mapping) and all(isinstance(name, str) for name in row)
 
 
 def foreign(node: Node, place: Location) -> Diagnostic:
@@ -385,7 +461,7 @@ def parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
         return tuple(
             part for element, place in zip(value, places, strict=True) for part in parts(dag, element, place)
         )
-    message = f"{value!r:.40} of type {type(value).__name__} cannot stand in a chain"
+    message = f"{shown(value)} of type {type(value).__name__} cannot stand in a chain"
     hint = (
         "decorate it with @task or @task.shell"
         if callable(value)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dsl.plan import Analysis
 
 KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
+MANIFESTS = (".yaml", ".yml", ".json")
+"""How names of files end that hold no Python but a manifest."""
 INTERRUPTED = 130
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,7 +76,12 @@ def validate(paths: tuple[str, ...], form: str, strict: bool, timeout: float) ->
     from dsl import report
     from dsl.stages import dag_files, validated
 
-    files = dag_files(paths)
+    for path in paths:
+        _require_python(path)
+    try:
+        files = dag_files(paths)
+    except OSError as problem:
+        raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
     if not files:
         raise click.UsageError(f"no Python file in {', '.join(paths)} mentions dsl")
     console = report.console()
@@ -196,7 +203,7 @@ def run(
 ) -> int:
     """Run a DAG file, or an Argo manifest, on this machine."""
     given = _pairs(parameters)
-    if Path(file).suffix in (".yaml", ".yml", ".json"):
+    if Path(file).suffix in MANIFESTS:
         manifest = _read_manifest(file, given)
     else:
         compiled = _compiled(file, dag, timeout, KINDS[0], given)
@@ -205,6 +212,10 @@ def run(
         manifest = compiled.manifest
     from dsl import running
 
+    try:
+        running.require_writable(Path(out) if out else Path())
+    except OSError as problem:
+        raise click.UsageError(f"cannot write to {problem.filename}: {problem.strerror}") from None
     options = running.Options(Path(file).parent, given, jobs, Path(out) if out else None)
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
@@ -247,9 +258,17 @@ def _pairs(parameters: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
+def _require_python(file: str) -> None:
+    if Path(file).suffix in MANIFESTS:
+        raise click.UsageError(
+            f"{file} is a manifest, and this command takes the Python file of a DAG; `dsl run` takes both"
+        )
+
+
 def _analysis(file: str, dag: str | None, timeout: float) -> Analysis | None:
     from dsl.stages import Undecided, analyzed
 
+    _require_python(file)
     try:
         analysis, problems = analyzed(file, dag, timeout)
     except Undecided as undecided:
@@ -263,6 +282,7 @@ def _compiled(
 ) -> Compiled | None:
     from dsl.stages import Undecided, compiled
 
+    _require_python(file)
     try:
         result, problems = compiled(file, dag, timeout, kind, given)
     except Undecided as undecided:
@@ -274,7 +294,7 @@ def _compiled(
 def _read_manifest(file: str, given: dict[str, str]) -> dict[str, Any]:
     from dsl.diagnostics import Rejected
     from dsl.manifest import read_manifests
-    from dsl.stages import Undecided, set_parameters
+    from dsl.stages import Undecided, require_shape, set_parameters
 
     try:
         manifests = read_manifests(Path(file).read_text(encoding="utf-8"), file)
@@ -288,7 +308,11 @@ def _read_manifest(file: str, given: dict[str, str]) -> dict[str, Any]:
     if len(manifests) != 1:
         raise click.UsageError(f"{file} holds {len(manifests)} manifests; give one")
     try:
+        require_shape(manifests[0], file)
         set_parameters(manifests[0], given)
+    except Rejected as rejected:
+        _complain(rejected.diagnostics)
+        raise click.exceptions.Exit(1) from None
     except Undecided as undecided:
         raise click.UsageError(str(undecided)) from None
     return manifests[0]
@@ -342,6 +366,8 @@ def main() -> None:
         sys.exit(128 + number)  # as an exception, so that children are ended too
 
     signal.signal(signal.SIGTERM, ended)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, ended)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

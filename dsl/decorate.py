@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
 from dsl.author import Task
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic, Rejected
+from dsl.encode import shown
 from dsl.location import Location
 
 P = ParamSpec("P")
@@ -52,9 +56,25 @@ def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, o
     here = Location.of_caller()
 
     def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
+        if why := _unfit(fn):
+            hint = "decorate a function that is written with def"
+            raise Rejected(Diagnostic(Code.UNSUPPORTED, here, f"{shown(fn)} {why}", hint))
         return Task(fn, kind, options, {}, here)
 
     return decorate if fn is None else decorate(fn)
+
+
+def _unfit(fn: object) -> str | None:
+    """Return why something cannot be an execution function."""
+    if not callable(fn) or not isinstance(getattr(fn, "__name__", None), str):
+        return "is no function with a name"
+    try:
+        inspect.signature(fn)
+    except (TypeError, ValueError):
+        return "has no signature that Python can read"
+    if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+        return "is async, and nothing awaits what it returns"
+    return "is a generator, and what it returns is no value" if inspect.isgeneratorfunction(fn) else None
 
 
 task = _Decorator()

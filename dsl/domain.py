@@ -7,6 +7,7 @@ Repartition makes a new domain whose rows know the rows they come from.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from functools import cached_property
 from dsl.author import Element
 from dsl.codes import Code
 from dsl.construct import keyword_of
-from dsl.diagnostics import Diagnostic, Rejected
-from dsl.encode import json_text
+from dsl.diagnostics import Diagnostic, Rejected, Related
+from dsl.encode import plain, shown
 from dsl.location import Location
 from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight
-from dsl.source import Division, Repartition, Source, Table, as_bytes, as_regex
+from dsl.source import MOST_ITEMS, Division, Repartition, Source, Table, as_bytes, regex_of
 
 INPUTS, RUN = "inputs", "run"
 """Where the paths of a file column begin: at the DAG file's folder, or at the files that this run wrote."""
@@ -53,6 +54,11 @@ class Domain:
             name for name in self.columns if name not in self.files and name != "item" and ":" not in name
         )
 
+    def has_twin(self, column: str) -> bool:
+        """Whether another column holds the same values: the items as another keyword names them."""
+        values = self.columns[column]
+        return any(other is values for name, other in self.columns.items() if name != column)
+
     @cached_property
     def partition_of(self) -> tuple[int, ...]:
         """The partition of each row."""
@@ -72,14 +78,15 @@ class Domain:
 def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
     """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has none."""
     table = source.table()
+    columns = dict(table.columns)
     try:
-        json_text([] if table.files else [list(values) for values in table.columns.values()])
+        if not table.files:
+            columns = dict(zip(columns, plain([list(values) for values in columns.values()]), strict=True))
     except ValueError as error:
         message = f"an item of {type(source).__name__} is no JSON value: {error}"
         hint = "use text, numbers, booleans, None, and lists and dicts of them"
         raise Rejected(Diagnostic(Code.NOT_JSON, source.location, message, hint)) from None
     check_parallelism(source.parallelism, source.location)
-    columns = dict(table.columns)
     files = dict.fromkeys(table.files, INPUTS)
     if keyword and keyword not in columns:
         main = next(iter(columns))
@@ -113,6 +120,10 @@ def crossed(domains: Sequence[Domain], location: Location) -> Domain:
         raise Rejected(
             Diagnostic(Code.UNSUPPORTED, location, message, "let one task return the crossed list")
         )
+    if math.prod(map(_length, domains)) > MOST_ITEMS:
+        facts = " x ".join(str(_length(domain)) for domain in domains)
+        message = f"these are {facts} items, more than {MOST_ITEMS}"
+        raise Rejected(Diagnostic(Code.PARTITION_SIZE, location, message, "combine fewer items"))
     picks = list(itertools.product(*(range(_length(domain)) for domain in domains)))
     return _combined(domains, picks, location, " x ".join(domain.name for domain in domains))
 
@@ -168,10 +179,19 @@ def _combined(
 ) -> Domain:
     columns: dict[str, Sequence[object]] = {}
     files: dict[str, str] = {}
+    owners: dict[str, Domain] = {}
     for position, domain in enumerate(domains):
         for column, values in domain.columns.items():
-            columns[column] = [values[pick[position]] for pick in picks]
-        files |= domain.files
+            rows = [values[pick[position]] for pick in picks]
+            if column in columns and rows != columns[column]:
+                if domain.has_twin(column):
+                    continue
+                if not owners[column].has_twin(column):
+                    raise _two_columns(column, owners[column], domain, here)
+            columns[column], owners[column] = rows, domain
+            files.pop(column, None)
+            if column in domain.files:
+                files[column] = domain.files[column]
     first = domains[0]
     division = Division(first.division.size, first.division.count)
     sizes = _sizes(division, here, Table({"row": picks}))
@@ -183,12 +203,19 @@ def _combined(
     )
 
 
+def _two_columns(column: str, one: Domain, other: Domain, here: Location) -> Rejected:
+    """Return a rejection of items that are combined and both have a column."""
+    message = f"both {one.name} and {other.name} have {column!r}"
+    related = tuple(Related(domain.name, domain.location) for domain in (one, other))
+    return Rejected(Diagnostic(Code.TWO_SOURCES, here, message, "rename it in one of them", related))
+
+
 def _grouping(
     by: str | Callable[[str], object], domain: Domain, names: Sequence[str] | None, here: Location
 ) -> tuple[str, list[object]]:
     """Return the name of the key that groups rows and its value for each."""
     if not isinstance(by, str) and not callable(by):
-        message = f"by={by!r:.40} is no key, no pattern and no function"
+        message = f"by={shown(by)} is no key, no pattern and no function"
         raise Rejected(Diagnostic(Code.REPARTITION, here, message, 'write by="year" for the key {year}'))
     if isinstance(by, str) and "{" not in by:
         if by not in domain.keys:
@@ -204,19 +231,22 @@ def _grouping(
     if callable(by):
         try:
             values = [by(name) for name in names]
-        except Exception as error:  # the author's function may raise anything
+        except BaseException as error:  # the author's function may raise anything, also what ends Python
             message = f"by= raised {type(error).__name__} for a file name: {error}"
             hint = "let it return the group of every file name as text"
             raise Rejected(Diagnostic(Code.REPARTITION, here, message, hint)) from None
         if any(not isinstance(value, str | int) for value in values):
             message = "by= must return text or a number for every file name"
             raise Rejected(Diagnostic(Code.REPARTITION, here, message, "return the group as text"))
-        return "key", values
+        return "key", plain(values)
     found = re.findall(r"\{(\w+)\}", by)
     if len(found) != 1:
         message = f"{by!r} has {len(found)} keys"
         raise Rejected(Diagnostic(Code.REPARTITION, here, message, "write one key in the pattern"))
-    regex = re.compile(as_regex(by))
+    try:
+        regex = regex_of(by)
+    except ValueError as error:
+        raise Rejected(Diagnostic(Code.REPARTITION, here, str(error), "correct the pattern")) from None
     matches = [regex.fullmatch(name) for name in names]
     for name, match in zip(names, matches, strict=True):
         if match is None:
@@ -257,7 +287,7 @@ def _bad_size(here: Location, message: str) -> Rejected:
 
 def check_parallelism(limit: object, here: Location) -> None:
     """Raise Rejected unless a limit of partitions in flight is a number from 1, or None."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        message = f"parallelism is {limit!r}"
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit < 2**31):
+        message = f"parallelism is {shown(limit)}"
         hint = "let at least one partition run: parallelism=1"
         raise Rejected(Diagnostic(Code.INVALID_OPTION, keyword_of(here, "parallelism"), message, hint))

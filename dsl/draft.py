@@ -16,6 +16,7 @@ from dsl.closure import ship
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected, Related
+from dsl.encode import has_surrogate, shown
 from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOptions
 from dsl.graph import operands
 from dsl.location import Location
@@ -25,6 +26,7 @@ from dsl.reading import Reading, read
 from dsl.source import Items, Repartition, Source
 
 M = TypeVar("M", bound=BaseModel)
+_OF_RETRIES = ("retry_delay", "retry_exponential_backoff", "max_retry_delay", "retry_exit_codes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def make_drafts(dag: DAG) -> Drafts:
     for link in dag.links:
         before.setdefault(id(link.downstream), []).append((link.upstream, link.location))
     shipped: dict[int, tuple[PythonSource | None, tuple[Diagnostic, ...]]] = {}
+    readings: dict[tuple[int, str], Reading | None] = {}
     sound: dict[str, Draft] = {}
     waits: nx.DiGraph[str] = nx.DiGraph()
     waits.add_nodes_from((ids[id(node)], {"location": node.location}) for node in dag.nodes)
@@ -76,12 +79,10 @@ def make_drafts(dag: DAG) -> Drafts:
             if id(upstream) in ids:
                 waits.add_edge(ids[id(upstream)], node_id, location=location)
         chosen = _options(defaults, node, problems)
-        try:
-            reading = read(node.task.fn, node.task.kind, node.task.location)
-            function = _function(node, node_id, reading, chosen or TaskOptions(), shipped, problems)
-        except Rejected as rejected:
-            problems += rejected.diagnostics
+        reading = _reading(node, readings, problems)
+        if reading is None:
             continue
+        function = _function(node, node_id, reading, chosen or TaskOptions(), shipped, problems)
         if chosen and function:
             sound[node_id] = Draft(node_id, names[node_id], node, chosen, reading, function, incoming)
     frozen = {key: tuple(value) for key, value in before.items()}
@@ -95,6 +96,11 @@ def validated(
     problems: list[Diagnostic],
 ) -> M | None:
     """Return a model of the fields, or None and a diagnostic for each that is unknown or invalid."""
+    if odd := [name for name, value in fields.items() if has_surrogate((name, value))]:
+        for name in odd:
+            message = f"{shown(name)} holds text that is not Unicode (a lone surrogate)"
+            problems.append(Diagnostic(Code.INVALID_OPTION, place_of(name), message, "correct the text"))
+        return None
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:
@@ -109,7 +115,7 @@ def validated(
                 )
             else:
                 reason = str(detail["msg"]).removeprefix("Value error, ")
-                message = f"{name}={fields.get(name)!r:.60}: {reason[:1].lower()}{reason[1:]}"
+                message = f"{name}={shown(fields.get(name), 60)}: {reason[:1].lower()}{reason[1:]}"
                 problems.append(Diagnostic(Code.INVALID_OPTION, location, message, f"correct {name!r}"))
         return None
 
@@ -137,9 +143,9 @@ def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
     for node in dag.nodes:
         if (task_id := node.task.options.get("task_id")) is not None:
             if not isinstance(task_id, str) or not task_id or not task_id.isprintable():
-                message = f"task_id={task_id!r} is no text"
+                message = f"task_id={shown(task_id)} is no text"
                 problems.append(Diagnostic(Code.INVALID_OPTION, node.location, message, "give it a name"))
-            elif task_id in explicit:
+            elif (task_id := str.__str__(task_id)) in explicit:
                 first = Related("the first one", explicit[task_id].location)
                 message = f"the task_id {task_id!r} is taken"
                 hint = "give each use of the function its own task_id"
@@ -163,7 +169,34 @@ def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
 
 def _options(defaults: Mapping[str, object], node: Node, problems: list[Diagnostic]) -> TaskOptions | None:
     given = {name: value for name, value in node.task.options.items() if name != "task_id"}
-    return validated(TaskOptions, {**defaults, **given}, node.task.place_of, problems)
+    chosen = validated(TaskOptions, {**defaults, **given}, node.task.place_of, problems)
+    if chosen is None:
+        return None
+    idle = [name for name in given if name in _OF_RETRIES and getattr(chosen, name)]
+    if idle and not chosen.retries and "retries" not in {**defaults, **given}:
+        place = node.task.place_of(idle[0])
+        message = f"{idle[0]} says how to retry, and there are no retries"
+        problems.append(Diagnostic(Code.INVALID_OPTION, place, message, "add retries=, or remove it"))
+    elif given.get("retry_exponential_backoff") and chosen.retry_delay is None:
+        place = node.task.place_of("retry_exponential_backoff")
+        message = "retry_exponential_backoff doubles retry_delay, and there is none"
+        problems.append(Diagnostic(Code.INVALID_OPTION, place, message, 'add retry_delay="10s"'))
+    return chosen
+
+
+def _reading(
+    node: Node, readings: dict[tuple[int, str], Reading | None], problems: list[Diagnostic]
+) -> Reading | None:
+    """Return what a node's function reads, which is found out once; None, and a problem, if it cannot be."""
+    task = node.task
+    key = (id(task.fn), task.kind)
+    if key not in readings:
+        try:
+            readings[key] = read(task.fn, task.kind, task.location)
+        except Rejected as rejected:
+            readings[key] = None
+            problems += rejected.diagnostics
+    return readings[key]
 
 
 def _function(

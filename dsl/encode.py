@@ -63,8 +63,19 @@ def shown(value: object, width: int = 40) -> str:
     """Return the beginning of a value's `repr` for a message, its type where that cannot be had."""
     try:
         return f"{value!r:.{width}}".encode(errors="backslashreplace").decode()
-    except Exception:  # the author's `__repr__` may raise anything, and so do lists nested too deep
+    except BaseException:  # the author's `__repr__` may raise anything, and so do lists nested too deep
         return f"a value of type {type(value).__name__}"
+
+
+def has_surrogate(value: object) -> bool:
+    """Whether text in a value, or in lists and dicts of it, has a lone surrogate."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return False
 
 
 def plain_json(value: object) -> str:

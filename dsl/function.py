@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from dsl.names import is_set_by_us, is_shell_variable
+
 Each: TypeAlias = Literal["item", "partition", "all"]
 Kind: TypeAlias = str
 TriggerRule: TypeAlias = Literal[
@@ -30,6 +32,11 @@ TriggerRule: TypeAlias = Literal[
 ]
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|m|s))+")
 _UNITS = {"h": 3600, "m": 60, "s": 1}
+_LONGEST = 10**9
+"""Seconds of any duration: thirty years, far below where Argo's own overflow."""
+_MOST = 2**31 - 1
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]*")
+_CLAIM = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?")
 
 
@@ -47,8 +54,8 @@ def seconds(value: object) -> int:
         number = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)([hms])", value))
     else:
         raise ValueError(f"{value!r} is no duration; write seconds, a timedelta, or text such as '1h30m'")
-    if number < 0 or number != int(number):
-        raise ValueError(f"{value!r} is no whole number of seconds from 0")
+    if not 0 <= number <= _LONGEST or number != int(number):
+        raise ValueError(f"{value!r:.40} is no whole number of seconds from 0 to {_LONGEST}")
     return int(number)
 
 
@@ -58,6 +65,23 @@ def quantity(value: object) -> str:
     if isinstance(value, bool) or not _QUANTITY.fullmatch(text):
         raise ValueError(f"{value!r} is no quantity; write a number or text such as '500m' or '2Gi'")
     return text
+
+
+def image_name(value: object) -> object:
+    """Return the name of an image; Argo would expand tags in it."""
+    if isinstance(value, str) and not _IMAGE.fullmatch(value):
+        raise ValueError("that is no name of an image; write one such as 'busybox:1'")
+    return value
+
+
+def variables(value: object) -> object:
+    """Return variables whose names a pod can have and that neither Argo nor our programs set."""
+    for name in value if isinstance(value, dict) else ():
+        if not isinstance(name, str) or not is_shell_variable(name):
+            raise ValueError(f"{name!r:.40} cannot be the name of a variable")
+        if is_set_by_us(name):
+            raise ValueError(f"{name} is set by the run itself")
+    return value
 
 
 Seconds = Annotated[int, BeforeValidator(seconds)]
@@ -84,6 +108,8 @@ class Volume(_Model):
 def _storage(value: object) -> object:
     if not isinstance(value, Artifacts | Volume):
         raise ValueError('write Artifacts() or Volume("claim")')
+    if isinstance(value, Volume) and not _CLAIM.fullmatch(value.claim):
+        raise ValueError("a claim's name has a-z, 0-9, - and ., and begins and ends with a letter or digit")
     return value
 
 
@@ -93,8 +119,8 @@ Storage: TypeAlias = Annotated[Artifacts | Volume, BeforeValidator(_storage)]
 class TaskOptions(_Model):
     """What a decorator, `.override` or `default_args` may set; names follow Airflow where it has one."""
 
-    image: str | None = None
-    retries: int = Field(default=0, ge=0)
+    image: Annotated[str | None, BeforeValidator(image_name)] = None
+    retries: int = Field(default=0, ge=0, le=_MOST)
     retry_delay: Seconds | None = None
     retry_exponential_backoff: bool = False
     max_retry_delay: Seconds | None = None
@@ -104,12 +130,12 @@ class TaskOptions(_Model):
     each: Each | None = None
     output: str | dict[str, str] | None = None
     result: Literal["text", "json"] = "text"
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, le=_MOST)
     cpu: Quantity | None = None
     memory: Quantity | None = None
     disk: Quantity | None = None
-    gpu: int | None = Field(default=None, ge=1)
-    env: dict[str, str] = Field(default_factory=dict)
+    gpu: int | None = Field(default=None, ge=1, le=_MOST)
+    env: Annotated[dict[str, str], BeforeValidator(variables)] = Field(default_factory=dict)
     doc_md: str | None = None
 
 
@@ -117,7 +143,7 @@ class DagOptions(_Model):
     """What `DAG(...)` may set beside its name and params."""
 
     default_args: dict[str, Any] = Field(default_factory=dict)
-    parallelism: int | None = Field(default=None, ge=1)
+    parallelism: int | None = Field(default=None, ge=1, le=_MOST)
     storage: Storage = Artifacts()
     lowering: Literal["explicit", "compact"] | None = None
     doc_md: str | None = None

@@ -12,7 +12,7 @@ from typing import Literal
 
 import networkx as nx
 
-from dsl.argument import Argument, Join, NodeValue, OutputName, can_skip
+from dsl.argument import Argument, Join, NodeValue, OutputName, may_skip
 from dsl.author import DAG
 from dsl.diagnostics import Diagnostic
 from dsl.domain import Domain
@@ -145,9 +145,7 @@ def knots(digraph: nx.DiGraph[str]) -> list[list[str]]:
 
 def skippable(graph: Graph) -> frozenset[str]:
     """Return the nodes that may be skipped: those with a condition, and what inherits a skip."""
-    found: set[str] = set()
-    for node in graph:
-        upstreams = set(graph.digraph.predecessors(node.id))
-        if node.conditions or can_skip(node.options.trigger_rule, bool(upstreams), bool(upstreams & found)):
-            found.add(node.id)
-    return frozenset(found)
+    upstreams = graph.digraph.pred
+    return may_skip(
+        (node.id, node.options.trigger_rule, bool(node.conditions), upstreams[node.id]) for node in graph
+    )

@@ -241,11 +241,12 @@ def _looked_at(path: str, then: str) -> _Answer:
         dags = execute(path)
     except Rejected as rejected:
         return _Answer(None, rejected.diagnostics, "")
-    problems = duplicates(dags)
-    first: dict[str, DAG] = {}
-    for dag in dags:
-        first.setdefault(dag.name, dag)
+    problems: tuple[Diagnostic, ...] = ()
     try:
+        problems = duplicates(dags)
+        first: dict[str, DAG] = {}
+        for dag in dags:
+            first.setdefault(dag.name, dag)
         module, _, function = then.partition(":")
         return _Answer(getattr(importlib.import_module(module), function)(list(first.values())), problems, "")
     except Rejected as rejected:

@@ -38,6 +38,9 @@ RUN_VALUES: Final = _words(
 """Parameters that the run fills; in a shell task they are upper-case variables."""
 _OF_AN_ENDED_RUN: Final = _words("run_status run_failures run_duration")
 
+WINDOW: Final = ("data_interval_start", "data_interval_end")
+"""Those that are also keys of an item of `Windows`."""
+
 _SHELL_VARIABLES: Final = _words(
     """PATH IFS HOME ENV PS1 PS2 PS3 PS4 PWD OLDPWD CDPATH SHELL SHELLOPTS SHLVL POSIXLY_CORRECT PPID UID EUID
     GROUPS FUNCNAME DIRSTACK OPTARG OPTIND OPTERR LINENO RANDOM SECONDS HOSTNAME PROMPT_COMMAND _"""
@@ -76,16 +79,16 @@ def partition_name(name: str, index: int) -> str:
     return f"{name}-partition-{index}"
 
 
-def object_name(dag_name: str, length: int = OBJECT_NAME_LENGTH) -> str:
-    """Return a DNS-1123 label of at most `length` characters, with a hash if it is cut or misses letters.
+def object_name(dag_name: str) -> str:
+    """Return a DNS-1123 label for a workflow, with a hash if it is cut or misses letters.
 
     >>> object_name("Sea Ice (2024)")
     'sea-ice-2024'
     """
     plain = _plain(dag_name)
-    if plain and len(plain) <= length and not _misses_letters(dag_name):
+    if plain and len(plain) <= OBJECT_NAME_LENGTH and not _misses_letters(dag_name):
         return plain
-    return _with_hash(plain or "dag", dag_name, length)
+    return _with_hash(plain or "dag", dag_name, OBJECT_NAME_LENGTH)
 
 
 def is_shell_variable(name: str) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partialmethod
 from typing import TYPE_CHECKING, Any, cast
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
+from dsl.encode import json_text, plain, shown
 from dsl.location import Location
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ class Operand:
     def _compare(self, operator: str, other: object) -> Condition:
         if getattr(type(other), "__argosy_task__", False):
             other = cast("Task[..., Any]", other).bare(operator)
+        with suppress(ValueError):  # what is no constant, or one that cannot be: `check_conditions` tells
+            other = plain(other)
         return Condition(operator, (self, other), Location.of_caller())
 
     __eq__ = partialmethod(_compare, "==")  # type: ignore[assignment]  # it builds a condition
@@ -75,6 +79,8 @@ class ParamReference(Operand):
     name: str
     default: object
     location: Location
+    params: Params
+    """The parameters of the DAG that has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,11 +94,11 @@ class Output(Operand):
     """The value to take where the node was skipped: one element, or none."""
 
     def __getitem__(self, key: str | int) -> Output:
-        return Output(self.node, (*self.path, key), Location.of_caller(), self.fallback)
+        return self.node.part((*self.path, key), self.fallback)
 
     def default(self, value: object) -> Output:
         """Return this output with a value to take where its node did not succeed."""
-        return Output(self.node, self.path, self.location, (value,))
+        return self.node.defaulted(self.path, value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,26 +110,40 @@ class FileOf:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    """`dag.params`: the parameters of a run by name."""
+def is_step(key: object) -> bool:
+    """Whether a key or an index can lead to a part of a value when the DAG runs."""
+    if isinstance(key, str):
+        try:
+            json_text(key)
+        except ValueError:
+            return False
+        return True
+    return isinstance(key, int) and not isinstance(key, bool) and abs(key) < 2**31
 
-    defaults: Mapping[str, object]
-    problems: list[Diagnostic]
+
+class Params:
+    """`dag.params`: the parameters of a run by name, each of which has a default; none but they are seen."""
+
+    def __init__(self, defaults: Mapping[str, object], report: Callable[[Diagnostic], None]) -> None:
+        self.__defaults = defaults
+        self.__report = report
 
     def __getattr__(self, name: str) -> ParamReference:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[name]
 
+    @property
+    def defaults(self) -> Mapping[str, object]:
+        """Temporary."""
+        return self.__defaults
+
     def __getitem__(self, name: str) -> ParamReference:
         here = Location.of_caller()
-        if name not in self.defaults:
-            known = ", ".join(self.defaults) or "none"
-            message = f"the DAG has no parameter {name!r}; it has: {known}"
-            self.problems.append(
-                Diagnostic(
-                    Code.UNKNOWN_RUN_PARAMETER, here, message, f"add it: DAG(…, params={{{name!r}: …}})"
-                )
-            )
-        return ParamReference(name, self.defaults.get(name), here)
+        if name not in [*self.__defaults]:
+            known = ", ".join(self.__defaults) or "none"
+            message = f"the DAG has no parameter {shown(name)}; it has: {known}"
+            hint = f"add it: DAG(…, params={{{shown(name)}: …}})"
+            self.__report(Diagnostic(Code.UNKNOWN_RUN_PARAMETER, here, message, hint))
+            return ParamReference(str(name), None, here, self)
+        return ParamReference(name, self.__defaults[name], here, self)

@@ -74,9 +74,9 @@ def written_by(
             *(() if output.template == SAME_NAME else (output.template,)),
         )
         written = Written(draft.id, domain, each, output.variable, column, chain, unknown)
-        if not unknown:
-            _check_names(draft, written)
         found.append(written)
+    if not unknown:
+        _check_names(draft, found)
     for parameter in draft.reading.of(Role.OUT_DIR):
         found.append(Written(draft.id, domain, each, parameter.name, None, (), True))
     return tuple(found)
@@ -113,19 +113,31 @@ def _named(domain: Domain, each: Each, column: str | None, chain: tuple[Template
     )
 
 
-def _check_names(draft: Draft, written: Written) -> None:
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names_of(written) or ()):
-        why = problem(name)
-        if why:
-            raise _output_rejected(
-                draft, Code.INVALID_OUTPUT_NAME, f"{written.each} {index}: {why}", "correct output="
-            )
-        if name in seen:
-            message = f"{written.each}s {seen[name]} and {index} both write {name!r}"
-            hint = 'name them apart, for example output="{index}-{name}"'
-            raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, hint)
-        seen[name] = index
+def _check_names(draft: Draft, written: Sequence[Written]) -> None:
+    """Raise Rejected for a name that no file can have, and for one that is written twice."""
+    seen: dict[str, tuple[int, str]] = {}
+    for file in written:
+        names = names_of(file)
+        for index, name in enumerate(_certain_names(file) if names is None else names):
+            if why := problem(name):
+                message = why if names is None else f"{file.each} {index}: {why}"
+                raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, "correct output=")
+            if name in seen:
+                first, variable = seen[name]
+                message = f"{file.each}s {first} and {index} both write {name!r}"
+                hint = 'name them apart, for example output="{index}-{name}"'
+                if variable != file.variable:
+                    message = f"{variable} and {file.variable} of {draft.id} are both called {name!r}"
+                    hint = "give each OutFile its own name in output="
+                raise _output_rejected(draft, Code.OUTPUT_COLLISION, message, hint)
+            seen[name] = (index, file.variable)
+
+
+def _certain_names(written: Written) -> tuple[str, ...]:
+    """Return the name of the one file that a node without known items writes, if it is known."""
+    if not written.chain or any(mark != "=" for mark, _ in written.chain[-1]):
+        return ()
+    return (apply(written.chain[-1:], "", 0, {}),)
 
 
 def _template(
@@ -193,6 +205,25 @@ def _output_rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejec
     """Return a rejection at the `output=` of a node."""
     used = (Related(f"{draft.id} is used here", draft.node.location),)
     return Rejected(Diagnostic(code, draft.node.task.place_of("output"), message, hint, used))
+
+
+def check_folder(draft: Draft, each: Each, domain: Domain | None, inputs: Sequence[InputFiles]) -> None:
+    """Raise Rejected where two source files of one name would lie in one folder of a task."""
+    if each == "item":
+        return
+    folders = {parameter.name for parameter in draft.reading.of(Role.IN_DIR)}
+    for files in inputs:
+        source = domain or files.written.domain
+        if files.kind != "slot" or files.variable not in folders or not (source and files.column):
+            continue
+        seen: dict[tuple[int, str], str] = {}
+        for path, partition in zip(source.columns[files.column], source.partition_of, strict=True):
+            key = (partition if domain else 0, str(path).rpartition("/")[2])
+            if key in seen:
+                message = f"{seen[key]!r} and {path!r} have one name in the {files.variable} of {draft.id}"
+                hint = "read them one by one first, and name them apart by output="
+                raise Rejected(Diagnostic(Code.OUTPUT_COLLISION, draft.node.location, message, hint))
+            seen[key] = str(path)
 
 
 def constant_names(written: Written) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from dsl.author import Node
 from dsl.codes import Code
@@ -106,22 +107,12 @@ def inputs_of(
 
 def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...]:
     """Return the parameters that stand for files, also those named like a file column of the domain."""
-    taken = {**draft.node.arguments}
+    columns = set(domain.files) - set(draft.node.arguments) if domain else set()
     return tuple(
-        Parameter(parameter.name, Role.IN_FILE, parameter.default, parameter.in_signature)
-        if parameter.role is Role.VALUE
-        and domain
-        and parameter.name in domain.files
-        and parameter.name not in taken
-        else parameter
+        replace(parameter, role=Role.IN_FILE) if parameter.role is Role.VALUE else parameter
         for parameter in draft.reading.parameters
         if parameter.role in (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR)
-        or (
-            parameter.role is Role.VALUE
-            and domain
-            and parameter.name in domain.files
-            and parameter.name not in taken
-        )
+        or (parameter.role is Role.VALUE and parameter.name in columns)
     )
 
 

@@ -126,12 +126,11 @@ def read(fn: Callable[..., object], kind: str, location: Location) -> Reading:
     if kind == "python":
         return Reading(tuple(parameters), None, has_value=True)
     body = _body(fn, [parameter.name for parameter in parameters], location)
-    text = body if isinstance(body, str) else "\n".join(word.replace("#", " ") for word in body)
     declared = {parameter.name for parameter in parameters}
     for word, role in _BY_WORD.items():
-        if not {word, word.lower()} & declared and mentions(text, word):
+        if not {word, word.lower()} & declared and mentions(body, word):
             parameters.append(Parameter(word, role, in_signature=False))
-    return Reading(tuple(parameters), body, has_value=mentions(text, "RESULT_FILE"))
+    return Reading(tuple(parameters), body, has_value=mentions(body, "RESULT_FILE"))
 
 
 def _role(name: str, marks: Mapping[str, Role]) -> Role:

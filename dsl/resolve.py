@@ -17,7 +17,7 @@ from dsl.draft import Draft, Drafts, make_drafts
 from dsl.frequency import each_of, key_parameters
 from dsl.graph import Graph, GraphNode, Written, join_of, knots, operands
 from dsl.operand import FileOf
-from dsl.outputs import names_of, outputs_of, written_by
+from dsl.outputs import check_folder, names_of, outputs_of, written_by
 from dsl.reading import Role
 from dsl.source import Items, Repartition, Source
 from dsl.values import (
@@ -99,6 +99,7 @@ class _Resolver:
             each, reason = "partition", f"{inputs[0].upstream} writes one file per partition"
         if domain is None and each == "item" and not any(i.kind == "list" for i in inputs):
             each = "all"
+        check_folder(draft, each, domain, inputs)
         keys = partial(self.keys_before, draft, upstreams)
         arguments = arguments_of(draft, each, domain, self.resolved, keys)
         written_names = outputs_of(draft, each, domain, inputs, arguments)

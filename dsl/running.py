@@ -5,6 +5,7 @@ Knows where results go and how they are shown, nothing of how a run goes on.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -20,11 +21,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dsl.engine import Outcome, Refused, RunOptions, Silent, run
+from dsl.engine import Outcome, Refused, RunOptions, Silent, run, task_folder
+from dsl.names import object_name
 from dsl.report import console, counted, in_columns, visible
 from dsl.watch import closing, watcher
 
-__all__ = ["Options", "Refused", "run_here"]
+__all__ = ["Options", "Refused", "require_writable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
 
@@ -62,7 +64,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     if not options.out:
         _point_to(out)
     if as_json:
-        sys.stdout.write((out / "results.json").read_text(encoding="utf-8", errors="surrogatepass"))
+        sys.stdout.write(_results(out))
     seconds = time.monotonic() - began
     if not quiet:
         _tell(outcome, out, seconds, screen if as_json else console())
@@ -74,9 +76,18 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
 def _fresh_folder(manifest: Mapping[str, Any]) -> Path:
     """Return `.argosy/<name>/<time>-<random>`; names sort by time."""
     metadata = manifest.get("metadata") or {}
-    name = metadata.get("name") or metadata.get("generateName") or "run"
+    name = object_name(metadata.get("name") or metadata.get("generateName") or "run")
     moment = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path(".argosy", str(name).strip("-").replace("/", "-"), f"{moment}-{secrets.token_hex(2)}")
+    return Path(".argosy", name, f"{moment}-{secrets.token_hex(2)}")
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OSError unless files can be put into a folder that is there or can be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def _point_to(out: Path) -> None:
@@ -88,9 +99,16 @@ def _point_to(out: Path) -> None:
         aside.replace(link)
 
 
+def _results(out: Path) -> str:
+    """Return the text of results.json, `""` when a full disk kept it from being written."""
+    with suppress(FileNotFoundError):
+        return (out / "results.json").read_text(encoding="utf-8", errors="surrogatepass")
+    return ""
+
+
 def _tell(outcome: Outcome, out: Path, seconds: float, screen: Console) -> None:
-    results = json.loads((out / "results.json").read_text(encoding="utf-8", errors="surrogatepass"))
-    files = {task: _files(out / task) for task in results["tasks"]}
+    results = json.loads(_results(out) or '{"tasks": {}}')
+    files = {task: _files(task_folder(out, task)) for task in results["tasks"]}
     rows = [("task", "state", "pods", "attempts", "files")]
     for task, facts in results["tasks"].items():
         counts = (str(facts["pods"]), str(facts["attempts"]), str(len(files[task]) or ""))

@@ -8,7 +8,7 @@ plain words, so it can miss an assignment but never fails. Lines and columns cou
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -63,12 +63,13 @@ def words_used(text: str) -> frozenset[str]:
     return frozenset(expansion.name for expansion in _Scanner(text).expansions)
 
 
-def mentions(text: str, word: str) -> bool:
-    """Whether `word` stands in `text` as a whole word outside comments, quoted or not.
+def mentions(body: str | Sequence[str], word: str) -> bool:
+    """Whether `word` stands in sh text as a whole word outside comments, quoted or not, or in an argv.
 
     >>> mentions("sh -c 'echo $ITEM' # INPUT_FILE", "ITEM")
     True
     """
+    text = body if isinstance(body, str) else "\n".join(one.replace("#", " ") for one in body)
     for start, end in sorted(set(_Scanner(text).comments), reverse=True):
         text = text[:start] + text[end:]
     return re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", text) is not None

@@ -13,11 +13,14 @@ from dsl.author import Chain, Chainable, Element, Node, Task, current_dag
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
+from dsl.encode import shown
 from dsl.function import seconds
 from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.operand import Operand
 
+MOST_ITEMS = 1_000_000
+"""Items that one source may have; a manifest holds far fewer."""
 _KEY = re.compile(r"\{(\w+)\}")
 _BYTES = {
     "": 1,
@@ -182,7 +185,11 @@ class Files(Source):
             raise self._rejected(
                 Code.PATH_OUTSIDE, message, "put the files below that folder, or link them there"
             )
-        regex = re.compile(as_regex(pattern))
+        pattern = _normal(pattern)
+        try:
+            regex = regex_of(pattern)
+        except ValueError as error:
+            raise self._rejected(Code.INVALID_OPTION, str(error), "correct the pattern") from None
         wild = _KEY.sub("*", pattern)
         paths = [
             path
@@ -228,7 +235,7 @@ class Items(Source):
         self.items: list[object] = []
         self.refused = ""
         if isinstance(items, str | bytes | Mapping | Chainable | Operand) or not isinstance(items, Iterable):
-            self.refused = "" if self.upstream is not None else f"{items!r:.40} is no list of items"
+            self.refused = "" if self.upstream is not None else f"{shown(items)} is no list of items"
         else:
             self.items = list(items)
 
@@ -261,7 +268,7 @@ class Range(Source):
     def table(self) -> Table:
         """Return the numbers."""
         try:
-            return Table({"item": range(*self.bounds)})
+            return Table({"item": _bounded(range(*self.bounds))})
         except (TypeError, ValueError) as error:
             hint = "write Range(stop), Range(start, stop) or Range(start, stop, step)"
             raise Rejected(Diagnostic(Code.INVALID_OPTION, self.location, str(error), hint)) from None
@@ -294,11 +301,12 @@ class Windows(Source):
             begin, end = (datetime.fromisoformat(str(bound)) for bound in (self.start, self.end))
             if not step:
                 raise ValueError("windows of no length never end")
-            starts = [begin + step * index for index in range(max(0, -((begin - end) // step)))]
-        except (TypeError, ValueError) as error:
+            count = max(0, -((begin - end) // step))
+            starts = [begin + step * index for index in _bounded(range(count))]
+        except (TypeError, ValueError, OverflowError) as error:
             hint = 'write Windows("2024-01-01", "2024-02-01", every="1d")'
             raise Rejected(Diagnostic(Code.INVALID_OPTION, self.location, str(error), hint)) from None
-        ends = [min(start + step, end) for start in starts]
+        ends = [end if end - start <= step else start + step for start in starts]
         first, last = [start.isoformat() for start in starts], [stop.isoformat() for stop in ends]
         items = [{"data_interval_start": a, "data_interval_end": b} for a, b in zip(first, last, strict=True)]
         return Table({"item": items, "data_interval_start": first, "data_interval_end": last})
@@ -337,17 +345,48 @@ def _bytes(path: Path) -> int:
     return path.stat().st_size
 
 
-def as_regex(pattern: str) -> str:
-    """Return the regular expression that a path must match: the glob's, with a group per key."""
+def _bounded(numbers: range) -> range:
+    """Return a range that is not too long to list. Raises ValueError."""
+    if numbers[MOST_ITEMS:]:
+        raise ValueError(f"these are more than {MOST_ITEMS} items")
+    return numbers
+
+
+def _normal(pattern: str) -> str:
+    """Return a relative pattern without empty parts and `.`; a slash at its end stays."""
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    return "/".join(parts) + ("/" if pattern.endswith("/") else "")
+
+
+def regex_of(pattern: str) -> re.Pattern[str]:
+    """Return what a path must match: the glob's, with a group per key. Raises ValueError for none.
+
+    >>> bool(regex_of("a/**").fullmatch("a/b/c.txt"))
+    True
+    """
+    for name in _KEY.findall(pattern):
+        if not name.isidentifier():
+            raise ValueError(f"{{{name}}} in {pattern!r} is no name of a key")
+    try:
+        return re.compile(_regex_text(pattern))
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no pattern: {error.msg}") from None
+
+
+def _regex_text(pattern: str) -> str:
     parts: list[str] = []
     seen: set[str] = set()
-    for token in re.findall(r"\{\w+\}|\*\*/|\*|\?|\[!?[^]]+\]|.", pattern.rstrip("/"), re.DOTALL):
+    tokens = r"\{\w+\}|(?:(?<=/)|^)\*\*(?:/|$)|\*|\?|\[!?[^]]+\]|."
+    for found in re.finditer(tokens, pattern.rstrip("/"), re.DOTALL):
+        token = found[0]
         name = token[1:-1]
         if _KEY.fullmatch(token) and token[0] == "{":
             parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
             seen.add(name)
         elif token == "**/":
             parts.append("(?:.*/)?")
+        elif token == "**":
+            parts.append(".*")
         elif token == "*":
             parts.append("[^/]*")
         elif token == "?":

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.load import Loaded, Loading, start
+from dsl.location import Location
+from dsl.shape import misshapen
 
 if TYPE_CHECKING:
     from dsl.compile import Compiled
@@ -115,14 +117,28 @@ def compiled(
     return result, problems
 
 
+def require_shape(manifest: object, file: str) -> None:
+    """Raise Rejected for a manifest in which something has a form that Argo does not read."""
+    wrong = [
+        Diagnostic(Code.SYNTAX, Location(file), f"{path} is {form}", f"write {expected} there")
+        for path, form, expected in misshapen(manifest)
+    ]
+    if wrong:
+        raise Rejected(*wrong)
+
+
 def set_parameters(manifest: dict[str, Any], given: Mapping[str, str]) -> None:
-    """Set the values of a run's parameters in its manifest. Raises Undecided for one that is not there."""
+    """Set the values of a run's parameters in its manifest.
+
+    Raises Undecided for a parameter that is not there, and for a value that no manifest can hold.
+    """
     spec = manifest.get("spec") or {}
     arguments = (spec.get("workflowSpec") or spec).get("arguments") or {}
     parameters = {parameter.get("name"): parameter for parameter in arguments.get("parameters") or []}
     for name, value in given.items():
         if name not in parameters:
             raise Undecided(f"the run has no parameter {name}")
+        _require_unicode(name, value)
         parameters[name]["value"] = value
 
 
@@ -131,11 +147,19 @@ def _check_given(plan: Plan, given: Mapping[str, str]) -> None:
     for name, value in given.items():
         if name not in plan.parameters:
             raise Undecided(f"the run has no parameter {name}; it has: {known}")
+        _require_unicode(name, value)
         if not plan.parameters[name][1]:
             try:
-                json.loads(value)
-            except ValueError:
+                json.dumps(json.loads(value), allow_nan=False)  # Python reads NaN and 1e999, Go does not
+            except (ValueError, RecursionError):
                 raise Undecided(f"{name} takes JSON, as its default is, and {value!r} is none") from None
+
+
+def _require_unicode(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Undecided(f"the value of {name} is not UTF-8 text") from None
 
 
 def _chosen(file: str, dag: str | None, loaded: Loaded) -> tuple[Analysis | None, tuple[Diagnostic, ...]]:

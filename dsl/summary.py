@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from dsl.plan import Plan, PlannedNode
+from dsl.plan import Plan
 
 
 def summarize(plan: Plan) -> dict[str, Any]:
@@ -51,8 +50,14 @@ def summarize(plan: Plan) -> dict[str, Any]:
 
 def _longest_path(plan: Plan) -> list[str]:
     """Return the ids of the nodes on the longest way through the DAG."""
-    best: Mapping[str, list[PlannedNode]] = {}
+    length: dict[str, int] = {}
+    behind: dict[str, str | None] = {}
     for node in plan.nodes:
-        behind = max((best[before] for before in node.joins), key=len, default=[])
-        best = {**best, node.name: [*behind, node]}
-    return [node.id for node in max(best.values(), key=len, default=[])]
+        behind[node.name] = max(node.joins, key=length.__getitem__, default=None)
+        length[node.name] = 1 + max((length[before] for before in node.joins), default=0)
+    path: list[str] = []
+    name = max(length, key=length.__getitem__, default=None)
+    while name is not None:
+        path.append(plan.node(name).id)
+        name = behind[name]
+    return path[::-1]

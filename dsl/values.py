@@ -12,13 +12,14 @@ from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain
 from dsl.draft import Draft
-from dsl.encode import json_text
+from dsl.encode import plain, shown
 from dsl.function import Each
 from dsl.graph import GraphNode, operands
 from dsl.location import Location
-from dsl.names import did_you_mean
-from dsl.operand import FileOf, Operand, Output, ParamReference
+from dsl.names import WINDOW, did_you_mean
+from dsl.operand import Condition, FileOf, Operand, Output, ParamReference
 from dsl.reading import REQUIRED, Parameter, Role
+from dsl.shelltext import mentions
 from dsl.source import Items, Source
 
 
@@ -69,12 +70,13 @@ def arguments_of(
             wrong.append(_missing(draft, parameter, keys))
     if wrong:
         raise Rejected(*wrong)
-    return found
+    return found | _window(draft, each, domain)
 
 
 def check_conditions(draft: Draft, domain: Domain | None, resolved: Resolved) -> None:
     """Raise Rejected for a condition that does not have one value per task."""
     for condition, location in draft.node.conditions:
+        _check_logic(condition, location)
         for operand in operands(condition):
             node_of = operand if isinstance(operand, Node) else getattr(operand, "node", None)
             if not isinstance(node_of, Node):
@@ -159,6 +161,13 @@ def _argument(
     return None
 
 
+def _window(draft: Draft, each: Each, domain: Domain | None) -> dict[str, Argument]:
+    """Return the keys of an item of time that a text names in upper case, as it names values of the run."""
+    words = [name for name in WINDOW if domain is not None and name in domain.columns]
+    body = draft.reading.body or ""
+    return {w.upper(): Field(w, each == "partition") for w in words if mentions(body, w.upper())}
+
+
 def _expanded_value(
     draft: Draft, name: str, domain: Domain | None, resolved: Resolved, many: bool
 ) -> Argument:
@@ -201,16 +210,15 @@ def _value(draft: Draft, name: str, value: object, resolved: Resolved) -> Argume
         hint = f"write .expand({name}=…) to map over a source; annotate {name}: InFile for a file"
         raise Rejected(Diagnostic(Code.NOT_JSON, argument_place(draft, name), message, hint))
     try:
-        json_text(value)
+        return Constant(plain(value))
     except ValueError as error:
-        message = f"{name}={value!r:.60} is no JSON value: {error}"
+        message = f"{name}={shown(value, 60)} is no JSON value: {error}"
         hint = "pass text, numbers, booleans, None, and lists and dicts of them"
         if _holds_node(value):
             message = f"{name} of {draft.id} holds a node inside a {type(value).__name__}"
             hint = "pass each node as an argument of its own"
         place = argument_place(draft, name)
         raise Rejected(Diagnostic(Code.NOT_JSON, place, message, hint)) from None
-    return Constant(value)
 
 
 def _is_missing(parameter: Parameter, domain: Domain | None) -> bool:
@@ -233,23 +241,38 @@ def _missing(draft: Draft, parameter: Parameter, keys: Callable[[], Collection[s
     return Diagnostic(Code.MISSING_ARGUMENT, draft.node.location, message, hint)
 
 
-def _holds_node(value: object) -> bool:
-    """Whether a list or dict has a node or its value somewhere inside."""
-    if isinstance(value, Mapping):
-        return any(map(_holds_node, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_holds_node, value))
+def _holds_node(value: object, depth: int = 9) -> bool:
+    """Whether a list or dict has a node or its value inside, at most `depth` levels down."""
+    if isinstance(value, Mapping | list | tuple):
+        inner = value.values() if isinstance(value, Mapping) else value
+        return depth > 0 and any(_holds_node(one, depth - 1) for one in inner)
     return isinstance(value, Chainable | Operand | FileOf)
 
 
 def _check_constant(value: object, location: Location) -> None:
     """Raise Rejected unless a condition can compare with a value."""
+    hint = "compare with text, numbers, booleans or None"
     try:
-        json_text(value)
+        value = plain(value)
     except ValueError as error:
-        message = f"the condition compares with {value!r:.40}, which is no JSON value: {error}"
-        hint = "compare with text, numbers, booleans or None"
+        message = f"the condition compares with {shown(value)}, which is no JSON value: {error}"
         raise Rejected(Diagnostic(Code.NOT_JSON, location, message, hint)) from None
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        message = f"the condition compares with {value}, and Argo's whole numbers have 64 bits"
+        raise Rejected(Diagnostic(Code.CONDITION_VALUE, location, message, hint))
+
+
+def _check_logic(condition: object, location: Location) -> None:
+    """Raise Rejected for an operand of `&`, `|` or `~` that is neither true nor false."""
+    if not isinstance(condition, Condition):
+        return
+    for operand in condition.operands:
+        constant = not isinstance(operand, Operand | bool)
+        if condition.operator in ("and", "or", "not") and constant:
+            message = f"{shown(operand)} is neither true nor false"
+            hint = "put parentheses around comparisons: (out > 1) & (out < 5)"
+            raise Rejected(Diagnostic(Code.CONDITION_VALUE, location, message, hint))
+        _check_logic(operand, location)
 
 
 def _rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:

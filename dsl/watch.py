@@ -188,7 +188,7 @@ def failure(event: LeafEvent) -> Text:
         (event.phase.lower(), "bold red"),
         f"{message}; log: {visible(str(event.log))}",
     )
-    for line in _last_lines(event.log):
+    for line in _last_lines(event.lines):
         text.append(f"\n  | {visible(line)}", style="dim")
     return text
 

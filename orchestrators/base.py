@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from hera.workflows import Container, Parameter, Script, Task
 
@@ -22,6 +24,9 @@ class ParallelExecutionOrchestrator(ABC):
     task stands in the template that a compact lane calls once per partition. Alone, an orchestrator divides
     the inputs of its recipe itself.
     """
+
+    leaf_type: ClassVar[type[Leaf]] = Leaf
+    """How the templates of this kind see a node."""
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class ParallelExecutionOrchestrator(ABC):
         if node.function.options.image is None and recipe_config.image is not None:
             node = node.with_image(recipe_config.image)
         self.node = node
-        self.leaf = Leaf(node, recipe_config.storage)
+        self.leaf = self.leaf_type(node, recipe_config.storage)
 
     @abstractmethod
     def create_execution_template(self) -> Container | Script:
@@ -73,6 +78,27 @@ class ParallelExecutionOrchestrator(ABC):
         declared = [parameter.name for parameter in self.leaf.parameters()]
         arguments = [Parameter(name=n, value=v) for n, v in given.items() if n in declared and v is not None]
         return Task(name=name, template=str(template.name), arguments=arguments)
+
+
+class TaskPerPartition(ParallelExecutionOrchestrator):
+    """An orchestrator whose tasks differ in nothing but their partition."""
+
+    def _create_tasks_from_partitions(
+        self, partitions: Sequence[FilePartition], template: Container | Script
+    ) -> list[Task]:
+        return [self.partition_task(partition, template) for partition in partitions]
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A planned node, expanded: its orchestrator, and the one template that it made."""
+
+    orchestrator: ParallelExecutionOrchestrator
+    template: Container | Script
+
+    def tasks(self) -> list[Task]:
+        """Return new tasks that call the template."""
+        return self.orchestrator.create_parallel_tasks(self.template)
 
 
 def give(task: Task, values: Mapping[str, str]) -> None:

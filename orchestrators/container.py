@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from hera.workflows import Container, Env, Script, Task
+from hera.workflows import Container, Env
 from hera.workflows import models as m
 
 from dsl import encode
 from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.function import Volume
-from dsl.partition import FilePartition
 from dsl.plan import PlannedInput
-from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.base import TaskPerPartition
 from orchestrators.leaf import ROOT, Leaf, reference, run_parameter, value_name
 from orchestrators.shell import gathered, value_of_line
 
@@ -39,8 +38,10 @@ class _BareLeaf(Leaf):
         return volumes, [*mounts, m.VolumeMount(name="argosy", mount_path=f"{ROOT}/out", sub_path="out")]
 
 
-class ContainerParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
+class ContainerParallelExecutionOrchestrator(TaskPerPartition):
     """Expands an execution function whose `command` is an argv."""
+
+    leaf_type = _BareLeaf
 
     def create_execution_template(self) -> Container:
         """Return a container template. Raises ValueError without an image, or on a volume storage."""
@@ -51,16 +52,10 @@ class ContainerParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             raise ValueError(f"{node.id} needs a command, the words that the image runs")
         if isinstance(self.leaf.storage, Volume):
             raise ValueError(f"{node.id} is a container task, which needs DAG(storage=Artifacts())")
-        self.leaf = _BareLeaf(node, self.leaf.storage)
         env = [*self.leaf.environment(), *(Env(name=name, value=value) for name, value in self._variables())]
         known = {str(variable.name) for variable in env}
         first, *rest = (_word(word, known) for word in node.function.command)
         return Container(**self.leaf.common(), command=[first], args=rest or None, env=env)
-
-    def _create_tasks_from_partitions(
-        self, partitions: Sequence[FilePartition], template: Container | Script
-    ) -> list[Task]:
-        return [self.partition_task(partition, template) for partition in partitions]
 
     def _variables(self) -> Iterator[tuple[str, str]]:
         node = self.node

@@ -19,7 +19,7 @@ from dsl import encode
 from dsl.argument import NodeValue
 from dsl.function import TriggerRule
 from dsl.plan import ItemTable, Lane, Plan, PlannedNode
-from orchestrators.base import ParallelExecutionOrchestrator, give
+from orchestrators.base import Expansion, give
 from orchestrators.leaf import ITEMS, RESULT, reference, run_parameter, value_name
 from orchestrators.rules import WHOLE, Upstream, admits, depends_of, done, phases_of, upstream, when_of
 from orchestrators.wiring import (
@@ -184,16 +184,14 @@ def verdict_tasks(compact: CompactLane) -> list[Task]:
     return tasks
 
 
-def lane_templates(
-    compact: CompactLane, orchestrators: Mapping[str, ParallelExecutionOrchestrator], wiring: Wiring
-) -> list[DAG]:
+def lane_templates(compact: CompactLane, expansions: Mapping[str, Expansion], wiring: Wiring) -> list[DAG]:
     """Return the two templates of a lane: the loop over its partitions, and one partition."""
     table = compact.table
     passed = _passed(compact, wiring)
     source = reference(ITEMS) if table.discovered_by else run_parameter(table.name)
     number = f"({source} == '' ? 0 : len(split({source}, '\\n')))"
     arguments = [Parameter(name="index", value="{{item}}")]
-    leaves = [orchestrators[node.name].leaf for node in compact.nodes]
+    leaves = [expansions[node.name].orchestrator.leaf for node in compact.nodes]
     if any(parameter.name == ITEMS for leaf in leaves for parameter in leaf.parameters()):
         line = f"split({source}, '\\n')[int(item)]"
         singles = not table.discovered_by and set(table.partitions.sizes) <= {1}
@@ -220,7 +218,7 @@ def lane_templates(
         name=f"{compact.lane.name}-partition",
         inputs=[Parameter(name=str(argument.name)) for argument in arguments],
         outputs=[_partition_output(compact, name) for name in outputs],
-        tasks=[*_partition_tasks(compact, orchestrators, wiring)],
+        tasks=[*_partition_tasks(compact, expansions, wiring)],
     )
     return [outer, inner]
 
@@ -310,15 +308,14 @@ def _partition_output(compact: CompactLane, name: str) -> Parameter:
 
 
 def _partition_tasks(
-    compact: CompactLane, orchestrators: Mapping[str, ParallelExecutionOrchestrator], wiring: Wiring
+    compact: CompactLane, expansions: Mapping[str, Expansion], wiring: Wiring
 ) -> Iterator[Task]:
     members = compact.members
     gates: dict[str, str] = {}
     known: dict[str, set[str]] = {}
     for node in compact.nodes:
-        orchestrator = orchestrators[node.name]
         rule = node.function.options.trigger_rule
-        [task] = orchestrator.create_parallel_tasks(orchestrator.create_execution_template())
+        [task] = expansions[node.name].tasks()
         inside = [name for name in node.joins if name in members]
         before = [upstream(n, not compact.starts_as_one and n in wiring.may_skip) for n in inside]
         above = {name for n in inside for name in known[n]}

@@ -12,7 +12,9 @@ from hera.workflows import models as m
 from dsl import encode
 from dsl.argument import NodeValue
 from dsl.function import Storage, TaskOptions, Volume
+from dsl.names import WINDOW
 from dsl.plan import PlannedInput, PlannedNode
+from dsl.shelltext import mentions
 
 ROOT = "/argosy"
 WORKFLOW = "{{workflow.name}}"
@@ -134,8 +136,16 @@ class Leaf:
             "RUN_TYPE": "manual",
             "PARTITION_ID": self.partition,
             "PARTITION_COUNT": count,
+            **dict.fromkeys(self._no_window(), ""),
         }
         return [*variables, *(Env(name=name, value=value) for name, value in fixed.items())]
+
+    def _no_window(self) -> Iterator[str]:
+        """Yield the bounds of an interval of time that the text names and no field of the items gives."""
+        given = {field.variable for field in self.node.fields}
+        for word in (name.upper() for name in WINDOW):
+            if word not in given and mentions(self.node.function.command or "", word):
+                yield word
 
     def common(self) -> dict[str, Any]:
         """Return the fields that templates of all kinds have, as keywords of Hera's classes."""

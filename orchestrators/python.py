@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from hera.workflows import Artifact, Container, Env, RawArtifact, Script, Task
+from hera.workflows import Artifact, Env, RawArtifact, Script
 
 from dsl import encode
 from dsl.argument import Constant, RunParameter, RunValue
 from dsl.naming import as_text
-from dsl.partition import FilePartition
 from dsl.plan import PYTHON_IMAGE
-from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.base import TaskPerPartition
 from orchestrators.leaf import ITEMS, ROOT, constants, reference, run_parameter, value_name
 from orchestrators.worker import program
 
 
-class PythonParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
+class PythonParallelExecutionOrchestrator(TaskPerPartition):
     """Expands an execution function whose `function` is Python source."""
 
     def create_execution_template(self) -> Script:
@@ -32,11 +30,6 @@ class PythonParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             common["outputs"] = [*common["outputs"], *self.leaf.planned_items()]
         env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
         return Script(**common, command=["python3"], source=program("run.py"), env=env)
-
-    def _create_tasks_from_partitions(
-        self, partitions: Sequence[FilePartition], template: Container | Script
-    ) -> list[Task]:
-        return [self.partition_task(partition, template) for partition in partitions]
 
     def _environment(self) -> dict[str, str]:
         node = self.node

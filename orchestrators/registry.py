@@ -1,4 +1,4 @@
-"""The kind of an execution function in, the orchestrator class that expands it out: ours and third parties' alike."""
+"""The kind of an execution function in, its orchestrator class out: ours and third parties' alike."""
 
 from __future__ import annotations
 
@@ -12,20 +12,32 @@ from orchestrators.base import ParallelExecutionOrchestrator
 GROUP = "argosy.orchestrators"
 
 
+class NotInstalled(ValueError):
+    """No package here has an orchestrator of that kind that can be imported."""
+
+
 @lru_cache
 def find_orchestrator(kind: str) -> type[ParallelExecutionOrchestrator]:
-    """Return the class that the entry point `kind` names. Raises ValueError if there is none."""
+    """Return the class that the entry point `kind` names.
+
+    Raises:
+        NotInstalled: there is none, or its module cannot be imported.
+        ValueError: it is no orchestrator.
+    """
     known = entry_points(group=GROUP)
     for point in known.select(name=kind):
-        found = point.load()
+        try:
+            found = point.load()
+        except (ImportError, AttributeError) as error:
+            raise NotInstalled(f"the orchestrator of {kind!r} tasks cannot be imported: {error}") from error
         if not (isinstance(found, type) and issubclass(found, ParallelExecutionOrchestrator)):
             raise ValueError(f"the orchestrator {kind!r} is no ParallelExecutionOrchestrator")
         return found
     names = ", ".join(sorted(known.names)) or "none"
-    raise ValueError(f"there is no orchestrator for {kind!r} tasks; installed are: {names}")
+    raise NotInstalled(f"there is no orchestrator for {kind!r} tasks; installed are: {names}")
 
 
 def orchestrator_of(plan: Plan, node: PlannedNode, *, looped: bool) -> ParallelExecutionOrchestrator:
-    """Return the orchestrator of a planned node. Raises ValueError if its kind is not installed."""
+    """Return the orchestrator of a planned node. Raises ValueError as `find_orchestrator` does."""
     recipe = RecipeConfig(name=plan.name, storage=plan.storage)
     return find_orchestrator(node.function.kind)(recipe, node.function, node=node, looped=looped)

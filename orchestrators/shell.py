@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hera.workflows import Container, Env, Script, Task
+from hera.workflows import Env, Script
 
 from dsl import encode
 from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter
 from dsl.naming import as_text
-from dsl.partition import FilePartition
-from orchestrators.base import ParallelExecutionOrchestrator
+from orchestrators.base import TaskPerPartition
 from orchestrators.leaf import ITEMS, reference, run_parameter, value_name
 from orchestrators.worker import program
 
 
-class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
+class ShellParallelExecutionOrchestrator(TaskPerPartition):
     """Expands an execution function whose `command` is `sh` text."""
 
     def create_execution_template(self) -> Script:
@@ -27,11 +24,6 @@ class ShellParallelExecutionOrchestrator(ParallelExecutionOrchestrator):
             raise ValueError(f"{node.id} needs a command, the text that sh runs")
         env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
         return Script(**self.leaf.common(), command=["sh"], source=program("run.sh"), env=env)
-
-    def _create_tasks_from_partitions(
-        self, partitions: Sequence[FilePartition], template: Container | Script
-    ) -> list[Task]:
-        return [self.partition_task(partition, template) for partition in partitions]
 
     def _environment(self) -> dict[str, str]:
         node, options = self.node, self.node.function.options

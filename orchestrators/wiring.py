@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 
 from dsl import encode
-from dsl.argument import Constant, NodeValue, RunParameter, can_skip
+from dsl.argument import Constant, NodeValue, RunParameter, may_skip
 from dsl.names import partition_name
 from dsl.plan import Plan, PlannedNode, Test
 from orchestrators.leaf import RESULT, run_parameter
@@ -31,7 +31,10 @@ class Wiring:
         self.compact = {name: lane.name for lane in plan.lanes if lane.compact for name in lane.nodes}
         self.ends: dict[str, str] = dict(self.compact)
         self.listed: set[str] = set()
-        self.may_skip = _skippable(plan)
+        self.may_skip = may_skip(
+            (node.name, node.function.options.trigger_rule, bool(node.conditions), node.joins)
+            for node in plan.nodes
+        )
         self._taken = {*self.by_name, *(lane.name for lane in plan.lanes)}
 
     def free_name(self, name: str) -> str:
@@ -220,12 +223,3 @@ def constant(value: object) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     return f"fromJSON({encode.literal(encode.json_text(value))})"
-
-
-def _skippable(plan: Plan) -> frozenset[str]:
-    found: set[str] = set()
-    for node in plan.nodes:
-        rule = node.function.options.trigger_rule
-        if node.conditions or can_skip(rule, bool(node.joins), bool(found & set(node.joins))):
-            found.add(node.name)
-    return frozenset(found)

@@ -23,16 +23,18 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.names import object_name
 from dsl.plan import ItemTable, Plan, PlannedNode
-from orchestrators.base import ParallelExecutionOrchestrator, give
+from orchestrators.base import Expansion, give
 from orchestrators.lanes import NOP, VERDICT, entrance, lane_tasks, lane_templates, make_lane, verdict_tasks
 from orchestrators.leaf import value_name
-from orchestrators.registry import orchestrator_of
+from orchestrators.registry import NotInstalled, orchestrator_of
 from orchestrators.rules import done
-from orchestrators.wiring import Wiring, conjunction, task_of
+from orchestrators.wiring import Wiring, conjunction, free_names, task_of
 from orchestrators.worker import program
 
 INLINE_BYTES = 40_000
-"""Up to here each template carries its program and can be read alone; past it they share a parameter."""
+"""Up to here each template carries its program and can be read alone; past it they share parameters."""
+PROGRAMS = {"run-sh": "run.sh", "run-py": "run.py"}
+"""The programs inside a pod, by the parameter that holds one."""
 KINDS = {kind.__name__: kind for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate)}
 
 
@@ -44,28 +46,31 @@ def assemble(plan: Plan, kind: str = "Workflow") -> dict[str, Any]:
         if not lane.ends_as_one:
             wiring.ends |= {node.name: node.name for node in lane.exposed}
             wiring.listed |= {node.name for node in lane.exposed}
-    orchestrators, leaves, problems = {}, [], []
+    expansions: dict[str, Expansion] = {}
+    problems = []
     for node in plan.nodes:
         try:
-            orchestrators[node.name] = orchestrator_of(plan, node, looped=node.name in wiring.compact)
-            leaves.append(orchestrators[node.name].create_execution_template())
+            orchestrator = orchestrator_of(plan, node, looped=node.name in wiring.compact)
+            expansions[node.name] = Expansion(orchestrator, orchestrator.create_execution_template())
         except ValueError as error:
             hint = "correct the options of its decorator"
+            if isinstance(error, NotInstalled):
+                hint = "install the package that has it, or name another kind"
             problems.append(Diagnostic(Code.ORCHESTRATOR_REFUSED, node.location, str(error), hint))
     if problems:
         raise Rejected(*problems)
     tasks: list[Task] = []
     for node in plan.nodes:
         if node.name not in wiring.compact:
-            tasks += _tasks(node, orchestrators[node.name], wiring)
+            tasks += _tasks(node, expansions[node.name], wiring)
         for lane in lanes:
             if lane.nodes[-1] is node:
                 tasks += [*lane_tasks(lane, wiring), *verdict_tasks(lane)]
     tasks += _outcome(plan, wiring)
     templates: list[Any] = [DAG(name="main", tasks=[*tasks])]
     for lane in lanes:
-        templates += lane_templates(lane, orchestrators, wiring)
-    templates += leaves
+        templates += lane_templates(lane, expansions, wiring)
+    templates += [expansion.template for expansion in expansions.values()]
     called = {task.template for one in templates if isinstance(one, DAG) for task in one.tasks}
     if VERDICT in called:
         templates.append(_verdict())
@@ -80,9 +85,9 @@ def lanes_of(plan: Plan) -> list[ItemTable]:
     return [table for name, table in plan.tables.items() if name in names and not table.discovered_by]
 
 
-def _tasks(node: PlannedNode, orchestrator: ParallelExecutionOrchestrator, wiring: Wiring) -> list[Task]:
+def _tasks(node: PlannedNode, expansion: Expansion, wiring: Wiring) -> list[Task]:
     """Return the tasks of a node in `main`, with what they wait for and the values that they get."""
-    tasks = orchestrator.create_parallel_tasks(orchestrator.create_execution_template())
+    tasks = expansion.tasks()
     rule = node.function.options.trigger_rule
     gates: list[Task] = []
     for index, task in enumerate(tasks):
@@ -169,17 +174,20 @@ def _lines(table: ItemTable) -> str:
 
 
 def _hoisted(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest with a program that many templates run held once, as a parameter."""
+    """Return the manifest with the programs of its templates held once, as parameters, if they are long."""
     spec = manifest["spec"]
+    names = {program(file): name for name, file in PROGRAMS.items()}
     scripts = [template["script"] for template in spec["templates"] if "script" in template]
-    for name in ("run.sh", "run.py"):
-        text = program(name)
-        users = [script for script in scripts if script["source"] == text]
-        if len(users) * len(text) > INLINE_BYTES:
-            parameter = name.replace(".", "-")
-            for script in users:
-                script["source"] = f"{{{{workflow.parameters.{parameter}}}}}"
-            spec.setdefault("arguments", {}).setdefault("parameters", []).append(
-                {"name": parameter, "value": text}
-            )
+    users = [script for script in scripts if script["source"] in names]
+    if sum(len(script["source"]) for script in users) <= INLINE_BYTES:
+        return manifest
+    parameters = spec.setdefault("arguments", {}).setdefault("parameters", [])
+    taken = {parameter["name"] for parameter in parameters}
+    for text, name in names.items():
+        own = [script for script in users if script["source"] == text]
+        if own:
+            free = next(free_names(name, taken))
+            parameters.append({"name": free, "value": text})
+            for script in own:
+                script["source"] = f"{{{{workflow.parameters.{free}}}}}"
     return manifest

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from dsl.argument import Constant, Field, NodeValue
+from dsl.argument import Constant, Field, NodeValue, RunParameter
 from dsl.codes import Code
 from dsl.construct import mention_of, parameter_of
 from dsl.diagnostics import Diagnostic, Related
 from dsl.encode import needs_doubling
 from dsl.function import Volume
-from dsl.graph import Graph, GraphNode, InputFiles, knots, skippable
-from dsl.names import RUN_VALUES, did_you_mean, is_reserved, is_shell_variable
+from dsl.graph import Graph, GraphNode, InputFiles, knots, operands, skippable
+from dsl.names import INJECTED, RUN_VALUES, WINDOW, did_you_mean, is_reserved, is_shell_variable
 from dsl.reading import REQUIRED, Role
 from dsl.shelltext import undeclared
 
@@ -36,18 +36,25 @@ _WORKER_SETS = frozenset(
         "DATA_INTERVAL_END",
     ]
 )
-_WINDOW = ("data_interval_start", "data_interval_end")
+_CONTAINERS_HAVE = frozenset(["INDEX", "ATTEMPT", "PARTITION_ID", "PARTITION_COUNT", "RUN_ID", "RUN_TYPE"])
+_ARGV_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_FILES = (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR)
+_NAMED_BY_AUTHORS = (Role.VALUE, *_FILES, Role.OUT_FILE, Role.OUT_DIR)
 _TAKEN_FOLDERS = frozenset({".", "..", ".argosy", "results.json", "status.json"})
 _FORGIVING = (
     "all_done",
-    "always",
     "none_failed",
     "one_done",
     "all_failed",
     "one_failed",
     "none_skipped",
     "all_skipped",
+    "none_failed_min_one_success",
+    "one_success",
+    "all_done_min_one_success",
 )
+_NO_FAILURE = ("none_failed", "none_failed_min_one_success")
+_ONE_SUCCEEDED = ("none_failed_min_one_success", "one_success", "all_done_min_one_success")
 
 
 def empty_dag(graph: Graph) -> Iterator[Diagnostic]:
@@ -58,11 +65,7 @@ def empty_dag(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def invalid_name(graph: Graph) -> Iterator[Diagnostic]:
-    """A run is named after its DAG, and Kubernetes knows letters, digits and `-` only."""
-    name: object = graph.dag.name
-    if not isinstance(name, str) or _surrogate(name) or not any(character.isalnum() for character in name):
-        message = f"{name!r} has no letter or digit to name a run by"
-        yield Diagnostic(Code.INVALID_NAME, graph.dag.location, message, 'write DAG("a-name")')
+    """The files of a node lie in a folder of its name."""
     for node in graph:
         if "/" in node.id or node.id in _TAKEN_FOLDERS or not node.id.isprintable():
             message = f"{node.id!r} cannot be the name of a folder of results"
@@ -97,16 +100,28 @@ def missing_image(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def parameter_names(graph: Graph) -> Iterator[Diagnostic]:
-    """A parameter of a shell or container task is a variable, and some names are not free."""
+    """A parameter of a shell or container task is a variable, and some names are not free.
+
+    What reaches a Python task by a variable or an artifact of its pod is named like its parameter, too.
+    """
     functions = _functions(graph)
     for node in graph:
-        if node.function.kind == "python":
-            continue
-        for parameter in node.reading.of(Role.VALUE):
-            if not is_shell_variable(parameter.name) or is_reserved(parameter.name):
-                message = f"{parameter.name!r} of {node.id} cannot be a variable of the task"
-                place = parameter_of(functions[node.id], parameter.name) or node.location
-                yield Diagnostic(Code.INVALID_PARAMETER_NAME, place, message, _renamed(parameter.name))
+        is_python = node.function.kind == "python"
+        for parameter in node.reading.of(*_NAMED_BY_AUTHORS):
+            name = parameter.name
+            travels = parameter.role in _FILES or isinstance(
+                node.arguments.get(name), NodeValue | RunParameter
+            )
+            taken = not is_python and name in node.options.env
+            if is_python or name in INJECTED or not parameter.in_signature:
+                wrong = travels and not is_shell_variable(name)
+            else:
+                wrong = taken or not is_shell_variable(name) or is_reserved(name)
+            if wrong:
+                message = f"{name!r} of {node.id} cannot be a variable of the task"
+                message += ", which env= sets" if taken else ""
+                place = parameter_of(functions[node.id], name) or node.location
+                yield Diagnostic(Code.INVALID_PARAMETER_NAME, place, message, _renamed(name))
 
 
 def key_names(graph: Graph) -> Iterator[Diagnostic]:
@@ -116,7 +131,7 @@ def key_names(graph: Graph) -> Iterator[Diagnostic]:
         domain = node.domain
         for key in domain.keys if domain else ():
             is_argument = node.function.kind == "python" and key in node.reading.named
-            taken = is_reserved(key) and key not in _WINDOW and (key in RUN_VALUES or not is_argument)
+            taken = is_reserved(key) and key not in WINDOW and (key in RUN_VALUES or not is_argument)
             if (taken or not is_shell_variable(key)) and domain and (id(domain), key) not in seen:
                 seen.add((id(domain), key))
                 message = f"the key {key!r} of the items cannot be a variable of a task"
@@ -134,21 +149,27 @@ def _functions(graph: Graph) -> dict[str, Callable[..., object]]:
 
 
 def undeclared_variable(graph: Graph) -> Iterator[Diagnostic]:
-    """A variable that nothing sets ends a shell task, which runs under `set -u`."""
+    """A variable that nothing sets ends a shell task, which runs under `set -u`, and is text in an argv."""
     functions = _functions(graph)
     for node in graph:
-        if node.function.kind != "shell" or not isinstance(node.reading.body, str):
+        declared = {parameter.name for parameter in node.reading.parameters} | set(node.options.env)
+        if node.function.kind == "shell" and isinstance(node.reading.body, str):
+            declared |= _WORKER_SETS
+            names = [found for found, _, _ in undeclared(node.reading.body, declared)]
+            known, form, way = declared, "${}", "write ${{{}:-}} if it may be absent"
+        elif node.function.kind == "container" and isinstance(node.reading.body, tuple):
+            declared |= _CONTAINERS_HAVE
+            names = [name for word in node.reading.body for name in _ARGV_VARIABLE.findall(word)]
+            names = [name for name in names if name not in declared]
+            known, form, way = declared, "$({})", "leave out the parentheses if it is text"
+        else:
             continue
-        declared = (
-            {parameter.name for parameter in node.reading.parameters} | _WORKER_SETS | set(node.options.env)
-        )
-        for name in dict.fromkeys(found for found, _, _ in undeclared(node.reading.body, declared)):
-            message = f"nothing sets ${name} in {node.id}"
-            guess = did_you_mean(name, declared)
-            hint = f"make it a parameter, or write ${{{name}:-}} if it may be absent"
+        for name in dict.fromkeys(names):
+            message = f"nothing sets {form.format(name)} in {node.id}"
+            guess = did_you_mean(name, known)
+            hint = f"did you mean {form.format(guess)}?" if guess else f"make it a parameter, or {way}"
             place = mention_of(functions[node.id], name) or node.location
-            hint = f"did you mean ${guess}?" if guess else hint
-            yield Diagnostic(Code.UNDECLARED_VARIABLE, place, message, hint)
+            yield Diagnostic(Code.UNDECLARED_VARIABLE, place, message, hint.format(name))
 
 
 def bare_and_called(graph: Graph) -> Iterator[Diagnostic]:
@@ -177,7 +198,7 @@ def files_unread(graph: Graph) -> Iterator[Diagnostic]:
 
 def unsafe_string(graph: Graph) -> Iterator[Diagnostic]:
     """Text must survive its channel: no lone surrogates anywhere, no NUL in an environment."""
-    for name, default in graph.dag.params.defaults.items():
+    for name, default in graph.dag.defaults.items():
         if isinstance(default, str) and (why := _no_environment(default)):
             message = f"the default of the parameter {name} {why}"
             yield Diagnostic(Code.UNSAFE_STRING, graph.dag.location, message, "remove these characters")
@@ -213,11 +234,15 @@ def skippable_value(graph: Graph) -> Iterator[Diagnostic]:
     """A value that may be absent needs something to take its place."""
     may_skip = skippable(graph)
     for node in graph:
-        if node.options.trigger_rule not in _FORGIVING:
+        rule = node.options.trigger_rule
+        before = list(graph.digraph.predecessors(node.id))
+        if rule not in _FORGIVING:
+            continue
+        if rule in _ONE_SUCCEEDED and len(before) == 1 and not graph.node(before[0]).is_mapped:
             continue
         for name, argument in node.arguments.items():
             if isinstance(argument, NodeValue) and not argument.fallback:
-                forgives_failure = node.options.trigger_rule not in ("none_failed", "none_skipped")
+                forgives_failure = rule not in _NO_FAILURE
                 has_default = node.reading.named[name].default is not REQUIRED
                 if (argument.node in may_skip or forgives_failure) and not has_default:
                     message = (
@@ -256,22 +281,19 @@ def unequal_folders(graph: Graph) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.NO_COMMON_SOURCE, node.location, message, hint)
 
 
-def partition_too_large(graph: Graph) -> Iterator[Diagnostic]:
-    """The items of a partition travel in one environment variable, which Linux limits to 128 KiB."""
-    for domain in {id(node.domain): node.domain for node in graph if node.domain}.values():
-        rows = iter(range(sum(domain.sizes)))
-        for index, size in enumerate(domain.sizes):
-            length = sum(
-                len(str(c[row])) * 2 + 1
-                for row in (next(rows) for _ in range(size))
-                for c in domain.columns.values()
-            )
-            if length > 100_000:
-                message = f"partition {index} of {domain.name} holds {length // 1024} KiB of items"
-                yield Diagnostic(
-                    Code.PARTITION_TOO_LARGE, domain.location, message, "make partitions smaller: size=…"
-                )
-                break
+def value_unawaited(graph: Graph) -> Iterator[Diagnostic]:
+    """A task that waits for nothing cannot have the value of another: Argo would never start it."""
+    for node in graph:
+        if node.options.trigger_rule != "always":
+            continue
+        read = [a.node for a in node.arguments.values() if isinstance(a, NodeValue)]
+        for operand in (one for condition, _ in node.conditions for one in operands(condition)):
+            ids = (graph.ids.get(id(one)) for one in (operand, getattr(operand, "node", None)))
+            read += [node_id for node_id in ids if node_id]
+        if read:
+            message = f'{node.id} reads the value of {read[0]}, and under "always" it waits for nothing'
+            hint = 'write trigger_rule="all_done", which waits for the end of every upstream'
+            yield Diagnostic(Code.NEVER_RUNS, node.location, message, hint)
 
 
 def _path(graph: Graph, knot: list[str]) -> list[str]:
@@ -339,6 +361,6 @@ GRAPH_CHECKS = (
     unsafe_string,
     skippable_value,
     never_runs,
+    value_unawaited,
     unequal_folders,
-    partition_too_large,
 )

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, TypeAlias
 
+from dsl import encode
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
 from dsl.function import Volume
-from dsl.plan import EXPLICIT_TASKS, Plan
+from dsl.plan import EXPLICIT_TASKS, Plan, PlannedNode
 
 Emitted: TypeAlias = tuple[Plan, dict[str, Any]]
 
 MANIFEST_BYTES = 1_000_000
 STATUS_WARNING = 500_000
 SLOTS = 20
+ENVIRONMENT_BYTES = 130_000
+"""Of a variable's value; Linux (MAX_ARG_STRLEN) counts its name too."""
+_OURS = {"ARGOSY_PROGRAM": "the program", "ARGOSY_TASK": "the constants"}
+_OCTAL = re.compile(r"[\\{$\n|;]")
 
 
 def manifest_size(emitted: Emitted) -> Iterator[Diagnostic]:
@@ -73,4 +80,46 @@ def many_slots(emitted: Emitted) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.MANY_SLOTS, node.location, message, hint)
 
 
-MANIFEST_CHECKS = (manifest_size, counts, status_size, many_slots)
+def environment_size(emitted: Emitted) -> Iterator[Diagnostic]:
+    """Linux takes no variable over 128 KiB, and the items of a partition, constants and texts are such."""
+    plan, manifest = emitted
+    templates = {template["name"]: template for template in manifest["spec"]["templates"]}
+    for node in plan.nodes:
+        if found := _largest_partition(node):
+            index, size = found
+            message = f"the items of {node.id} are {size // 1024} KiB of text"
+            hint = "let a task before it make one of many files, or read them in a mapped task"
+            if node.is_mapped:
+                message = f"partition {index} of {node.id} holds {size // 1024} KiB of items"
+                hint = "make partitions smaller: size=…"
+            yield Diagnostic(Code.PARTITION_TOO_LARGE, node.location, message, hint)
+        template = templates.get(node.name, {})
+        for variable in (template.get("script") or template.get("container") or {}).get("env", ()):
+            size = len(str(variable.get("value", "")).encode())
+            if size > ENVIRONMENT_BYTES:
+                what = _OURS.get(variable["name"], variable["name"].removeprefix("ARGOSY_P_"))
+                message = f"{what} of {node.id}: {size // 1024} KiB of text, and a variable takes 128"
+                hint = "put it into a file beside the DAG file, and let it travel along `>>`"
+                yield Diagnostic(Code.UNSAFE_STRING, node.location, message, hint)
+
+
+def _largest_partition(node: PlannedNode) -> tuple[int, int] | None:
+    """Return the first partition whose items are too much for one variable, and their bytes."""
+    measure = _shell_bytes if node.function.kind == "shell" else _field_bytes
+    rows = iter(node.partitions.rows)
+    for index, size in enumerate(node.partitions.sizes):
+        total = sum(measure(text) + 1 for row in islice(rows, size) for text in row)
+        if total > ENVIRONMENT_BYTES:
+            return index, total
+    return None
+
+
+def _field_bytes(text: str) -> int:
+    return len(encode.field(text))
+
+
+def _shell_bytes(text: str) -> int:
+    return len(text.encode()) + 4 * len(_OCTAL.findall(text))
+
+
+MANIFEST_CHECKS = (manifest_size, counts, status_size, many_slots, environment_size)

@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.definition import Definition, Refused, read_definition
+from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, prepare, task_folder, write
 from dsl.engine.leaf import Places
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
-from dsl.engine.results import link_files, make_results
+from dsl.engine.results import link_files, make_results, tasks_of
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
@@ -36,6 +38,7 @@ __all__ = [
     "RunOptions",
     "Silent",
     "run",
+    "task_folder",
 ]
 
 
@@ -59,26 +62,36 @@ class RunOptions:
 def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | None = None) -> Outcome:
     """Run a manifest to its end.
 
+    What a former run left in `out` is removed first. Results are written however the run ends.
+
     Raises:
-        Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
+        Refused: it uses what the engine does not do, or what Argo would not accept, or `out` cannot be used;
+            nothing was started.
         KeyboardInterrupt: every process group was killed first.
     """
     definition = read_definition(manifest, options.name)
     refuse(definition)
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
-    state = out / ".argosy"
+    prepare(out, tasks_of(definition))
+    state = out / STATE
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
-    places = Places(store, claims, state / "tasks", out / "logs", definition.name, definition.spec)
+    places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
     engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
+    workflow = WorkflowRun(engine)
     try:
-        outcome = WorkflowRun(engine).outcome()
-    except BaseException:
+        outcome = workflow.outcome()
+    except BaseException as wrong:
         engine.leaves.stop()
+        with suppress(OSError):
+            _write(out, definition, engine, workflow.broken_off(f"{type(wrong).__name__}: {wrong}"))
         raise
-    _write(out, definition, engine, outcome)
+    try:
+        _write(out, definition, engine, outcome)
+    except OSError as wrong:
+        return replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
     return outcome
 
 
@@ -89,8 +102,6 @@ def _jobs(definition: Definition, jobs: int) -> int:
 
 def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
     results = make_results(definition, engine.nodes.values(), outcome.phase)
+    for name, value in ((RESULTS, results), (STATUS, outcome.to_status())):
+        write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
     link_files(engine.kept, results["tasks"], out)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, value in (("results.json", results), ("status.json", outcome.to_status())):
-        text = json.dumps(value, indent=1, ensure_ascii=False)
-        (out / name).write_text(f"{text}\n", encoding="utf-8", errors="surrogatepass")

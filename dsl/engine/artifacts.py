@@ -62,8 +62,10 @@ class Store:
     def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> Path:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`; return its place.
 
+        Links become what they point to, unless they are packed.
+
         Raises:
-            ArtifactError: the key is below `inputs/` or leads out of the store.
+            ArtifactError: the key is below `inputs/` or leads out of the store, or a link leads nowhere.
         """
         target = self.path(key)
         if not target.is_relative_to(self.root):
@@ -71,12 +73,31 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         if archive is None or archive.get("none") is None:
             _pack(source, target, archive or {})
-        elif source.is_symlink():
-            copy = shutil.copytree if source.is_dir() else shutil.copyfile
-            copy(source.resolve(), target)
         else:
+            _replace_links(source)
             _move(source, target)
         return target
+
+
+def _replace_links(source: Path) -> None:
+    """Put what links point to in their place: it may be gone with the folder of the leaf."""
+    folders = [source] if source.is_dir() and not source.is_symlink() else []
+    links = [source] if source.is_symlink() else []
+    while folders:
+        entries = list(folders.pop().iterdir())
+        links += [entry for entry in entries if entry.is_symlink()]
+        folders += [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    for link in links:
+        aside = link.with_name(f".{link.name}.copied")
+        try:
+            if link.is_dir():
+                shutil.copytree(link, aside)
+            else:
+                shutil.copy2(link, aside)
+        except (OSError, shutil.Error):
+            raise ArtifactError(f"{link.relative_to(source.parent)} is a link that leads nowhere") from None
+        link.unlink()
+        aside.rename(link)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -116,7 +137,7 @@ def _unpack(source: Path, target: Path) -> None:
         if hasattr(tarfile, "data_filter"):
             tarball.extractall(aside, filter="data")
         else:  # Python before 3.11.4
-            tarball.extractall(aside)
+            tarball.extractall(aside, refuse_escapes(tarball))
     entries = list(aside.iterdir())
     _remove(target)
     if len(entries) == 1:
@@ -124,6 +145,29 @@ def _unpack(source: Path, target: Path) -> None:
         aside.rmdir()
     else:
         aside.rename(target)
+
+
+def refuse_escapes(tarball: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    """Return the members of a tarball; raises ArtifactError when one would be made outside of its folder."""
+    members = tarball.getmembers()
+    for member in members:
+        places = [PurePosixPath(member.name)]
+        if member.issym():
+            places.append(PurePosixPath(member.name).parent / member.linkname)
+        elif member.islnk():
+            places.append(PurePosixPath(member.linkname))
+        if any(place.is_absolute() or _climbs(place) for place in places) or member.isdev():
+            raise ArtifactError(f"{member.name} in the tarball leads out of it")
+    return members
+
+
+def _climbs(place: PurePosixPath) -> bool:
+    depth = 0
+    for part in place.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False
 
 
 def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:

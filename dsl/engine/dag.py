@@ -135,13 +135,12 @@ class DagRun:
             results[name] = result_of(node.phase, group)
         return results
 
-    def scope_of(self, task: Task, *, with_itself: bool = False) -> Scope:
+    def scope_of(self, task: Task) -> Scope:
         """Return what a task can see. Raises NodeFault when an ancestor's outputs cannot be listed."""
-        names = task.ancestors | {task.name} if with_itself else task.ancestors
         for name in task.ancestors:
             if self.nodes[name].type == "TaskGroup":
                 view_of(self.nodes[name], self.engine.workflow)
-        views = Views(self.nodes, names, self.engine.workflow)
+        views = Views(self.nodes, task.ancestors, self.engine.workflow)
         return Scope(self.engine.globals, self.prepared.scope.local, "tasks", views)
 
     def _resolved(self, task: Task, scope: Scope) -> dict[str, Any]:

@@ -94,7 +94,10 @@ class Template:
     def task(self) -> str:
         """Return the task id it runs for, or its name; the annotation is the body of a JSON string."""
         note = self.annotations.get("argosy/node")
-        return self.name if note is None else str(json.loads(f'"{note}"'))
+        try:
+            return self.name if note is None else str(json.loads(f'"{note}"'))
+        except ValueError:
+            return self.name  # somebody else's annotation
 
     @cached_property
     def inputs(self) -> list[JsonObject]:

@@ -29,7 +29,7 @@ class Owner(Protocol):
     node: Node
     prepared: Prepared
 
-    def scope_of(self, task: Task, *, with_itself: bool = False) -> Scope:
+    def scope_of(self, task: Task) -> Scope:
         """Return what the task can see."""
 
 
@@ -47,18 +47,25 @@ class _Countdown:
 
 
 def run_hooks(engine: Engine, owner: Owner, task: Task, node: Node, done: Callable[[], None]) -> None:
-    """Run the hooks of a node that has ended, then call `done`."""
+    """Run the hooks of a node that has ended, then call `done`.
+
+    An expression that cannot be evaluated is the node's error.
+    """
     hooks = dict(task.raw.get("hooks") or {})
     last = exit_hook(task.raw, hooks, engine.definition.spec)
     hooks.pop("exit", None)
     if not hooks and last is None:
         done()
         return
-    scope = _scope(owner, task, node, engine.workflow)
-    chosen = [(name, hook) for name, hook in hooks.items() if _applies(engine, node, task, hook, scope)]
-    finish = done
-    if last is not None and node.phase in COMPLETED and _is_true(last.get("expression"), scope, True):
-        finish = partial(_start, engine, owner, node, [("onExit", last)], scope, done)
+    try:
+        scope = _scope(owner, task, node)
+        chosen = [(name, hook) for name, hook in hooks.items() if _applies(node, task, hook, scope)]
+        ends = last is not None and node.phase in COMPLETED and _is_true(last.get("expression"), scope, True)
+    except (ValueError, LookupError, TypeError) as wrong:
+        engine.spoil(node, str(wrong))
+        done()
+        return
+    finish = partial(_start, engine, owner, node, [("onExit", last)], scope, done) if last and ends else done
     _start(engine, owner, node, chosen, scope, finish)
 
 
@@ -72,7 +79,7 @@ def exit_hook(
     return {**hook, "arguments": spec.get("arguments") or {}}
 
 
-def _scope(owner: Owner, task: Task, node: Node, workflow: str) -> Scope:
+def _scope(owner: Owner, task: Task, node: Node) -> Scope:
     scope = owner.scope_of(task)
     prefix = scope.prefix
     own: dict[str, Any] = {f"{prefix}.{task.name}.status": node.phase}
@@ -110,7 +117,7 @@ def _is_true(expression: str | None, scope: Scope, default: bool) -> bool:
     return bool(compiled(expression).value(scope.variables()))
 
 
-def _applies(engine: Engine, node: Node, task: Task, hook: Mapping[str, Any], scope: Scope) -> bool:
+def _applies(node: Node, task: Task, hook: Mapping[str, Any], scope: Scope) -> bool:
     expression = str(hook.get("expression") or "")
     if node.type != "Suspend" and _is_true(expression, scope, False):
         return True

@@ -9,22 +9,23 @@ import contextlib
 import hashlib
 import heapq
 import itertools
-import os
 import re
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
 from dsl.engine.definition import Template
+from dsl.engine.environment import environment
 from dsl.engine.node import Node
 from dsl.engine.process import Group
-from dsl.engine.relocate import ROOT, Layout, expand, layout_of
+from dsl.engine.relocate import Layout, expand, layout_of
 from dsl.engine.volumes import Claims, mount, volumes_by_name
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
@@ -58,7 +59,10 @@ class LeafResult:
 
 @dataclass(slots=True, eq=False)
 class LeafJob:
-    """A leaf to run; `attempt` counts from 0, `log` is known when it starts."""
+    """A leaf to run; `attempt` counts from 0.
+
+    `log` is the log of its task and `lines` its own part of it, known when it starts.
+    """
 
     node: Node
     template: Template
@@ -70,6 +74,7 @@ class LeafJob:
     pod: str
     group: Group = field(default_factory=Group)
     log: Path = Path()
+    lines: Path = Path()
 
 
 class Leaves:
@@ -83,6 +88,7 @@ class Leaves:
         self._waiting: list[tuple[tuple[int, ...], int, LeafJob]] = []
         self._jobs: dict[Node, LeafJob] = {}
         self._threads: dict[Node, threading.Thread] = {}
+        self._logs = threading.Lock()
 
     @property
     def is_busy(self) -> bool:
@@ -105,6 +111,7 @@ class Leaves:
             if job.node not in self._jobs:
                 continue
             job.log = self.places.logs / f"{_file_name(job.template.task)}.log"
+            job.lines = self.places.tasks / f"{_folder_name(job)}.log"
             starts(job)
             thread = threading.Thread(target=self._run, args=(job,), daemon=True)
             self._threads[job.node] = thread
@@ -115,6 +122,13 @@ class Leaves:
             result = run_leaf(job, self.places)
         except Exception as wrong:
             result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")
+        try:
+            with self._logs:
+                _append(job.lines, job.log)
+            if result.phase == "Succeeded":
+                job.lines.unlink(missing_ok=True)
+        except OSError as wrong:
+            result = LeafResult("Error", f"the log cannot be written: {wrong}")
         self._ended(job, result)
 
     def forget(self, node: Node) -> LeafJob | None:
@@ -147,25 +161,56 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^\w.-]", "_", text) or "_"
 
 
+def _folder_name(job: LeafJob) -> str:
+    digest = hashlib.sha256(job.node.name.encode()).hexdigest()[:16]
+    return f"{_file_name(job.template.task)[:80]}-{digest}"
+
+
+def _append(lines: Path, log: Path) -> None:
+    """Add what one leaf wrote to the log of its task: lines of two leaves never mix."""
+    if lines.is_file():
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with lines.open("rb") as source, log.open("ab") as target:
+            shutil.copyfileobj(source, target)
+
+
 def run_leaf(job: LeafJob, places: Places) -> LeafResult:
     """Run one leaf to its end."""
-    body, kind = job.body, job.template.kind
-    digest = hashlib.sha256(job.node.name.encode()).hexdigest()[:16]
-    folder = places.tasks / f"{_file_name(job.template.task)[:80]}-{digest}"
+    folder = places.tasks / _folder_name(job)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    layout = layout_of(body, job.artifacts, kind, folder)
-    mount(layout, body[kind].get("volumeMounts") or [], volumes_by_name(places.spec, body), places.claims)
+    with contextlib.ExitStack() as after:
+        layout = layout_of(job.body, job.artifacts, job.template.kind, folder)
+        if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
+            layout.folder = _plain_link(folder, after)
+        result = _prepared(job, places, layout)
+    if result.phase == "Succeeded":
+        shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
+    """Return a link to a folder whose path a foreign program would have to quote."""
+    link = Path(after.enter_context(tempfile.TemporaryDirectory(prefix="argosy-"))) / "leaf"
+    link.symlink_to(folder)
+    return link
+
+
+def _prepared(job: LeafJob, places: Places, layout: Layout) -> LeafResult:
+    """Put volumes and inputs in place, then execute."""
+    body, mounts = job.body, job.body[job.template.kind].get("volumeMounts") or []
+    try:
+        mount(layout, mounts, volumes_by_name(places.spec, body), places.claims)
+        layout.make_parents()
+    except (ValueError, OSError) as wrong:
+        return LeafResult("Error", str(wrong))
     for name, artifact in job.artifacts.items():
         try:
             place = layout.place(str(artifact.get("path") or ""))
             places.store.fetch(_as_pods_read(artifact), place, link=bool(layout.base))
         except (ArtifactError, OSError) as wrong:
             return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
-    result = _executed(job, places, layout)
-    if result.phase == "Succeeded":
-        shutil.rmtree(folder, ignore_errors=True)
-    return result
+    return _executed(job, places, layout)
 
 
 def _as_pods_read(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -186,8 +231,7 @@ def _executed(job: LeafJob, places: Places, layout: Layout) -> LeafResult:
         seconds = _limit(job.body)
     except ValueError as wrong:
         return LeafResult("Error", f"invalid timeout format {wrong}")
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab", buffering=0) as log:
+    with job.lines.open("wb", buffering=0) as log:
         try:
             code, stdout = job.group.run(
                 command, env, _working_folder(container, layout), log,
@@ -230,19 +274,13 @@ def _command(job: LeafJob, layout: Layout) -> list[str]:
 
 
 def _environment(job: LeafJob, places: Places, layout: Layout) -> dict[str, str]:
-    """A copy of ours without Argosy's variables, then Argo's, then the template's in their order."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO_", "ARGOSY_"))}
-    env.update(
-        ARGO_CONTAINER_NAME="main",
-        ARGO_NODE_ID=job.node.identity(places.workflow),
-        ARGO_WORKFLOW_NAME=places.workflow,
-        HOSTNAME=job.pod,
-    )
-    own: dict[str, str] = {}
-    for variable in job.body[job.template.kind].get("env") or []:
-        name, value = str(variable["name"]), str(variable.get("value") or "")
-        own[name] = str(layout.root) if name == ROOT else expand(layout.rewrite(value), own)
-    return {**env, **own}
+    own = {
+        "ARGO_CONTAINER_NAME": "main",
+        "ARGO_NODE_ID": job.node.identity(places.workflow),
+        "ARGO_WORKFLOW_NAME": places.workflow,
+        "HOSTNAME": job.pod,
+    }
+    return environment(job.body[job.template.kind].get("env") or [], layout, own)
 
 
 def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
@@ -333,14 +371,12 @@ def _keep_artifact(
 
 
 def _moved_to_storage(job: LeafJob, layout: Layout) -> tuple[Path, ...]:
-    """The result folder that a worker itself put on a mounted claim."""
-    for variable in job.body[job.template.kind].get("env") or []:
-        if (
-            layout.base
-            and variable.get("name") == "ARGOSY_OUT"
-            and str(variable.get("value")).startswith("storage/")
-        ):
+    """The result folder that a worker itself put on a mounted volume."""
+    container = job.body[job.template.kind]
+    outs = [str(v.get("value")) for v in container.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
+    mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
+    for out in outs if layout.base else []:
+        if any(PurePosixPath(layout.base, out).is_relative_to(each) for each in mounts):
             with contextlib.suppress(OSError):
-                place = (layout.root / str(variable["value"])).resolve(strict=True)
-                return (place,)
+                return ((layout.root / out).resolve(strict=True),)
     return ()

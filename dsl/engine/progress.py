@@ -12,7 +12,8 @@ class LeafEvent:
     """A leaf that starts (`phase` Running) or ended.
 
     `task` is the task id, or the template's name in a foreign manifest; `node` the path of the node;
-    `attempt` counts from 1; `seconds` is the time since its start.
+    `attempt` counts from 1; `seconds` is the time since its start; `log` is the log of the task, `lines` the
+    part of it that this attempt wrote.
     """
 
     task: str
@@ -22,6 +23,7 @@ class LeafEvent:
     message: str
     seconds: float
     log: Path
+    lines: Path = Path()
 
 
 class Progress(Protocol):

@@ -7,6 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from dsl.engine.definition import FOREIGN_KINDS, KINDS, Definition, Refused, Task, Template
+from dsl.engine.expression import compiled
+from dsl.engine.grammar import SyntaxFault
 
 _SPEC = {"suspend", "shutdown", "workflowTemplateRef", "executorPlugins"}
 _TEMPLATE = {
@@ -24,6 +26,8 @@ def refuse(definition: Definition) -> None:
     reasons = list(dict.fromkeys(_reasons(definition)))
     if reasons:
         raise Refused(f"not supported: {', '.join(reasons)}")
+    spec = definition.spec
+    _refuse_broken_hooks(definition, "spec", spec.get("hooks") or {}, spec.get("onExit"))
     for template in _reachable(definition):
         _refuse_broken(definition, template)
 
@@ -43,6 +47,24 @@ def _refuse_broken(definition: Definition, template: Template) -> None:
         called = str(task.raw.get("template") or "")
         if not task.raw.get("inline") and "{{" not in called and called not in definition.templates:
             raise Refused(f"templates.{template.name}.tasks.{task.name} template name '{called}' undefined")
+        place = f"templates.{template.name}.tasks.{task.name}"
+        _refuse_broken_hooks(definition, place, task.raw.get("hooks") or {}, task.raw.get("onExit"))
+
+
+def _refuse_broken_hooks(
+    definition: Definition, place: str, hooks: Mapping[str, Mapping[str, Any]], last: str | None
+) -> None:
+    """Refuse a hook that calls what is not there, or whose expression cannot be parsed."""
+    if last and "{{" not in last and last not in definition.templates:
+        raise Refused(f"{place}.onExit template name '{last}' undefined")
+    for name, hook in hooks.items():
+        called = str(hook.get("template") or "")
+        if "{{" not in called and called not in definition.templates:
+            raise Refused(f"{place}.hooks.{name} template name '{called}' undefined")
+        try:
+            compiled(str(hook.get("expression") or "true"))
+        except SyntaxFault as wrong:
+            raise Refused(f"{place}.hooks.{name} expression: {wrong}") from None
 
 
 def _reasons(definition: Definition) -> Iterator[str]:

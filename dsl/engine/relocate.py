@@ -59,27 +59,27 @@ class Layout:
 
     def rewrite(self, text: str) -> str:
         """Replace declared paths in a text of a foreign template."""
-        if self.base:
+        if self.base or not self.moved:
             return text
-        for path in sorted(self.moved, key=len, reverse=True):
-            if path in text:
-                pattern = rf"(?<![\w./-]){re.escape(path)}(?![\w-]|\.\w)"
-                place = str(self.place(path)).replace("\\", r"\\")
-                text = re.sub(pattern, place, text)
-        return text
+        paths = "|".join(re.escape(path) for path in sorted(self.moved, key=len, reverse=True))
+        pattern = rf"(?<![\w./-])(?:{paths})(?![\w-]|\.\w)"
+        return re.sub(pattern, lambda found: str(self.place(found[0])), text)
+
+    def make_parents(self) -> None:
+        """Make the folders above the declared paths; what is mounted must be in place."""
+        for path in self.moved:
+            self.place(path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def layout_of(
     body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str, folder: Path
 ) -> Layout:
-    """Return the layout of a leaf; the folders above its declared paths exist afterwards."""
+    """Return the layout of a leaf; its root exists afterwards."""
     variables = {str(v["name"]): str(v.get("value") or "") for v in body[kind].get("env") or []}
     base = variables.get(ROOT, "").rstrip("/")
     layout = Layout(folder, base)
     layout.root.mkdir(parents=True, exist_ok=True)
     layout.moved = [path for path in dict.fromkeys(_declared(body, artifacts, kind)) if path.startswith("/")]
-    for path in layout.moved:
-        layout.place(path).parent.mkdir(parents=True, exist_ok=True)
     return layout
 
 

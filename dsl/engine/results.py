@@ -13,6 +13,7 @@ from typing import Any
 
 from dsl.engine.artifacts import link_tree
 from dsl.engine.definition import Definition, Template
+from dsl.engine.folder import task_folder
 from dsl.engine.gojson import Value
 from dsl.engine.node import Node
 
@@ -108,13 +109,34 @@ def _decoded(text: str) -> Value:
         return text
 
 
+def tasks_of(definition: Definition) -> list[str]:
+    """Return the ids of the execution functions, each once, in the order of the templates."""
+    annotated = (t.task for t in definition.templates.values() if t.annotations.get("argosy/node"))
+    return list(dict.fromkeys(annotated))
+
+
 def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str], out: Path) -> None:
-    """Show every file that the pods of an execution function left at `out/<task id>/<name>`."""
+    """Show every file that the pods of an execution function left at `out/<task id>/<name>`.
+
+    Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`.
+    """
     known = set(tasks)
+    found: dict[str, dict[str, dict[Path, None]]] = {}
     for task, places in kept:
-        for place in places if task in known else ():
-            if place.is_dir():
-                link_tree(place, out / task)
-            elif place.is_file():
-                (out / task).mkdir(parents=True, exist_ok=True)
-                link_tree(place, out / task / place.name)
+        for path in (path for place in places if task in known for path in _entries(place)):
+            found.setdefault(task, {}).setdefault(path.name, {})[path] = None
+    for task, names in found.items():
+        folder = task_folder(out, task)
+        shared = {name for name, paths in names.items() if len(paths) > 1}
+        if any(path.parent.name in names for name in shared for path in names[name]):
+            shared = set(names)  # a file has the name of a partition
+        for name, paths in names.items():
+            for path in paths:
+                target = folder / path.parent.name if name in shared else folder
+                target.mkdir(parents=True, exist_ok=True)
+                link_tree(path, target / name)
+
+
+def _entries(place: Path) -> list[Path]:
+    """Return the files and folders that a pod left in its folder, or the one file that it left."""
+    return sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dsl.engine.arguments import fill
 from dsl.engine.call import Prepared, again, pod_name
 from dsl.engine.clock import seconds_of
 from dsl.engine.expression import compiled
 from dsl.engine.node import Node, NodeFault
-from dsl.engine.tags import TagError, substitute
+from dsl.engine.tags import Mode, TagError, substitute
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
@@ -31,7 +32,9 @@ class RetryRun:
     def __init__(self, engine: Engine, prepared: Prepared, rule: Mapping[str, Any]) -> None:
         self.engine = engine
         self.prepared = prepared
-        self.rule = rule
+        self.expression = str(rule.get("expression") or "")
+        unfilled = {key: value for key, value in rule.items() if key != "expression"}
+        self.rule: Mapping[str, Any] = fill(unfilled, prepared.scope, Mode.LENIENT)
         self.attempts: list[Node] = []
         self.node = engine.node_of(prepared, node_type="Retry")
         self.node.done = prepared.call.done
@@ -78,11 +81,15 @@ class RetryRun:
             self._finish(attempt.phase, stop)
         elif self.waits > 0:
             self.node.message = f"Backoff for {self.waits:g} seconds"
-            self.engine.at(time.monotonic() + self.waits, partial(self._resume, attempt))
+            resume = partial(self._resume, attempt)
+            self.engine.backing_off[self.node] = resume
+            self.engine.at(time.monotonic() + self.waits, resume)
         else:
             self.start()
 
     def _resume(self, attempt: Node) -> None:
+        if self.engine.backing_off.pop(self.node, None) is None:
+            return
         self.node.message = ""
         self.waits = 0.0
         if self.engine.past_deadline:
@@ -99,7 +106,7 @@ class RetryRun:
 
     def _policy(self) -> str:
         policy = str(self.rule.get("retryPolicy") or "")
-        return policy or ("Always" if self.rule.get("expression") else "OnFailure")
+        return policy or ("Always" if self.expression else "OnFailure")
 
     def _reason_to_stop(self, attempt: Node) -> str | None:
         """Return the message with which to stop, or None to go on after `self.waits` seconds.
@@ -123,7 +130,7 @@ class RetryRun:
             return attempt.message
         if limit is not None and count > _whole(limit):
             return "No more retries left"
-        if self.rule.get("expression") and not self._continues(attempt, count):
+        if self.expression and not self._continues(attempt, count):
             return "retryStrategy.expression evaluated to false"
         return None
 
@@ -153,7 +160,7 @@ class RetryRun:
             "duration": _duration(attempt),
             "message": attempt.message,
         }
-        expression = substitute(str(self.rule["expression"]), self.prepared.scope)
+        expression = substitute(self.expression, self.prepared.scope)
         value = compiled(expression).value({"retries": str(count - 1), "lastRetry": last})
         if not isinstance(value, bool):
             raise NodeFault("unable to cast expression result to bool")

@@ -34,6 +34,17 @@ _EXCEEDED = "Step exceeded its deadline"
 _BATCH = 256
 
 
+def _limit(prepared: Prepared) -> int:
+    """Return how many children a template's `parallelism` lets run at once, 0 for any number."""
+    limit = prepared.body.get("parallelism")
+    if limit is None or prepared.template.kind not in ("dag", "steps"):
+        return 0
+    try:
+        return int(limit)
+    except (TypeError, ValueError):
+        raise NodeFault(f"parallelism of template {prepared.template.name} is no number: {limit}") from None
+
+
 class Engine:
     """State of one run. Callbacks run on the calling thread, one after another, never inside each other."""
 
@@ -58,6 +69,7 @@ class Engine:
         self._held: dict[str, Call] = {}
         self._lock_queue: list[tuple[tuple[int, ...], int, tuple[str, ...], Prepared, Node]] = []
         self._suspended: set[Node] = set()
+        self.backing_off: dict[Node, Callable[[], None]] = {}
 
     # --- time ---
 
@@ -124,6 +136,7 @@ class Engine:
             return
         try:
             prepared = prepare(call, self.globals, self.workflow, retried=self._retry_rule(call) is not None)
+            _limit(prepared)
         except (NodeFault, TagError) as wrong:
             self.refuse_call(call, str(wrong))
             return
@@ -181,8 +194,7 @@ class Engine:
         """Run a template whose node exists."""
         node.done = done
         kind = prepared.template.kind
-        limit = prepared.body.get("parallelism")
-        node.limit = int(limit) if limit is not None and kind in ("dag", "steps") else 0
+        node.limit = _limit(prepared)
         node.fails_fast = prepared.body.get("failFast") is True
         if kind == "dag":
             self.later(DagRun(self, prepared, node).start)
@@ -220,6 +232,13 @@ class Engine:
             self._release(node.boundary)
         if node.done:
             self.later(partial(node.done, node))
+
+    def spoil(self, node: Node, fault: str) -> None:
+        """Let a node that has ended end with phase Error after all."""
+        if node.boundary and node.type in COUNTED:
+            node.boundary.bad += node.phase not in BAD
+        node.phase, node.message, node.fault = "Error", fault, fault
+        node.branch, node.view = ("Error",), None
 
     def _release(self, boundary: Node) -> None:
         if boundary.fails_fast and boundary.bad:
@@ -348,7 +367,9 @@ class Engine:
         job.node.phase = "Running"
         job.node.ran = True
         self.progress.started(
-            LeafEvent(job.template.task, job.node.path, job.attempt + 1, "Running", "", 0.0, job.log)
+            LeafEvent(
+                job.template.task, job.node.path, job.attempt + 1, "Running", "", 0.0, job.log, job.lines
+            )
         )
 
     def _leaf_ended(self, node: Node, result: LeafResult) -> None:
@@ -361,8 +382,9 @@ class Engine:
         if job:
             seconds = node.finished - node.started
             event = LeafEvent(
-                job.template.task, node.path, job.attempt + 1, result.phase, result.message, seconds, job.log
-            )
+                job.template.task, node.path, job.attempt + 1, result.phase, result.message, seconds,
+                job.log, job.lines,
+            )  # fmt: skip
             self.progress.ended(event)
 
     def exceed_deadline(self) -> None:
@@ -375,6 +397,8 @@ class Engine:
             waiting = self.leaves.cancel(node, _EXCEEDED)
             if waiting:
                 self._leaf_ended(node, LeafResult("Failed", _EXCEEDED))
+        for resume in list(self.backing_off.values()):
+            resume()
 
     # --- progress ---
 

@@ -59,7 +59,7 @@ class StepsRun:
         self.open = 0
         self.fault = ""
 
-    def scope_of(self, task: Task, *, with_itself: bool = False) -> Scope:
+    def scope_of(self, task: Task) -> Scope:
         """Return what a step can see: the steps of the groups before."""
         return self.scope
 

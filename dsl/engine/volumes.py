@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ class Claims:
         folder = self.given.get(name, self.root / name)
         folder.mkdir(parents=True, exist_ok=True)
         link = folder / "inputs"
-        if name not in self.given and not link.is_symlink():
-            link.symlink_to(self.inputs, target_is_directory=True)
+        if name not in self.given:
+            with suppress(FileExistsError):  # another leaf's thread was here
+                link.symlink_to(self.inputs, target_is_directory=True)
         return folder.resolve()
 
 
@@ -37,7 +39,8 @@ def mount(
 ) -> None:
     """Put every mount of a leaf in place.
 
-    The root itself may be a mount: it is a folder of its own anyway.
+    The root itself may be a mount: it is a folder of its own anyway. Raises ValueError for a place that is
+    taken.
     """
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
         name = str(entry.get("name"))
@@ -51,9 +54,10 @@ def mount(
             continue
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(target)
+        if place.exists():
+            raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: it is not empty")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
 
 
 def _folder(name: str, volume: Mapping[str, Any], folder: Path, claims: Claims) -> Path:

@@ -152,6 +152,13 @@ class WorkflowRun:
 
     # --- time and ends ---
 
+    def broken_off(self, why: str) -> Outcome:
+        """Return how far the run came before `why`, with what had not ended as failed."""
+        for node in self.engine.nodes.values():
+            if not node.is_done:
+                node.phase, node.message = "Failed", why
+        return self._ended("Error", why)
+
     def _start_deadline(self) -> None:
         seconds = self.spec.get("activeDeadlineSeconds")
         if seconds is not None:

@@ -78,7 +78,6 @@ def test_the_name_of_a_workflow_leaves_room_for_five_characters(text):
     name = names.object_name(text)
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
     assert len(name) <= 57
-    assert len(names.object_name(text, names.CRON_NAME_LENGTH)) <= 52
 
 
 def test_long_names_of_workflows_stay_different():

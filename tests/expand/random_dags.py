@@ -259,7 +259,8 @@ class Author:
         if pure and self.chance(0.3) and (extras or node.flow):
             before.append(self.random.choice(pure).name)
         condition = self.condition(node)
-        rule = self.rule(body) if before or keywords else ""
+        alone = not (condition or body.parameters) and upstream in ("", *(s[0] for s in self.sources))
+        rule = self.rule(alone) if before or keywords else ""
         function = f"f{node.name[1:]}"
         self.functions.append(self.function(function, node, body, rule, returned))
         made = f"{function}.partial({', '.join(keywords)})" if keywords else function
@@ -300,10 +301,11 @@ class Author:
             ['{0}["go"]', '{0}["n"] > 1', '({0}["n"] == 0) | {0}["go"]', '~{0}["go"]']
         ).format(one.name)
 
-    def rule(self, body: Body) -> str:
-        """Return a trigger rule, mostly none."""
+    def rule(self, alone: bool) -> str:
+        """Return a trigger rule, mostly none; `alone`: the node reads nothing of those before it."""
         rules = ["all_done", "none_failed", "one_failed", "one_success", "all_failed", "none_skipped"]
         rules += ["none_failed_min_one_success", "all_done_min_one_success", "one_done", "all_success"]
+        rules += ["always"] if alone else []
         return self.random.choice(rules) if self.rules and self.chance(0.12) else ""
 
     def function(self, name: str, node: Made, body: Body, rule: str, returned: str) -> str:

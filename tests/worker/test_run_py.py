@@ -505,7 +505,7 @@ def test_a_change_inside_a_folder_is_found_whatever_dates_say(pod):
 
 
 def test_what_kills_a_worker_itself_is_shown(pod):
-    source = "def f(item):\n    import shutil\n    shutil.rmtree('..')"
+    source = "def f(item):\n    import os, shutil\n    shutil.rmtree(os.path.dirname(os.getcwd()))"
     done = pod.run(source, [["a"], ["b"]], workers=2, fields=hidden("item"))
     assert done.returncode == 1
     assert "FileNotFoundError" in done.stderr

@@ -305,11 +305,38 @@ def test_a_result_that_is_no_file_is_refused(pod):
     assert report == ("argosy: clean: item 0 (a): RESULT_FILE is not a file", 1)
 
 
+FULL = ("argosy: clean: item 0 (a): the result cannot be written", 1)
+
+
 @pytest.mark.parametrize("text", ["", 'echo 1 >"$RESULT_FILE"; ', 'seq 99999 >"$RESULT_FILE"; '])
-def test_a_full_disk_is_not_taken_for_a_wrong_result(awk_pod, pod, text):
-    for each in (awk_pod, pod):
-        report = each.fail(text + "ln -s /dev/full ../../0.json", [["a"]], ARGOSY_RESULT="text")
-        assert report == ("argosy: clean: item 0 (a): the result cannot be written", 1)
+def test_a_result_that_cannot_be_written_is_not_taken_for_a_wrong_one(awk_pod, text):
+    if os.readlink(Path(awk_pod.path.partition(":")[0]) / "awk").endswith("busybox"):
+        pytest.skip("awk of busybox does not notice")
+    assert awk_pod.fail(text + "ln -s /dev/full ../../0.json", [["a"]], ARGOSY_RESULT="text") == FULL
+
+
+@pytest.fixture
+def small(pod):
+    """A pod on a disk of 96 kB."""
+    pod.root.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(pod.root)]
+    if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    yield pod
+    subprocess.run(["umount", str(pod.root)], check=True)
+
+
+FILL = "cat /dev/zero >../../../fill 2>/dev/null || :"
+
+
+def test_a_full_disk_is_not_taken_for_a_wrong_result(small):
+    assert small.fail(f'seq 999 >"$RESULT_FILE"; {FILL}', [["a"]], ARGOSY_RESULT="text") == FULL
+
+
+def test_a_full_disk_ends_the_partition(small):
+    items = [["a"], ["b"], ["c"]]
+    report = small.fail(f'echo 1 >"$OUTPUT_FILE"; {FILL}', items, ARGOSY_OUTPUTS="OUTPUT_FILE|index")
+    assert report[0].startswith("argosy: clean: item ")
 
 
 def test_an_item_without_result_has_the_value_null(pod):
@@ -746,20 +773,6 @@ def test_an_item_that_cannot_be_taken_is_a_failure_and_not_another_ones_work(pod
     options = {"ARGOSY_OUTPUTS": "OUTPUT_FILE|index", "ARGOSY_WORKERS": workers}
     report = pod.fail(text, [["a"], ["b"], ["c"]], **options)
     assert "cannot write" in report[0]
-
-
-def test_a_full_disk_ends_the_partition(pod, tmp_path):
-    pod.root.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(pod.root)]
-    if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs the right to mount")
-    text = 'echo "$INDEX" >"$OUTPUT_FILE"; cat /dev/zero >fill 2>/dev/null || echo "ran $INDEX" >&2'
-    try:
-        done = pod.run(text, [["a"], ["b"], ["c"]], ARGOSY_OUTPUTS="OUTPUT_FILE|index")
-        assert done.returncode != 0
-        assert not (pod.root / "out").exists()
-    finally:
-        subprocess.run(["umount", str(pod.root)], check=True)
 
 
 def test_more_workers_than_items_do_no_harm(pod):

@@ -1,0 +1,71 @@
+"""The folder of a run: empty when it starts, and each of its files whole or not there.
+
+`.argosy/run.json` names what a run makes in the folder, so that the next one there removes that and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from dsl.engine.definition import Refused
+
+STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
+_OWN = (LOGS, RESULTS, STATUS)
+
+
+def task_folder(out: Path, task: str) -> Path:
+    """Return where a task's files are shown; names of our own are spoken for.
+
+    >>> task_folder(Path("out"), "logs").name
+    'logs.files'
+    """
+    return out / (f"{task}.files" if task in (STATE, *_OWN) else task)
+
+
+def prepare(out: Path, tasks: Iterable[str]) -> None:
+    """Make the folder of a run of `tasks`, without what a former run left there.
+
+    Raises:
+        Refused: it holds what no run made, or nothing can be written to it.
+    """
+    record = out / STATE / "run.json"
+    try:
+        if record.is_file():
+            _clear(out, json.loads(record.read_text(encoding="utf-8")))
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise Refused(f"not supported: {out} is not empty and holds no run; choose another folder")
+        record.parent.mkdir(parents=True)
+        write(record, json.dumps([task_folder(out, task).name for task in tasks]))
+    except OSError as wrong:
+        raise Refused(f"not supported: a run in {out}: {wrong.strerror or wrong}") from None
+
+
+def _clear(out: Path, tasks: list[str]) -> None:
+    """Remove what a run made, its record last: what was interrupted here is taken up again."""
+    for name in (*_OWN, *tasks):
+        _remove(out / name)
+    state = out / STATE
+    for path in sorted(state.iterdir(), key=lambda path: path.name == "run.json"):
+        _remove(path)
+    state.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that is there only when it is whole."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_text(text, encoding="utf-8", errors="surrogatepass")
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise

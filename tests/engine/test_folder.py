@@ -1,0 +1,158 @@
+"""The folder of a run: what a former run left, what is not ours, and one name from several partitions."""
+
+import json
+import os
+
+import pytest
+from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
+
+from dsl.engine import Refused, RunOptions, Silent, run
+
+INDEX = {"index": "{{item}}"}
+SUMMARY = 'mkdir out; echo "$INDEX" > out/summary.txt; echo "$INDEX" > out/own-$INDEX.txt'
+
+
+def loop(name, items):
+    return task(name, withItems=items, parameters=INDEX)
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_run_in_the_folder_of_a_former_one_finds_nothing_of_it(tmp_path):
+    out = tmp_path / "out"
+    ran(workflow(dag("main", loop("a", ["x", "y"]), task("nop")), leaf("a", SUMMARY), NOP), out)
+    (out / "a/mine.txt").touch()
+    _, tasks = ran(workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY)), out)
+    assert tasks["a"]["pods"] == 1
+    assert names(out / "a") == ["own-x.txt", "summary.txt"]
+    assert names(out / ".argosy/artifacts") == ["wf/a/x/own-x.txt", "wf/a/x/summary.txt"]
+    assert (out / "logs/a.log").read_text() == ""
+
+
+def test_a_run_that_was_broken_off_is_cleared_too(tmp_path):
+    ran(workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY)), tmp_path / "out")
+    (tmp_path / "out/results.json").unlink()
+    _, tasks = ran(workflow(dag("main", loop("b", ["x"])), leaf("b", SUMMARY)), tmp_path / "out")
+    assert list(tasks) == ["b"]
+    assert not (tmp_path / "out/a").exists()
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / ".argosy/some-dag/run.json").mkdir(parents=True)
+    (tmp_path / "results.json").write_text("mine")
+    with pytest.raises(Refused, match="is not empty and holds no run"):
+        run(workflow(dag("main", task("nop")), NOP), RunOptions(tmp_path))
+    assert names(tmp_path) == ["results.json"]
+
+
+def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
+    out = tmp_path / "out"
+    ran(workflow(dag("main", task("nop")), NOP), out)
+    (out / "mine.txt").touch()
+    with pytest.raises(Refused, match="is not empty"):
+        run(workflow(dag("main", task("nop")), NOP), RunOptions(out))
+    assert (out / "mine.txt").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match="Not a directory"):
+        run(workflow(dag("main", task("nop")), NOP), RunOptions(tmp_path / "file/out"))
+
+
+def test_one_name_from_several_partitions_is_kept_below_each(tmp_path):
+    ran(workflow(dag("main", loop("a", ["x", "y"])), leaf("a", SUMMARY)), tmp_path / "out")
+    assert names(tmp_path / "out/a") == ["own-x.txt", "own-y.txt", "x/summary.txt", "y/summary.txt"]
+
+
+def test_a_file_named_as_a_partition_shares_its_folder_with_nothing(tmp_path):
+    source = 'mkdir out; echo "$INDEX" > out/same; echo "$INDEX" > out/$((1 - INDEX))'
+    ran(workflow(dag("main", loop("a", [0, 1])), leaf("a", source)), tmp_path / "out")
+    assert names(tmp_path / "out/a") == ["0/1", "0/same", "1/0", "1/same"]
+
+
+def test_a_task_named_logs_has_a_folder_beside_the_logs(tmp_path):
+    ran(workflow(dag("main", loop("logs", ["x"])), leaf("logs", SUMMARY)), tmp_path / "out")
+    assert names(tmp_path / "out/logs.files") == ["own-x.txt", "summary.txt"]
+    assert names(tmp_path / "out/logs") == ["logs.log"]
+
+
+def test_a_link_deep_in_an_output_becomes_what_it_points_to(tmp_path):
+    source = 'echo own > own; mkdir -p out/sub; ln -s "$PWD/own" out/sub/l'
+    ran(workflow(dag("main", loop("a", ["x"])), leaf("a", source)), tmp_path / "out")
+    assert (tmp_path / "out/a/sub/l").read_text() == "own\n"
+    assert not (tmp_path / "out/a/sub/l").is_symlink()
+
+
+def test_a_link_that_leads_nowhere_is_an_error_that_names_it(tmp_path):
+    source = "mkdir -p out/sub; ln -s nowhere out/sub/l"
+    outcome, _ = ran(workflow(dag("main", loop("a", ["x"])), leaf("a", source)), tmp_path / "out")
+    assert outcome.nodes["main/a(0:x)"].phase == "Error"
+    assert "out/sub/l is a link that leads nowhere" in outcome.nodes["main/a(0:x)"].message
+
+
+class Breaking(Silent):
+    def ended(self, event):
+        raise KeyboardInterrupt
+
+
+def test_what_breaks_a_run_off_leaves_its_results(tmp_path):
+    manifest = workflow(dag("main", loop("a", ["x", "y"])), leaf("a", SUMMARY))
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(tmp_path / "out", jobs=1), Breaking())
+    status = json.loads((tmp_path / "out/status.json").read_text())
+    assert (status["phase"], status["nodes"]["main/a(0:x)"]["phase"]) == ("Error", "Succeeded")
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["tasks"]["a"]["state"] == "Failed"
+
+
+class Filling(Silent):
+    def __init__(self, out):
+        self.out = out
+
+    def ended(self, event):
+        (self.out / ".results.json.part").symlink_to("/dev/full")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_results_that_cannot_be_written_are_an_error_and_not_half_there(tmp_path):
+    out = tmp_path / "out"
+    outcome = run(
+        workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY)), RunOptions(out), Filling(out)
+    )
+    assert (outcome.phase, outcome.message[:33]) == ("Error", "the results cannot be written: [E")
+    assert not (out / "results.json").exists()
+
+
+class Lines(Silent):
+    def __init__(self):
+        self.found = {}
+
+    def ended(self, event):
+        self.found[event.node] = event.lines.read_text() if event.lines.exists() else None
+
+
+def test_a_failed_pod_has_its_own_lines_beside_the_log_of_its_task(tmp_path):
+    source = 'echo "first $INDEX"; sleep 0.1; echo "last $INDEX"; [ $INDEX = 0 ] || exit 1'
+    lines = Lines()
+    manifest = workflow(dag("main", loop("a", [0, 1, 2])), leaf("a", source))
+    run(manifest, RunOptions(tmp_path / "out", jobs=3), lines)
+    assert lines.found == {
+        "main/a(0:0)": None,
+        "main/a(1:1)": "first 1\nlast 1\n",
+        "main/a(2:2)": "first 2\nlast 2\n",
+    }
+    log = (tmp_path / "out/logs/a.log").read_text().split("\n")
+    assert sorted(log) == sorted(["", *(f"{word} {n}" for word in ("first", "last") for n in range(3))])
+    assert [line[-1:] for line in log[:-1:2]] == [line[-1:] for line in log[1::2]]
+
+
+def test_only_what_tools_need_of_the_callers_environment_reaches_a_task(tmp_path, monkeypatch):
+    for name in ("ARGOSY_SECRET", "PYTHONPATH", "AWS_SECRET_ACCESS_KEY", "GDAL_DATA", "LC_NUMERIC"):
+        monkeypatch.setenv(name, "given")
+    source = "mkdir out; env > out/env"
+    ran(workflow(dag("main", loop("a", ["x"])), leaf("a", source, env=[ROOT])), tmp_path / "out")
+    shown = (tmp_path / "out/a/env").read_text().splitlines()
+    assert {line for line in shown if line.endswith("=given")} == {"GDAL_DATA=given", "LC_NUMERIC=given"}
