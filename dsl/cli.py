@@ -221,7 +221,8 @@ def run(
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
     except running.Refused as refused:
         click.echo(f"dsl: {refused}", err=True)
-        return 2 if str(refused).startswith("not supported:") else 1
+        is_usage = isinstance(refused, running.Unusable) or str(refused).startswith("not supported:")
+        return 2 if is_usage else 1
 
 
 @dsl.command()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dsl.argument import Field
-from dsl.domain import Domain
+from dsl.domain import Column, Domain, Made
 from dsl.encode import plain_json, shell_value
 from dsl.graph import GraphNode
 from dsl.naming import references
@@ -20,9 +20,9 @@ class Columns:
     def __init__(self, domain: Domain, names: Mapping[str, str]) -> None:
         self.domain = domain
         self.names = names
-        self.wanted: dict[tuple[str, Form, int], list[str]] = {}
+        self.wanted: dict[tuple[Column, Form, int], list[str]] = {}
 
-    def want(self, column: str, form: Form, used: set[tuple[str, Form, int]]) -> tuple[int, bool]:
+    def want(self, column: Column, form: Form, used: set[tuple[Column, Form, int]]) -> tuple[int, bool]:
         """Return the position of a field that one node has not used yet, and whether it is JSON."""
         is_json = False
         if form == "json":
@@ -49,11 +49,10 @@ class Columns:
             return [("",)] * count
         return list(zip(*self.wanted.values(), strict=True))
 
-    def _texts(self, column: str, form: Form) -> list[str]:
+    def _texts(self, column: Column, form: Form) -> list[str]:
         values = self.domain.columns[column]
-        writer, mark, _ = column.partition(":")
-        if mark and column in self.domain.files:
-            values = [self.names[writer] + str(value).removeprefix(writer) for value in values]
+        if isinstance(column, Made) and column.is_path:
+            values = [self.names[column.node] + str(value).removeprefix(column.node) for value in values]
         return [plain_json(value) if form == "json" else shell_value(value) for value in values]
 
 
@@ -71,7 +70,7 @@ def shape_of(node: GraphNode, columns: Mapping[int, Columns]) -> Shape:
     if node.domain is None:
         return Shape({}, _once_fields(node), {})
     own = columns[id(node.domain)]
-    used: set[tuple[str, Form, int]] = set()
+    used: set[tuple[Column, Form, int]] = set()
     fields: dict[int, PlannedField] = {}
     form: Form = "json" if node.function.kind == "python" else "text"
     for variable, argument in node.arguments.items():
@@ -79,7 +78,7 @@ def shape_of(node: GraphNode, columns: Mapping[int, Columns]) -> Shape:
             position, is_json = own.want(argument.column, form, used)
             fields[position] = PlannedField(variable, is_json)
     inputs: dict[int, int] = {}
-    taken: set[tuple[str, Form, int]] = set(used)
+    taken: set[tuple[Column, Form, int]] = set(used)
     for index, files in enumerate(node.inputs):
         if files.column is not None:
             inputs[index], _ = own.want(files.column, "text", set())
@@ -91,7 +90,7 @@ def shape_of(node: GraphNode, columns: Mapping[int, Columns]) -> Shape:
             fields[position] = PlannedField(name)
     outputs: dict[str, int] = {}
     for output in node.outputs:
-        column = f"{node.id}:name:{output.variable}"
+        column = Made(node.id, output.variable, is_path=False)
         if column in node.domain.columns:
             outputs[output.variable], _ = own.want(column, "text", set())
     return Shape(fields, inputs, outputs)

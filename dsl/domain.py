@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from dsl.author import Element
 from dsl.codes import Code
@@ -26,6 +27,19 @@ INPUTS, RUN = "inputs", "run"
 """Where the paths of a file column begin: at the DAG file's folder, or at the files that this run wrote."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A column of the files that a node writes under a variable: their paths in a run, or their names."""
+
+    node: str
+    variable: str
+    is_path: bool
+
+
+Column: TypeAlias = str | Made
+"""What the author calls a part of each item, or what is known of the files that a node makes of it."""
+
+
 @dataclass(eq=False)
 class Domain:
     """Items in partitions: `sizes` holds the number of items of each.
@@ -37,8 +51,8 @@ class Domain:
     name: str
     origin: Element
     location: Location
-    columns: dict[str, Sequence[object]]
-    files: dict[str, str]
+    columns: dict[Column, Sequence[object]]
+    files: dict[Column, str]
     sizes: tuple[int, ...]
     division: Division
     parallelism: int | None = None
@@ -51,10 +65,12 @@ class Domain:
     def keys(self) -> tuple[str, ...]:
         """The columns that are neither files nor the item itself."""
         return tuple(
-            name for name in self.columns if name not in self.files and name != "item" and ":" not in name
+            name
+            for name in self.columns
+            if isinstance(name, str) and name not in self.files and name != "item"
         )
 
-    def has_twin(self, column: str) -> bool:
+    def has_twin(self, column: Column) -> bool:
         """Whether another column holds the same values: the items as another keyword names them."""
         values = self.columns[column]
         return any(other is values for name, other in self.columns.items() if name != column)
@@ -78,16 +94,17 @@ class Domain:
 def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
     """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has none."""
     table = source.table()
-    columns = dict(table.columns)
+    columns: dict[Column, Sequence[object]] = dict(table.columns)
     try:
         if not table.files:
-            columns = dict(zip(columns, plain([list(values) for values in columns.values()]), strict=True))
+            values = plain([list(values) for values in columns.values()])
+            columns = dict(zip(table.columns, values, strict=True))
     except ValueError as error:
         message = f"an item of {type(source).__name__} is no JSON value: {error}"
         hint = "use text, numbers, booleans, None, and lists and dicts of them"
         raise Rejected(Diagnostic(Code.NOT_JSON, source.location, message, hint)) from None
     check_parallelism(source.parallelism, source.location)
-    files = dict.fromkeys(table.files, INPUTS)
+    files: dict[Column, str] = dict.fromkeys(table.files, INPUTS)
     if keyword and keyword not in columns:
         main = next(iter(columns))
         columns = {keyword if column == main else column: values for column, values in columns.items()}
@@ -146,7 +163,7 @@ def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | N
     division, here = repartition.division, repartition.location
     check_parallelism(repartition.parallelism, here)
     rows = list(range(_length(domain)))
-    keys: dict[str, Sequence[object]] = {}
+    keys: dict[Column, Sequence[object]] = {}
     if division.by is not None:
         if division.size is not None or division.count is not None:
             raise _bad_size(here, "by= already says how items are divided")
@@ -177,11 +194,13 @@ def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | N
 def _combined(
     domains: Sequence[Domain], picks: Sequence[tuple[int, ...]], here: Location, name: str
 ) -> Domain:
-    columns: dict[str, Sequence[object]] = {}
-    files: dict[str, str] = {}
-    owners: dict[str, Domain] = {}
+    columns: dict[Column, Sequence[object]] = {}
+    files: dict[Column, str] = {}
+    owners: dict[Column, Domain] = {}
     for position, domain in enumerate(domains):
         for column, values in domain.columns.items():
+            if isinstance(column, Made):
+                continue
             rows = [values[pick[position]] for pick in picks]
             if column in columns and rows != columns[column]:
                 if domain.has_twin(column):
@@ -287,7 +306,9 @@ def _bad_size(here: Location, message: str) -> Rejected:
 
 def check_parallelism(limit: object, here: Location) -> None:
     """Raise Rejected unless a limit of partitions in flight is a number from 1, or None."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit < 2**31):
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit < 2**31
+    ):
         message = f"parallelism is {shown(limit)}"
         hint = "let at least one partition run: parallelism=1"
         raise Rejected(Diagnostic(Code.INVALID_OPTION, keyword_of(here, "parallelism"), message, hint))

@@ -80,7 +80,7 @@ def variables(value: object) -> object:
         if not isinstance(name, str) or not is_shell_variable(name):
             raise ValueError(f"{name!r:.40} cannot be the name of a variable")
         if is_set_by_us(name):
-            raise ValueError(f"{name} is set by the run itself")
+            raise ValueError(f"the run itself sets {name}")
     return value
 
 

@@ -15,7 +15,7 @@ import networkx as nx
 from dsl.argument import Argument, Join, NodeValue, OutputName, may_skip
 from dsl.author import DAG
 from dsl.diagnostics import Diagnostic
-from dsl.domain import Domain
+from dsl.domain import Column, Domain
 from dsl.function import DagOptions, Each, ExecutionFunction, TaskOptions
 from dsl.location import Location
 from dsl.naming import Template
@@ -31,7 +31,7 @@ class Written:
     domain: Domain | None
     each: Each
     variable: str
-    column: str | None
+    column: Column | None
     chain: tuple[Template, ...]
     many: bool = False
     """Whether it is a folder of files whose names only the run knows."""
@@ -47,7 +47,7 @@ class InputFiles:
     written: Written
     kind: Literal["slot", "file", "one", "list", "dir"]
     upstream: str
-    column: str | None = None
+    column: Column | None = None
     chain: tuple[Template, ...] = ()
 
 

@@ -35,6 +35,7 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _PLAIN: Final = "tag:argosy,2024:plain"
 _MERGE: Final = "tag:yaml.org,2002:merge"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LARGEST_INTEGER: Final = 2**64 - 1
 _WHOLE_FLOATS: Final = 1e21
 """From here on Go writes a float with an exponent, below it as an integer."""
@@ -83,7 +84,15 @@ def read_manifests(text: str, path: str) -> list[dict[str, Any]]:
         if not isinstance(document, dict):
             message = f"a manifest is a mapping, not {_kind_of(document)}"
             raise Rejected(Diagnostic(Code.SYNTAX, location, message, "start with apiVersion: and kind:"))
-    return [document for document, _ in documents]
+    found = [document for document, _ in documents]
+    return [_without_surrogates(document) for document in found] if "\\u" in text.lower() else found
+
+
+def _without_surrogates(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document whose escapes of half a character became U+FFFD, as in Go's encoding/json."""
+    text = json.dumps(document, ensure_ascii=False)
+    replaced: dict[str, Any] = json.loads(_SURROGATE.sub("\ufffd", text))
+    return replaced
 
 
 class _Dumper(yaml.SafeDumper):

@@ -133,11 +133,6 @@ class Params:
             raise AttributeError(name)
         return self[name]
 
-    @property
-    def defaults(self) -> Mapping[str, object]:
-        """Temporary."""
-        return self.__defaults
-
     def __getitem__(self, name: str) -> ParamReference:
         here = Location.of_caller()
         if name not in [*self.__defaults]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from dsl.argument import Argument, Constant, Field, OutputName
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
-from dsl.domain import Domain
+from dsl.domain import Column, Domain
 from dsl.draft import Draft
 from dsl.encode import shell_value
 from dsl.function import Each
@@ -96,7 +96,7 @@ def names_of(written: Written) -> tuple[str, ...] | None:
 
 
 @lru_cache
-def _named(domain: Domain, each: Each, column: str | None, chain: tuple[Template, ...]) -> tuple[str, ...]:
+def _named(domain: Domain, each: Each, column: Column | None, chain: tuple[Template, ...]) -> tuple[str, ...]:
     """Return the names that a chain makes; every node of a lane that keeps them asks for the same ones."""
     rows: Sequence[int] = starts(domain.sizes) if each == "partition" else range(sum(domain.sizes))
     if column:

@@ -23,7 +23,7 @@ def make_plan(graph: Graph) -> Plan:
     """Return the plan of a graph whose nodes are sound."""
     nodes = list(graph)
     domains = list({id(node.domain): node.domain for node in nodes if node.domain}.values())
-    labels = _labels(domains, graph.dag.params.defaults)
+    labels = _labels(domains, graph.dag.defaults)
     columns = {id(domain): Columns(domain, graph.names) for domain in domains}
     shapes = {node.id: shape_of(node, columns) for node in nodes}
     tables = {}
@@ -59,7 +59,7 @@ def make_plan(graph: Graph) -> Plan:
         tuple(edges),
         lanes,
         tables,
-        {name: _parameter(value) for name, value in graph.dag.params.defaults.items()},
+        {name: _parameter(value) for name, value in graph.dag.defaults.items()},
         graph.options.storage,
         graph.options.parallelism,
         graph.options.doc_md,

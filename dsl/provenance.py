@@ -8,7 +8,7 @@ from dataclasses import replace
 from dsl.author import Node
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
-from dsl.domain import RUN, Domain
+from dsl.domain import RUN, Domain, Made
 from dsl.draft import Draft
 from dsl.function import Each
 from dsl.graph import GraphNode, InputFiles, Written
@@ -43,12 +43,13 @@ def check_bare(
     for file in written:
         names = names_of(file)
         if domain is not None and not file.many and names is not None:
-            domain.columns[f"{draft.id}:name:{file.variable}"] = names
+            domain.columns[Made(draft.id, file.variable, is_path=False)] = names
 
 
 def source_files(domain: Domain) -> tuple[Written, ...]:
     """Return the file columns of a domain, each once, as files that nobody wrote."""
-    columns = {id(domain.columns[column]): column for column in reversed(domain.files)}
+    given = [column for column in domain.files if isinstance(column, str)]
+    columns = {id(domain.columns[column]): column for column in reversed(given)}
     return tuple(Written(None, domain, "item", column, column, ()) for column in reversed(columns.values()))
 
 
@@ -159,10 +160,11 @@ def _input(
     return InputFiles(parameter.name, written, "slot", upstream, _stored_column(draft, domain, written))
 
 
-def _stored_column(draft: Draft, domain: Domain, written: Written) -> str:
+def _stored_column(draft: Draft, domain: Domain, written: Written) -> Made:
     """Return the column of paths, below this run's files, of what an ancestor domain's node wrote."""
     assert written.domain
-    column = f"{written.writer}:{written.variable}"
+    assert written.writer
+    column = Made(written.writer, written.variable, is_path=True)
     names = names_of(written)
     rows = range(sum(domain.sizes)) if domain is written.domain else domain.rows_in(written.domain)
     if names is None or rows is None or written.each != "item":

@@ -21,12 +21,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dsl.engine import Outcome, Refused, RunOptions, Silent, run, task_folder
+from dsl.engine import Outcome, Refused, RunOptions, Silent, Unusable, run, task_folder
 from dsl.names import object_name
 from dsl.report import console, counted, in_columns, visible
 from dsl.watch import closing, watcher
 
-__all__ = ["Options", "Refused", "require_writable", "run_here"]
+__all__ = ["Options", "Refused", "Unusable", "require_writable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
 

@@ -141,7 +141,7 @@ def _argument(
             if name in domain.columns
             else "item"
             if "item" in domain.columns
-            else next(iter(domain.columns))
+            else next(column for column in domain.columns if isinstance(column, str))
         )
         return Field(column, many)
     if role in (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR, Role.OUT_FILE, Role.OUT_DIR):

@@ -92,7 +92,10 @@ class Wiring:
         """
         node = self.by_id[value.node]
         guarded = early or waiting.function.options.trigger_rule != "all_success"
-        names = self.tasks(node.name, waiting, None if value.form == "gather" else partition)
+        if value.form == "line" and partition is not None and node.name not in self.compact:
+            names = [partition_name(node.name, partition)]
+        else:
+            names = self.tasks(node.name, waiting, None if value.form == "gather" else partition)
         if node.name in self.listed:
             text = f"{task_of(self.compact[node.name])}.outputs.parameters['{node.name}-{RESULT}']"
         elif node.name in self.compact:
@@ -111,9 +114,11 @@ class Wiring:
         return f"({succeeded} ? {part(text, value.path)} : {absent(value)})"
 
     def lines(self, node: PlannedNode) -> str:
-        """Return the expression of a JSON list with the value text of each partition of a listed node."""
+        """Return the expression of a JSON list with the value text of each partition of a node in a lane."""
         lane = task_of(self.compact[node.name])
-        texts = f"{lane}.outputs.parameters['{node.name}-{RESULT}']"
+        texts = f"({lane}.outputs?.parameters?.{RESULT} ?? '[]')"
+        if node.name in self.listed:  # such a lane never fails, so Argo knows its outputs where it knows it
+            texts = f"{lane}.outputs.parameters['{node.name}-{RESULT}']"
         return f"({lane}.status == 'Succeeded' ? {texts} : '[]')"
 
     def items(self, name: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.definition import Definition, Refused, read_definition
-from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, prepare, task_folder, write
+from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, Unusable, prepare, task_folder, write
 from dsl.engine.leaf import Places
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
@@ -37,6 +37,7 @@ __all__ = [
     "Refused",
     "RunOptions",
     "Silent",
+    "Unusable",
     "run",
     "task_folder",
 ]
@@ -65,8 +66,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     What a former run left in `out` is removed first. Results are written however the run ends.
 
     Raises:
-        Refused: it uses what the engine does not do, or what Argo would not accept, or `out` cannot be used;
-            nothing was started.
+        Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
+        Unusable: `out` holds something else, or cannot be written; nothing was started.
         KeyboardInterrupt: every process group was killed first.
     """
     definition = read_definition(manifest, options.name)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
+from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
-from dsl.engine.condition import ConditionError, is_false, is_true
+from dsl.engine.condition import ConditionError, is_true
 from dsl.engine.definition import Task, Template
 from dsl.engine.depends import result_of
 from dsl.engine.gojson import Value
@@ -20,8 +20,9 @@ from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import items_of
 from dsl.engine.node import BAD, COMPLETED, FAILED_FAST, Node, NodeFault, view_of
 from dsl.engine.outputs import template_outputs
+from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
-from dsl.engine.tags import Document, MissingError, Mode, TagError, substitute
+from dsl.engine.tags import MissingError, TagError
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
@@ -116,11 +117,11 @@ class DagRun:
                 self._closed(task, "Omitted", "omitted: depends condition not met")
                 return
             scope = self.scope_of(task)
-            resolved = self._resolved(task, scope)
+            raw = resolved(task, self.prepared.scope, scope, lambda given: artifacts_of(given, scope))
             if task.is_loop:
-                self._expand(task, resolved, scope)
+                self._expand(task, raw, scope)
             else:
-                self._run(task, task.name, resolved, scope, 0, self._task_ended)
+                self._run(task, task.name, raw, 0, self._task_ended)
         except MissingError as missing:
             self.engine.hangs.append(f"task {self.node.path}/{task.name}: {missing}")
             self._closed_one()
@@ -143,28 +144,8 @@ class DagRun:
         views = Views(self.nodes, task.ancestors, self.engine.workflow)
         return Scope(self.engine.globals, self.prepared.scope.local, "tasks", views)
 
-    def _resolved(self, task: Task, scope: Scope) -> dict[str, Any]:
-        """Fill the task's tags, `when` first: when it is false the rest stays as it is."""
-        raw: dict[str, Any] = task.document.filled(self.prepared.scope)
-        when = str(raw.get("when") or "")
-        if when:
-            when = substitute(when, scope, Mode.NODES)
-            try:
-                if not is_true(when):
-                    return {**raw, "when": when}
-            except ConditionError:
-                if not task.is_loop:
-                    raise
-        arguments = raw.get("arguments") or {}
-        absent = absent_arguments(arguments, scope)
-        new: dict[str, Any] = fill({**raw, "arguments": without(arguments, absent)}, scope, Mode.NODES)
-        artifacts = artifacts_of(new["arguments"], scope)
-        return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": list(artifacts.values())}}
-
-    def _run(
-        self, task: Task, name: str, raw: dict[str, Any], scope: Scope, index: int, done: Value
-    ) -> Node | None:
-        """Run one task or one item of it; returns its node when it does not start at all."""
+    def _run(self, task: Task, name: str, raw: dict[str, Any], index: int, done: Value) -> None:
+        """Run one task or one item of it."""
         engine, order = self.engine, (*self.node.order, task.rank, index)
         template = engine.definition.called({**raw, "inline": task.raw.get("inline")})
         when = str(raw.get("when") or "")
@@ -180,7 +161,7 @@ class DagRun:
             node = self._unstarted(task, name, order)
             node.done = done
             engine.finish(node, *skipped)
-            return node
+            return
         arguments = raw.get("arguments") or {}
         located = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
         call = Call(
@@ -197,7 +178,6 @@ class DagRun:
             depth=self.node.depth + 1,
         )
         engine.call(call)
-        return None
 
     def _unstarted(self, task: Task, name: str, order: tuple[int, ...]) -> Node:
         node = Node(
@@ -223,12 +203,7 @@ class DagRun:
             return
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task, node.template = task.name, self.engine.definition.called(task.raw)
-        document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
-        mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
-        try:
-            filled = [document.filled(scope.with_local(item.variables), mode) for item in items]
-        except MissingError as missing:  # nothing else will ever define it
-            raise NodeFault(str(missing)) from None
+        filled = resolved_items(raw, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
         self.nodes[task.name] = node
         self.unfinished[task.name] = len(items)
@@ -238,7 +213,7 @@ class DagRun:
         node.children = [node] * len(items)  # the places; each is taken when its child ends
         for index, (item, new) in enumerate(zip(items, filled, strict=True)):
             done = partial(self._item_ended, task, index)
-            self._run(task, f"{task.name}({index}:{item.label})", {**raw, **new}, scope, index, done)
+            self._run(task, f"{task.name}({index}:{item.label})", new, index, done)
 
     def _item_ended(self, task: Task, index: int, node: Node) -> None:
         group = self.nodes[task.name]

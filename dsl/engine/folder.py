@@ -16,6 +16,10 @@ STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
 _OWN = (LOGS, RESULTS, STATUS)
 
 
+class Unusable(Refused):
+    """The folder for a run cannot be used; the text says why."""
+
+
 def task_folder(out: Path, task: str) -> Path:
     """Return where a task's files are shown; names of our own are spoken for.
 
@@ -29,18 +33,18 @@ def prepare(out: Path, tasks: Iterable[str]) -> None:
     """Make the folder of a run of `tasks`, without what a former run left there.
 
     Raises:
-        Refused: it holds what no run made, or nothing can be written to it.
+        Unusable: it holds what no run made, or nothing can be written to it.
     """
     record = out / STATE / "run.json"
     try:
         if record.is_file():
             _clear(out, json.loads(record.read_text(encoding="utf-8")))
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise Refused(f"not supported: {out} is not empty and holds no run; choose another folder")
+            raise Unusable(f"{out} is not empty and holds no run; choose another folder")
         record.parent.mkdir(parents=True)
         write(record, json.dumps([task_folder(out, task).name for task in tasks]))
     except OSError as wrong:
-        raise Refused(f"not supported: a run in {out}: {wrong.strerror or wrong}") from None
+        raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
 
 
 def _clear(out: Path, tasks: list[str]) -> None:

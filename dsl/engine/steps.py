@@ -5,42 +5,26 @@ Source: workflow/controller/steps.go (v4.1.2).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
+from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
-from dsl.engine.condition import ConditionError, is_false, is_true
+from dsl.engine.condition import ConditionError, is_true
 from dsl.engine.definition import Task
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import Item, items_of
 from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, view_of
 from dsl.engine.outputs import template_outputs
+from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
-from dsl.engine.tags import Document, MissingError, Mode, TagError, substitute
+from dsl.engine.tags import MissingError, TagError
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
 _LOOP_FIELDS = ("when", "arguments")
 Unit = tuple[Task, str, dict[str, Any], int]
-
-
-class _Views(Mapping[str, View]):
-    """What the steps of earlier groups show, made when asked for."""
-
-    def __init__(self) -> None:
-        self.views: dict[str, View] = {}
-
-    def __getitem__(self, name: str) -> View:
-        return self.views[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.views)
-
-    def __len__(self) -> int:
-        return len(self.views)
 
 
 class StepsRun:
@@ -50,7 +34,7 @@ class StepsRun:
         self.engine = engine
         self.prepared = prepared
         self.node = node
-        self.views = _Views()
+        self.views: dict[str, View] = {}
         self.scope = Scope(engine.globals, prepared.scope.local, "steps", self.views)
         self.index = -1
         self.group = node
@@ -89,13 +73,13 @@ class StepsRun:
     def _units(self) -> list[Unit]:
         """Return what the group runs: steps, and the items of those that are loops."""
         try:
-            resolved = [(step, self._resolved(step)) for step in self.steps]
+            pairs = [(step, self._resolved(step)) for step in self.steps]
         except MissingError:
             raise
         except (TagError, NodeFault, ConditionError) as wrong:
             raise NodeFault(f"failed to resolve references: {wrong}") from None
         units: list[Unit] = []
-        for step, raw in resolved:
+        for step, raw in pairs:
             if not step.is_loop:
                 units.append((step, step.name, raw, 0))
                 continue
@@ -106,40 +90,24 @@ class StepsRun:
         return units
 
     def _expanded(self, step: Task, raw: dict[str, Any], items: list[Item]) -> list[Unit]:
-        document = Document({key: raw[key] for key in _LOOP_FIELDS if raw.get(key)})
-        mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
         template = self.engine.definition.called(step.raw)
         if template:
             for name, count in self.engine.definition.leaf_counts(template.name).items():
                 self.engine.progress.expected(name, count * len(items))
-        try:
-            filled = [document.filled(self.scope.with_local(item.variables), mode) for item in items]
-        except MissingError as missing:  # nothing else will ever define it
-            raise NodeFault(str(missing)) from None
+        filled = resolved_items(raw, items, self.scope, _LOOP_FIELDS)
         return [
-            (step, f"{step.name}({index}:{item.label})", {**raw, **new}, index)
+            (step, f"{step.name}({index}:{item.label})", new, index)
             for index, (item, new) in enumerate(zip(items, filled, strict=True))
         ]
 
     def _resolved(self, step: Task) -> dict[str, Any]:
-        raw: dict[str, Any] = step.document.filled(self.prepared.scope)
-        when = str(raw.get("when") or "")
-        if when:
-            when = substitute(when, self.scope, Mode.NODES)
+        def located(arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
             try:
-                if not is_true(when):
-                    return {**raw, "when": when}
-            except ConditionError:
-                if not step.is_loop:
-                    raise
-        arguments = raw.get("arguments") or {}
-        absent = absent_arguments(arguments, self.scope)
-        new: dict[str, Any] = fill({**raw, "arguments": without(arguments, absent)}, self.scope, Mode.NODES)
-        try:
-            artifacts = artifacts_of(new["arguments"], self.scope, lenient=True)
-        except TagError as wrong:
-            raise TagError(f"unable to resolve references: {wrong}") from None
-        return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": list(artifacts.values())}}
+                return artifacts_of(arguments, self.scope, lenient=True)
+            except TagError as wrong:
+                raise TagError(f"unable to resolve references: {wrong}") from None
+
+        return resolved(step, self.prepared.scope, self.scope, located)
 
     def _run(self, units: list[Unit]) -> None:
         self.open = 1
@@ -247,11 +215,11 @@ class StepsRun:
             nodes = [node for owner, node in self.children if owner is step]
             single = next((node for node in nodes if node.name == f"{self.group.name}.{step.name}"), None)
             if single is not None:
-                self.views.views[step.name] = view_of(single, workflow, with_artifacts=True)
+                self.views[step.name] = view_of(single, workflow, with_artifacts=True)
             else:
                 ran = sorted((node for node in nodes if node.type != "Skipped"), key=lambda node: node.order)
                 group = view_of(self.group, workflow)
-                self.views.views[step.name] = View({**group.flat, **aggregated(ran)}, {})
+                self.views[step.name] = View({**group.flat, **aggregated(ran)}, {})
 
     def _succeed(self) -> None:
         scope = Scope(None, self.prepared.scope.local, "steps", self.views)

@@ -15,8 +15,8 @@ from dsl.engine.relocate import Layout
 class Claims:
     """Folders that stand for persistent volume claims: given ones by name, others below `root`.
 
-    In those made here `inputs` leads to the folder that artifact keys `inputs/…` are relative to: the same relative
-    names are input files in both kinds of storage.
+    In those made here `inputs` leads to the folder that artifact keys `inputs/…` are relative to: the same
+    relative names are input files in both kinds of storage.
     """
 
     root: Path

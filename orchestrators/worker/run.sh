@@ -459,7 +459,7 @@ stamps >"$_work/before"
 
 _s=0
 if [ item != "$_each" ]; then
-  set -- "INPUT_DIR=$_work/in/all/INPUT_DIR"
+  set -- "INDEX=$_n" "INPUT_DIR=$_work/in/all/INPUT_DIR"
   for _m in $_ins; do
     input "$_m"
     [ one != "$_kind" ] || set -- "$@" "$_var=$_work/in/all/$_var/$_shown"

@@ -204,3 +204,41 @@ def test_repartition_needs_files_of_a_mapped_task(tmp_path):
         "REPARTITION at `Repartition(size=2)`: Repartition needs one mapped task before it, over "
         "items known at compile time"
     ]
+
+
+def test_two_stars_find_files_at_any_depth(tmp_path):
+    files = ("data/a.tif", "data/b/c.tif", "data/b/d/e.tif")
+    plan = planned(mapped("Files('data/**')", "clean.override(output='{index}')"), tmp_path, files)
+    assert names(plan, "clean") == [(name,) for name in files]
+    plan = planned(mapped("Files('data/**/c.tif')", "clean"), tmp_path, files)
+    assert names(plan, "clean") == [("data/b/c.tif",)]
+
+
+@pytest.mark.parametrize("pattern", ["./data/*.tif", "data//*.tif", "data/./*.tif"])
+def test_a_path_has_one_spelling(pattern, tmp_path):
+    plan = planned(mapped(f"Files({pattern!r}, 'data/a.tif')", "clean"), tmp_path)
+    assert names(plan, "clean") == [("data/a.tif",), ("data/b.tif",), ("data/c.tif",)]
+
+
+@pytest.mark.parametrize("pattern", ["data/{1}.tif", "data/[z-a1].tif"])
+def test_a_pattern_that_cannot_be_is_pointed_at(pattern, tmp_path):
+    [line] = found(mapped(f"Files({pattern!r})", "clean"), tmp_path)
+    assert line.startswith(f"INVALID_OPTION at `Files({pattern!r})`")
+
+
+@pytest.mark.parametrize("source", ["Range(10**20)", "Windows('0001-01-01', '9999-12-31', every=1)"])
+def test_more_items_than_a_manifest_could_hold_are_not_listed(source, tmp_path):
+    [line] = found(mapped(source), tmp_path)
+    assert line.endswith("these are more than 1000000 items")
+
+
+def test_the_last_window_may_end_where_time_does(tmp_path):
+    plan = planned(mapped("Windows('9999-12-31', '9999-12-31T12:00', every='1d')"), tmp_path)
+    assert len(names(plan, "show")) == 1
+
+
+def test_values_of_the_authors_own_classes_become_plain(tmp_path):
+    body = "import enum\nclass Word(str, enum.Enum):\n    A = 'a'\n" + mapped("Items([Word.A, {Word.A: 1}])")
+    plan = planned(body + "    total.partial(sizes=Word.A)()\n", tmp_path)
+    assert names(plan, "show") == [('"a"',), ('{"a":1}',)]
+    assert type(plan.node("total").arguments["sizes"].value) is str

@@ -120,3 +120,109 @@ def test_parameters_of_the_run_are_text_or_json_after_their_default(tmp_path):
     assert found(body.replace("params.limit", "params.limt"), tmp_path) == [
         "UNKNOWN_RUN_PARAMETER at `dag.params.limt`: the DAG has no parameter 'limt'; it has: limit, title"
     ]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("task(max)", "has no signature that Python can read"),
+        ("task(functools.partial(max, 1))", "is no function with a name"),
+        ("task(5)", "is no function with a name"),
+        ("@task\nasync def f(): return 1", "is async, and nothing awaits what it returns"),
+        ("@task\ndef f(): yield 1", "is a generator, and what it returns is no value"),
+    ],
+)
+def test_what_cannot_be_an_execution_function_is_refused_where_it_is_decorated(function, words, tmp_path):
+    [line] = found(f"import functools\n{function}\n", tmp_path)
+    assert line.startswith("UNSUPPORTED at ")
+    assert line.endswith(words)
+
+
+def test_a_positional_only_parameter_cannot_be_passed_by_name(tmp_path):
+    [line] = found('@task\ndef f(a, /): return a\nwith DAG("x"):\n    f(1); f(2)\n', tmp_path)
+    assert line == "UNSUPPORTED at `a`: a of f is positional-only, and a task gets its arguments by name"
+
+
+def test_what_stars_collect_stays_empty(tmp_path):
+    assert found('@task\ndef f(*args, **more): return 1\nwith DAG("x"):\n    f()\n', tmp_path) == []
+
+
+def test_the_text_of_a_shell_task_is_built_once(tmp_path):
+    body = """
+calls = []
+@task.shell(image="i")
+def say():
+    calls.append(1)
+    assert len(calls) == 1
+    return "true"
+with DAG("x"):
+    say() >> say() >> say.override(retries=1)()
+"""
+    assert found(body, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("retry_delay=5", "retry_delay says how to retry, and there are no retries"),
+        ("retry_exit_codes=[3]", "retry_exit_codes says how to retry, and there are no retries"),
+        (
+            "retries=2, retry_exponential_backoff=True",
+            "retry_exponential_backoff doubles retry_delay, and there is none",
+        ),
+        ("env={'a=b': '1'}", "env={'a=b': '1'}: 'a=b' cannot be the name of a variable"),
+        ("env={'': '1'}", "env={'': '1'}: '' cannot be the name of a variable"),
+        ("env={'RUN_ID': '1'}", "env={'RUN_ID': '1'}: the run itself sets RUN_ID"),
+        ("env={'ARGOSY_ROOT': '1'}", "env={'ARGOSY_ROOT': '1'}: the run itself sets ARGOSY_ROOT"),
+        (
+            "image='a{{=1+1}} b'",
+            "image='a{{=1+1}} b': that is no name of an image; write one such as 'busybox:1'",
+        ),
+    ],
+)
+def test_options_that_would_have_no_effect_or_a_wrong_one_are_pointed_at(options, message, tmp_path):
+    [line] = found(f'with DAG("x"):\n    total.override({options})([1])\n', tmp_path)
+    assert line.startswith("INVALID_OPTION at ")
+    assert line.endswith(f"`: {message}")
+
+
+@pytest.mark.parametrize(
+    "options", ["retries=0, retry_delay=5", "env={'HOME': '/tmp'}", "image='r.io:5/a/b@sha256:0'"]
+)
+def test_options_that_have_an_effect_are_no_finding(options, tmp_path):
+    body = f'with DAG("x", default_args={{"retry_delay": 1}}):\n    total.override({options})([1])\n'
+    assert found(body, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("dag", "message"),
+    [
+        ("params={'a b.c': 1}", "the parameter 'a b.c' has other characters than a-z, A-Z, 0-9, - and _"),
+        (
+            "params={'a': object}",
+            "the default of the parameter a is no JSON value: Object of type type is not JSON serializable",
+        ),
+        (
+            "storage=Volume('')",
+            "storage=Volume(claim=''): a claim's name has a-z, 0-9, - and ., and begins and ends with a letter "
+            "or digit",
+        ),
+    ],
+)
+def test_what_a_manifest_cannot_hold_of_a_dag_is_pointed_at(dag, message, tmp_path):
+    [line] = found(f'with DAG("x", {dag}):\n    total([1])\n', tmp_path)
+    assert line.endswith(f"`: {message}")
+
+
+def test_every_parameter_of_a_run_is_an_attribute(tmp_path):
+    body = 'with DAG("x", params={"defaults": 5, "problems": 6}) as dag:\n    total(dag.params.defaults)\n'
+    [node] = planned(body, tmp_path).nodes
+    assert node.arguments["sizes"].name == "defaults"
+
+
+def test_a_parameter_of_another_dag_is_pointed_at(tmp_path):
+    body = 'other = DAG("y", params={"x": 1})\nwith DAG("x"):\n    total(other.params.x)\n'
+    [line] = found(body, tmp_path)
+    assert line.startswith(
+        "UNKNOWN_RUN_PARAMETER at `total(other.params.x)`: x is a parameter of another DAG"
+    )

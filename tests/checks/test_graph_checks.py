@@ -76,3 +76,66 @@ def test_source_files_of_two_sources_reach_no_folder_through_tasks_that_write_no
     )
     after = "files of Files and Files-2 reach every through tasks that write none"
     assert found(body, tmp_path) == [f"NO_COMMON_SOURCE at `every`: {after}"]
+
+
+@pytest.mark.parametrize("signature", ["PATH: InFile", "IFS: OutFile", "LD_X: InDir"])
+def test_a_file_parameter_becomes_a_variable_too(signature, tmp_path):
+    name = signature.partition(":")[0]
+    lines = found(shell("true", signature, "Files('data/*.tif') >> say"), tmp_path)
+    message = f"INVALID_PARAMETER_NAME at `{name}"
+    assert [line for line in lines if line.startswith(message)], lines
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("@task\ndef b(größe): return größe\nwith DAG('x'):\n    b(total([1]))\n", "größe"),
+        (
+            "@task\ndef b(größe: InFile): return 1\nwith DAG('x'):\n    Files('data/*.tif') >> b\n",
+            "größe: InFile",
+        ),
+        (shell("echo $x", "x=1").replace('image="i"', 'image="i", env={"x": "2"}'), "x"),
+    ],
+)
+def test_a_name_that_a_manifest_cannot_hold_is_pointed_at(body, name, tmp_path):
+    [line] = found(body, tmp_path)
+    assert line.startswith(f"INVALID_PARAMETER_NAME at `{name}`")
+
+
+def test_a_python_parameter_may_have_any_letters_where_its_value_is_known(tmp_path):
+    assert found("@task\ndef b(größe): return größe\nwith DAG('x'):\n    b(1)\n", tmp_path) == []
+
+
+def test_a_variable_that_nothing_sets_is_found_in_an_argv_too(tmp_path):
+    body = """
+@task.container(image="i")
+def run(crs): return ["gdal", "$(crs)", "$(INDEX)", "$(OWN)", "--nope=$(cr)"]
+with DAG("x"):
+    run.override(env={"OWN": "1"})(3)
+"""
+    [line] = found(body, tmp_path)
+    assert line.endswith("nothing sets $(cr) in run")
+
+
+@pytest.mark.parametrize("rule", ["one_success", "all_done_min_one_success", "none_failed_min_one_success"])
+def test_a_rule_that_forgives_one_arm_needs_a_default_for_its_value(rule, tmp_path):
+    body = f"""
+@task(trigger_rule="{rule}")
+def late(x, y): return x
+with DAG("x"):
+    n = total([1])
+    late(show.override(task_id="a", each="all")(1).when(n > 1), show.override(task_id="b", each="all")(1))
+"""
+    lines = found(body, tmp_path)
+    assert lines
+    assert all(line.startswith("SKIPPABLE_VALUE") for line in lines)
+
+
+def test_a_value_is_there_if_its_node_is_the_one_that_must_succeed(tmp_path):
+    body = """
+@task(trigger_rule="one_success")
+def late(x): return x
+with DAG("x"):
+    late(show.override(each="all")(1).when(total([1]) > 1))
+"""
+    assert found(body, tmp_path) == []

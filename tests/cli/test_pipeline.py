@@ -177,6 +177,19 @@ def test_a_run_shows_its_tasks_and_keeps_the_latest(dsl):
     assert "measure: 2/2" in result.stderr
 
 
+def test_a_run_takes_the_folder_of_a_former_run_and_no_other(dsl):
+    path = written(FLOW)
+    assert dsl("run", path, "--out", "out").returncode == 0
+    assert dsl("run", path, "--out", "out").returncode == 0
+    written("mine", "other/file.txt")
+    result = dsl("run", path, "--out", "other")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "other is not empty and holds no run; choose another folder" in result.stderr
+    result = dsl("run", path, "--out", "flow.py/out")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Not a directory" in result.stderr
+
+
 def test_a_failed_run_is_1_and_says_where_the_log_is(dsl):
     result = dsl("run", written(FLOW.replace("item * 2", "item / 0")), "--out", "out")
     assert result.returncode == 1

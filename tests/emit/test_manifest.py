@@ -135,3 +135,8 @@ def test_what_cannot_be_read_is_rejected_at_its_place(text, where):
     (diagnostic,) = rejected.value.diagnostics
     assert str(diagnostic.location) == where
     assert diagnostic.message
+
+
+def test_half_a_character_is_replaced_as_in_go():
+    [read] = manifest.read_manifests('{"a": "\\ud800x", "\\udc00": "\\ud83e\\uddca"}', "m.json")
+    assert read == {"a": "\ufffdx", "\ufffd": "\U0001f9ca"}

@@ -119,9 +119,7 @@ class Filling(Silent):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
 def test_results_that_cannot_be_written_are_an_error_and_not_half_there(tmp_path):
     out = tmp_path / "out"
-    outcome = run(
-        workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY)), RunOptions(out), Filling(out)
-    )
+    outcome = run(workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY)), RunOptions(out), Filling(out))
     assert (outcome.phase, outcome.message[:33]) == ("Error", "the results cannot be written: [E")
     assert not (out / "results.json").exists()
 

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.expand.random_dags import NAMES, Author
+from tests.expand.shapes import FUNCTIONS, SHAPES
 from tests.harness import LOWERINGS, compile_file, run_here, write
 
 ARGO = os.environ.get("ARGOSY_ARGO") or shutil.which("argo")
@@ -44,6 +45,16 @@ def check(seeds, folder):
 
 def test_both_forms_of_random_dags_end_alike(data):
     check(range(FEW), data)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_forms_of_every_shape_of_lane_end_alike(shape, tmp_path):
+    path = write(tmp_path, f"{FUNCTIONS}    {SHAPES[shape]}\n".replace(', lowering="compact"', ""))
+    explicit, compact = (
+        run_here(compile_file(path, lowering), tmp_path, tmp_path / lowering) for lowering in LOWERINGS
+    )
+    assert (compact.phase, compact.states) == (explicit.phase, explicit.states)
+    assert (compact.values, compact.files) == (explicit.values, explicit.files)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Orchestrators by themselves: a recipe's function over its inputs, inside and outside a Hera context."""
 
 import pytest
-from hera.workflows import DAG, Workflow
+from hera.workflows import DAG, Container, Workflow
 from pydantic import ValidationError
 
 from dsl.function import PythonSource
@@ -163,3 +163,38 @@ def test_exactly_one_of_command_and_function_is_given():
 def test_the_base_class_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         ParallelExecutionOrchestrator(RECIPE, KINDS[0][1])
+
+
+class Backwards(ParallelExecutionOrchestrator):
+    """A third party's orchestrator, which makes tasks in its own way."""
+
+    def create_execution_template(self):
+        return Container(**self.leaf.common(), command=["true"])
+
+    def _create_tasks_from_partitions(self, partitions, template):
+        return [self.partition_task(partition, template) for partition in reversed(partitions)]
+
+
+def test_a_third_party_makes_tasks_in_its_own_way():
+    made = Backwards(RECIPE, KINDS[2][1])
+    tasks = made.create_parallel_tasks(made.create_execution_template())
+    assert [task.name for task in tasks] == ["cmd-0-partition-1", "cmd-0-partition-0"]
+
+
+def test_a_third_party_has_to_say_how_its_tasks_are_made():
+    assert ParallelExecutionOrchestrator.__abstractmethods__ == {
+        "create_execution_template",
+        "_create_tasks_from_partitions",
+    }
+
+
+def test_the_kinds_that_ship_make_tasks_in_one_way():
+    assert len({orchestrator._create_tasks_from_partitions for orchestrator, _ in KINDS}) == 1
+
+
+@pytest.mark.parametrize(("orchestrator", "function"), KINDS)
+def test_making_a_template_changes_nothing_in_an_orchestrator(orchestrator, function):
+    made = orchestrator(RECIPE, function)
+    before = made.leaf
+    made.create_execution_template()
+    assert made.leaf is before

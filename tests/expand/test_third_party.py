@@ -18,6 +18,8 @@ METADATA = {
 PACKAGE = '''\
 """Shell tasks that say what they do."""
 
+import sys
+
 from orchestrators.shell import ShellParallelExecutionOrchestrator
 
 
@@ -25,6 +27,7 @@ class LoudOrchestrator(ShellParallelExecutionOrchestrator):
     """Expands a shell task whose template says who made it."""
 
     def create_execution_template(self):
+        print(f"{self.node.id} has a template", file=sys.stderr)
         template = super().create_execution_template()
         template.annotations = {**(template.annotations or {}), "loud": "yes"}
         return template
@@ -39,6 +42,7 @@ def shout(item):
 with DAG("loud"):
     Items(["ice", "sea", "wind"], size=2) >> shout
 """
+BROKEN = "[argosy.orchestrators]\nbroken = argosy_nowhere:Nobody\n"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,14 @@ def test_an_installed_orchestrator_expands_its_tasks(installed, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lowering", ["explicit", "compact"])
+def test_a_template_is_made_once(installed, tmp_path, lowering):
+    (tmp_path / "flow.py").write_text(DAG.replace('"loud")', f'"loud", lowering="{lowering}")'))
+    ended = dsl(tmp_path, "compile", "flow.py", path=[installed])
+    assert (ended.returncode, ended.stderr) == (0, "shout has a template\n")
+
+
+@pytest.mark.slow
 def test_its_tasks_run_here(installed, tmp_path):
     (tmp_path / "flow.py").write_text(DAG)
     ended = dsl(tmp_path, "run", "--quiet", "--out", "out", "flow.py", path=[installed])
@@ -94,7 +106,17 @@ def test_an_orchestrator_that_is_not_installed_is_a_diagnostic_at_its_node(tmp_p
     (tmp_path / "flow.py").write_text(DAG)
     ended = dsl(tmp_path, "validate", "flow.py")
     assert ended.returncode == 1
-    assert (
-        "flow.py:8:46: error[DSL401]: there is no orchestrator for 'loud' tasks"
-        in ended.stdout + ended.stderr
-    )
+    assert "flow.py:8:46: error[DSL401]: there is no orchestrator for 'loud' tasks" in ended.stdout
+    assert "hint: install the package that has it" in ended.stdout
+
+
+@pytest.mark.slow
+def test_an_orchestrator_that_cannot_be_imported_is_a_diagnostic_too(tmp_path):
+    (tmp_path / "flow.py").write_text(DAG.replace('"loud", image', '"broken", image'))
+    folder = tmp_path / "argosy_broken-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(METADATA["METADATA"].replace("loud", "broken"))
+    (folder / "entry_points.txt").write_text(BROKEN)
+    ended = dsl(tmp_path, "validate", "flow.py", path=[tmp_path])
+    assert ended.returncode == 1
+    assert "error[DSL401]: the orchestrator of 'broken' tasks cannot be imported: No module" in ended.stdout

@@ -78,3 +78,29 @@ def test_a_condition_that_cannot_be_is_pointed_at(body, after, tmp_path):
 
 def test_a_default_takes_the_place_of_an_absent_value(tmp_path):
     assert found(dag("late(total([2]).when(one > 1).default(0))"), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "after"),
+    [
+        ("one.file('x')", "CONDITION_VALUE: a file is no condition"),
+        ("one == one.file('x')", "CONDITION_VALUE: a file is no condition"),
+        ("(one > 1) & 5", "CONDITION_VALUE: 5 is neither true nor false"),
+        (
+            "one > 2**63",
+            "CONDITION_VALUE: the condition compares with 9223372036854775808, and Argo's whole numbers have "
+            "64 bits",
+        ),
+        ("one[1:2] > 1", "NOT_JSON: slice(1, 2, None) is no key of a value"),
+        ("one > other.params.y", "UNKNOWN_RUN_PARAMETER: y is a parameter of another DAG"),
+    ],
+)
+def test_what_is_no_condition_is_never_dropped(condition, after, tmp_path):
+    body = dag(f"show.override(each='all')(1).when({condition})")
+    body = body.replace('with DAG("x"', 'other = DAG("other", params={"y": 1})\nwith DAG("x"')
+    [line] = found(body, tmp_path)
+    assert line.partition(" at `")[0] + ": " + line.partition("`: ")[2] == after
+
+
+def test_true_may_stand_beside_a_condition(tmp_path):
+    assert found(dag("show.override(each='all')(1).when((one > 1) & True)"), tmp_path) == []

@@ -316,3 +316,67 @@ def test_a_folder_of_several_upstreams_names_them(tmp_path):
         ("INPUT_DIR", "dir", "clean"),
         ("INPUT_DIR", "dir", "warp"),
     ]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "both.expand(y=[5, 6], x=Items([{'y': 1}]))",
+        "both.expand_zip(y=[5], x=Items([{'y': 1}]))",
+        "pair.expand(p=Files('data/{k}.tif'), q=Files('pairs/{k}.tif'))",
+    ],
+)
+def test_a_key_of_two_sides_is_pointed_at(call, tmp_path):
+    body = f"""
+@task
+def both(x, y): return 1
+@task
+def pair(p: InFile, q: InFile, k): return k
+with DAG("x"):
+    {call}
+"""
+    [line] = found(body, tmp_path)
+    assert line.startswith(f"TWO_SOURCES at `{call}`: both ")
+
+
+def test_a_source_that_has_a_second_name_elsewhere_can_still_be_crossed(tmp_path):
+    body = """
+@task
+def both(item, x): return 1
+with DAG("x"):
+    some = Items([1, 2])
+    some >> show
+    Items([3]) >> both.expand(x=some)
+"""
+    assert names(planned(body, tmp_path), "both") == [("3", "1"), ("3", "2")]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "Files('*/data.csv', size=2) >> read",
+            "'a/data.csv' and 'b/data.csv' have one name in the INPUT_DIR of read",
+        ),
+        (
+            "Files('*/data.csv') >> measure >> read",
+            "'a/data.csv' and 'b/data.csv' have one name in the INPUT_DIR of read",
+        ),
+        ("named('a/b')", "'a/b.txt' contains a slash or a NUL"),
+        ("Files('*/c.txt') >> mosaic.override(output='..', each='all')", "'..' is no file name"),
+        ("Files('*/c.txt') >> two", "p and q of two are both called 'c.txt'"),
+    ],
+)
+def test_names_that_would_meet_or_fail_at_run_time_are_found_before(body, message, tmp_path):
+    body = f"""
+@task.shell(image="i")
+def read(): return 'cat "$INPUT_DIR"/*'
+@task(output="{{x}}.txt")
+def named(x, output_file): pass
+@task(output={{"p": "{{stem}}.txt", "q": "{{name}}"}})
+def two(input_file, p: OutFile, q: OutFile): pass
+with DAG("x"):
+    {body}
+"""
+    lines = found(body, tmp_path, ("a/data.csv", "b/data.csv", "a/c.txt"))
+    assert [line.partition("`: ")[2] for line in lines] == [message]

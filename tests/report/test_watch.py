@@ -11,7 +11,9 @@ from dsl.watch import Lines, Screen, closing, failure, watcher
 
 
 def event(phase, attempt=1, message=""):
-    return LeafEvent("warp", "main/warp(0)", attempt, phase, message, 0.5, Path("logs/warp.log"))
+    return LeafEvent(
+        "warp", "main/warp(0)", attempt, phase, message, 0.5, Path("logs/warp.log"), Path("warp-1.log")
+    )
 
 
 def play(watch):
@@ -39,7 +41,7 @@ def test_lines_tell_failures_and_what_is_done():
 def test_a_failure_shows_the_end_of_its_log(tmp_path):
     log = tmp_path / "warp.log"
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(2000)) + b"\x1b[2J\xff\n")
-    failed = LeafEvent("warp", "main/warp", 1, "Failed", "", 0.5, log)
+    failed = LeafEvent("warp", "main/warp", 1, "Failed", "", 0.5, tmp_path / "task.log", log)
     assert failure(failed).plain.splitlines()[1:] == [
         "  | line 1996",
         "  | line 1997",

@@ -1,0 +1,63 @@
+"""A DAG's task or a step in, what it calls with its tags filled out: once, and for each item of a loop.
+
+Source: workflow/controller/dag.go:resolveDependencyReferences and steps.go:resolveReferences (v4.1.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dsl.engine.arguments import absent_arguments, fill, without
+from dsl.engine.condition import ConditionError, is_false, is_true
+from dsl.engine.definition import Task
+from dsl.engine.loops import Item
+from dsl.engine.node import NodeFault
+from dsl.engine.scope import Scope
+from dsl.engine.tags import Document, MissingError, Mode, substitute
+
+Artifacts = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
+
+
+def resolved(task: Task, outer: Scope, scope: Scope, artifacts_of: Artifacts) -> dict[str, Any]:
+    """Fill the tags of a task, `when` first: when it is false the rest stays as it is.
+
+    `outer` is what the template that holds it was called with, `scope` has its other nodes too;
+    `artifacts_of` finds the artifacts that arguments refer to.
+
+    Raises:
+        TagError: a tag cannot be replaced; MissingError when Argo would wait for it.
+        ConditionError: `when` is no condition, and the task is no loop.
+    """
+    raw: dict[str, Any] = task.document.filled(outer)
+    when = str(raw.get("when") or "")
+    if when:
+        when = substitute(when, scope, Mode.NODES)
+        try:
+            if not is_true(when):
+                return {**raw, "when": when}
+        except ConditionError:
+            if not task.is_loop:
+                raise
+    arguments = raw.get("arguments") or {}
+    absent = absent_arguments(arguments, scope)
+    new: dict[str, Any] = fill({**raw, "arguments": without(arguments, absent)}, scope, Mode.NODES)
+    located = list(artifacts_of(new["arguments"]).values())
+    return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": located}}
+
+
+def resolved_items(
+    raw: dict[str, Any], items: Sequence[Item], scope: Scope, keys: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Fill the tags of each item in the fields `keys` of a resolved loop.
+
+    Raises:
+        NodeFault: a name that nothing will ever define.
+        TagError: a tag cannot be replaced.
+    """
+    document = Document({key: raw[key] for key in keys if raw.get(key)})
+    mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
+    try:
+        return [{**raw, **document.filled(scope.with_local(item.variables), mode)} for item in items]
+    except MissingError as missing:
+        raise NodeFault(str(missing)) from None
