@@ -74,8 +74,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain(Chainable):
-    """The result of `>>`: where it starts, where it ends, and all elements in it."""
+    """The result of `>>`: where it starts, where it ends, and all elements in it.
 
+    As a value it is the node that it ends in.
+    """
+
+    __argosy_chain__ = True
     heads: tuple[Element, ...]
     tails: tuple[Element, ...]
     elements: tuple[Element, ...]
@@ -86,6 +90,36 @@ class Chain(Chainable):
             if isinstance(element, Node):
                 element.when(condition)
         return self
+
+    def last_node(self, what: str) -> Node:
+        """Return the node whose value this chain has, where `what` is written. Raises Rejected for none."""
+        if len(self.tails) == 1 and isinstance(self.tails[0], Node):
+            return self.tails[0]
+        message = f"{what} asks for the value of a chain that does not end in one node"
+        hint = "take the value of one of its nodes"
+        raise Rejected(Diagnostic(Code.NO_VALUE, Location.of_caller(), message, hint))
+
+    def __getitem__(self, key: str | int) -> Output:
+        return self.last_node("[...]")[key]
+
+    def default(self, value: object) -> Output:
+        """Return the value of the node that this chain ends in, or `value` where it did not succeed."""
+        return self.last_node("default").default(value)
+
+    def file(self, name: str) -> FileOf:
+        """Return one of the files that the node writes that this chain ends in."""
+        return self.last_node("file").file(name)
+
+    def _compare(self, operator: str, other: object) -> Condition:
+        return self.last_node(operator)._compare(operator, other)
+
+    __eq__ = partialmethod(_compare, "==")  # type: ignore[assignment]  # it builds a condition
+    __ne__ = partialmethod(_compare, "!=")  # type: ignore[assignment]  # it builds a condition
+    __hash__ = object.__hash__
+    __lt__ = partialmethod(_compare, "<")
+    __le__ = partialmethod(_compare, "<=")
+    __gt__ = partialmethod(_compare, ">")
+    __ge__ = partialmethod(_compare, ">=")
 
 
 class Node(Element, Operand):
@@ -351,9 +385,10 @@ class DAG:
             try:
                 found[name] = plain(default)
             except ValueError as error:
+                code = Code.UNSAFE_STRING if isinstance(default, str) else Code.NOT_JSON
                 message = f"the default of the parameter {name} is no JSON value: {error}"
                 hint = "use text, numbers, booleans, None, and lists and dicts of them"
-                self.problems.append(Diagnostic(Code.NOT_JSON, place, message, hint))
+                self.problems.append(Diagnostic(code, place, message, hint))
         return found
 
     def __enter__(self) -> DAG:

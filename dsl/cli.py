@@ -7,6 +7,7 @@ Heavy packages are imported inside the commands: `dsl --help` answers at once.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
 MANIFESTS = (".yaml", ".yml", ".json")
 """How names of files end that hold no Python but a manifest."""
 INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.argument("file", type=click.Path(path_type=str))
@@ -189,7 +191,7 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 )
 @click.option("--out", metavar="DIR", help="Where results go; default .argosy/<dag>/<run>.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--quiet", is_flag=True, help="Show no progress, only failures.")
 @_SECONDS
 def run(
     file: str,
@@ -212,10 +214,6 @@ def run(
         manifest = compiled.manifest
     from dsl import running
 
-    try:
-        running.require_writable(Path(out) if out else Path())
-    except OSError as problem:
-        raise click.UsageError(f"cannot write to {problem.filename}: {problem.strerror}") from None
     options = running.Options(Path(file).parent, given, jobs, Path(out) if out else None)
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
@@ -337,7 +335,17 @@ def exit_code(arguments: list[str]) -> int:
         problem.show()
         return problem.exit_code
     except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno in _FULL and problem.filename is None:
+            return _unwritten(problem)
         return _bug(problem)
+
+
+def _unwritten(problem: OSError) -> int:
+    """Say that standard output takes no more, and let go of what could not be written."""
+    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    click.echo(f"dsl: cannot write: {problem.strerror}", err=True)
+    return 1
 
 
 def _bug(problem: Exception) -> int:

@@ -57,11 +57,16 @@ def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, o
 
     def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
         if why := _unfit(fn):
-            hint = "decorate a function that is written with def"
-            raise Rejected(Diagnostic(Code.UNSUPPORTED, here, f"{shown(fn)} {why}", hint))
+            hint = "decorate a function that is written with def, outside of a class"
+            raise Rejected(Diagnostic(Code.UNSUPPORTED, here, f"{_named(fn)} {why}", hint))
         return Task(fn, kind, options, {}, here)
 
     return decorate if fn is None else decorate(fn)
+
+
+def _named(fn: object) -> str:
+    name = getattr(fn, "__qualname__", None)
+    return name if isinstance(name, str) else shown(fn)
 
 
 def _unfit(fn: object) -> str | None:
@@ -69,12 +74,17 @@ def _unfit(fn: object) -> str | None:
     if not callable(fn) or not isinstance(getattr(fn, "__name__", None), str):
         return "is no function with a name"
     try:
-        inspect.signature(fn)
+        parameters = inspect.signature(fn).parameters
     except (TypeError, ValueError):
         return "has no signature that Python can read"
     if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
         return "is async, and nothing awaits what it returns"
-    return "is a generator, and what it returns is no value" if inspect.isgeneratorfunction(fn) else None
+    if inspect.isgeneratorfunction(fn):
+        return "is a generator, and what it returns is no value"
+    around = _named(fn).split(".")[:-1]
+    is_in_class = bool(around) and around[-1] != "<locals>"
+    is_method = is_in_class and next(iter(parameters), "") in ("self", "cls")
+    return "is a method, and no object of its class travels to the task" if is_method else None
 
 
 task = _Decorator()

@@ -94,16 +94,17 @@ class Domain:
 def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
     """Return the domain of a source whose item is called `keyword`. Raises Rejected if it has none."""
     table = source.table()
-    columns: dict[Column, Sequence[object]] = dict(table.columns)
+    values = list(table.columns.values())
     try:
         if not table.files:
-            values = plain([list(values) for values in columns.values()])
-            columns = dict(zip(table.columns, values, strict=True))
+            values = plain([list(column) for column in values])
     except ValueError as error:
         message = f"an item of {type(source).__name__} is no JSON value: {error}"
         hint = "use text, numbers, booleans, None, and lists and dicts of them"
         raise Rejected(Diagnostic(Code.NOT_JSON, source.location, message, hint)) from None
     check_parallelism(source.parallelism, source.location)
+    columns: dict[Column, Sequence[object]] = {}
+    columns.update(zip(table.columns, values, strict=True))
     files: dict[Column, str] = dict.fromkeys(table.files, INPUTS)
     if keyword and keyword not in columns:
         main = next(iter(columns))

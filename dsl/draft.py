@@ -99,7 +99,7 @@ def validated(
     if odd := [name for name, value in fields.items() if has_surrogate((name, value))]:
         for name in odd:
             message = f"{shown(name)} holds text that is not Unicode (a lone surrogate)"
-            problems.append(Diagnostic(Code.INVALID_OPTION, place_of(name), message, "correct the text"))
+            problems.append(Diagnostic(Code.UNSAFE_STRING, place_of(name), message, "correct the text"))
         return None
     try:
         return model.model_validate(dict(fields))
@@ -108,15 +108,18 @@ def validated(
         for name, detail in details.items():
             location = place_of(name)
             if detail["type"] == "extra_forbidden":
-                guess = did_you_mean(name, model.model_fields)
+                own = ["task_id"] if model is TaskOptions else []
+                guess = did_you_mean(name, [*model.model_fields, *own])
                 hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
                 problems.append(
                     Diagnostic(Code.UNKNOWN_OPTION, location, f"there is no option {name!r}", hint)
                 )
             else:
-                reason = str(detail["msg"]).removeprefix("Value error, ")
+                reason, hint = str(detail["msg"]).removeprefix("Value error, "), f"correct {name!r}"
+                if detail["type"] in ("tuple_type", "list_type"):
+                    reason, hint = "it takes a list", f"write {name}=[{shown(fields.get(name))}]"
                 message = f"{name}={shown(fields.get(name), 60)}: {reason[:1].lower()}{reason[1:]}"
-                problems.append(Diagnostic(Code.INVALID_OPTION, location, message, f"correct {name!r}"))
+                problems.append(Diagnostic(Code.INVALID_OPTION, location, message, hint))
         return None
 
 

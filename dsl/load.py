@@ -237,18 +237,17 @@ def _looked_at(path: str, then: str) -> _Answer:
     import importlib
     import traceback
 
-    try:
-        dags = execute(path)
-    except Rejected as rejected:
-        return _Answer(None, rejected.diagnostics, "")
     problems: tuple[Diagnostic, ...] = ()
     try:
+        # First, because afterwards a json.py beside the author's file would be the json that it imports.
+        module, _, function = then.partition(":")
+        look = getattr(importlib.import_module(module), function)
+        dags = execute(path)
         problems = duplicates(dags)
         first: dict[str, DAG] = {}
         for dag in dags:
             first.setdefault(dag.name, dag)
-        module, _, function = then.partition(":")
-        return _Answer(getattr(importlib.import_module(module), function)(list(first.values())), problems, "")
+        return _Answer(look(list(first.values())), problems, "")
     except Rejected as rejected:
         return _Answer(None, problems + rejected.diagnostics, "")
     except BaseException:

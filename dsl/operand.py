@@ -14,7 +14,7 @@ from dsl.encode import json_text, plain, shown
 from dsl.location import Location
 
 if TYPE_CHECKING:
-    from dsl.author import Node, Task
+    from dsl.author import Chain, Node, Task
 
 
 class Operand:
@@ -23,6 +23,8 @@ class Operand:
     def _compare(self, operator: str, other: object) -> Condition:
         if getattr(type(other), "__argosy_task__", False):
             other = cast("Task[..., Any]", other).bare(operator)
+        elif getattr(type(other), "__argosy_chain__", False):
+            other = cast("Chain", other).last_node(operator)
         with suppress(ValueError):  # what is no constant, or one that cannot be: `check_conditions` tells
             other = plain(other)
         return Condition(operator, (self, other), Location.of_caller())

@@ -5,7 +5,6 @@ Knows where results go and how they are shown, nothing of how a run goes on.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import secrets
@@ -21,12 +20,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dsl.engine import Outcome, Refused, RunOptions, Silent, Unusable, run, task_folder
+from dsl.engine import Outcome, Refused, RunOptions, Unusable, run, task_folder
 from dsl.names import object_name
 from dsl.report import console, counted, in_columns, visible
-from dsl.watch import closing, watcher
+from dsl.watch import closing, untold, watcher
 
-__all__ = ["Options", "Refused", "Unusable", "require_writable", "run_here"]
+__all__ = ["Options", "Refused", "Unusable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
 
@@ -56,11 +55,9 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     )
     began = time.monotonic()
     screen = console(sys.stderr)
-    if quiet:
-        outcome = run(manifest, chosen, Silent())
-    else:
-        with watcher(screen) as watch:
-            outcome = run(manifest, chosen, watch)
+    with watcher(screen, quiet=quiet) as watch:
+        outcome = run(manifest, chosen, watch)
+    screen.print(untold(outcome), end="")
     if not options.out:
         _point_to(out)
     if as_json:
@@ -79,15 +76,6 @@ def _fresh_folder(manifest: Mapping[str, Any]) -> Path:
     name = object_name(metadata.get("name") or metadata.get("generateName") or "run")
     moment = datetime.now().strftime("%Y%m%d-%H%M%S")
     return Path(".argosy", name, f"{moment}-{secrets.token_hex(2)}")
-
-
-def require_writable(folder: Path) -> None:
-    """Raise OSError unless files can be put into a folder that is there or can be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def _point_to(out: Path) -> None:

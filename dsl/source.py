@@ -202,6 +202,10 @@ class Files(Source):
             match = regex.fullmatch(path)
             if match:
                 matches.append((path, match.groupdict()))
+        for path, _ in matches:
+            if not (folder / path).exists():
+                message, hint = f"{path!r} is a link to nowhere", "mend the link, or narrow the pattern"
+                raise self._rejected(Code.NO_MATCH, message, hint)
         if not matches:
             raise self._rejected(
                 Code.NO_MATCH, f"{pattern!r} matches no file in {folder}", "check the pattern and the folder"
@@ -301,6 +305,8 @@ class Windows(Source):
             begin, end = (datetime.fromisoformat(str(bound)) for bound in (self.start, self.end))
             if not step:
                 raise ValueError("windows of no length never end")
+            if end < begin:
+                raise ValueError(f"the end {self.end} is before the start {self.start}")
             count = max(0, -((begin - end) // step))
             starts = [begin + step * index for index in _bounded(range(count))]
         except (TypeError, ValueError, OverflowError) as error:

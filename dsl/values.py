@@ -67,7 +67,7 @@ def arguments_of(
         if argument is not None:
             found[parameter.name] = argument
         elif _is_missing(parameter, domain) and parameter.name not in given:
-            wrong.append(_missing(draft, parameter, keys))
+            wrong.append(_missing(draft, parameter, domain, keys))
     if wrong:
         raise Rejected(*wrong)
     return found | _window(draft, each, domain)
@@ -92,7 +92,9 @@ def check_conditions(draft: Draft, domain: Domain | None, resolved: Resolved) ->
                 node.domain is domain and domain and one_each
             ):
                 message = f"{node.id} has many values, and the condition of {draft.id} needs one"
-                hint = "let a task reduce them to one value, or use size=1 on an aligned chain"
+                hint = "let a task reduce them to one value, or map both over one source with size=1"
+                if one_each and domain is None:
+                    hint = f'let a task reduce them to one value, or add each="item" to {draft.id}'
                 raise Rejected(Diagnostic(Code.CONDITION_VALUE, location, message, hint))
 
 
@@ -227,7 +229,9 @@ def _is_missing(parameter: Parameter, domain: Domain | None) -> bool:
     return parameter.role is Role.VALUE and parameter.default is REQUIRED and not is_file
 
 
-def _missing(draft: Draft, parameter: Parameter, keys: Callable[[], Collection[str]]) -> Diagnostic:
+def _missing(
+    draft: Draft, parameter: Parameter, domain: Domain | None, keys: Callable[[], Collection[str]]
+) -> Diagnostic:
     """Return what to say of a parameter without a value."""
     name, known = parameter.name, keys()
     if name in known:
@@ -238,6 +242,9 @@ def _missing(draft: Draft, parameter: Parameter, keys: Callable[[], Collection[s
     hint = f"call it: {draft.node.task.__name__}({name}=…), or give the parameter a default"
     if guess := did_you_mean(name, known):
         hint = f"did you mean the key {guess!r}?"
+    if domain is not None and domain.discovered_by:
+        message += f": {domain.name} is a list that only the run knows, and so are its keys"
+        hint = f'take the parameter item, and in the task item["{name}"]'
     return Diagnostic(Code.MISSING_ARGUMENT, draft.node.location, message, hint)
 
 

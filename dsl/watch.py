@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
+from dsl.engine.outcome import Outcome
 from dsl.engine.progress import LeafEvent
 from dsl.report import visible
 
@@ -98,12 +100,25 @@ class Watch:
         self._tally(task).skipped += count
 
 
-class Lines(Watch):
-    """One line for every failure, and one for every execution function whose pods are all done."""
+class Failures(Watch):
+    """One line for every failure."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
+
+    def ended(self, event: LeafEvent) -> None:
+        """Say it when it failed."""
+        super().ended(event)
+        if event.phase not in _GOOD:
+            self._console.print(failure(event))
+
+
+class Lines(Failures):
+    """One line for every failure, and one for every execution function whose pods are all done."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._said: set[str] = set()
 
     def expected(self, task: str, count: int) -> None:
@@ -114,8 +129,6 @@ class Lines(Watch):
     def ended(self, event: LeafEvent) -> None:
         """Say it when it failed, or was the last."""
         super().ended(event)
-        if event.phase not in _GOOD:
-            self._console.print(failure(event))
         self._finished(event.task)
 
     def skipped(self, task: str, count: int) -> None:
@@ -203,8 +216,24 @@ def _last_lines(log: Path) -> list[str]:
     return [line.replace("\t", "    ") for line in lines if line.strip()][-_TAIL_LINES:]
 
 
-def watcher(console: Console) -> Watch:
-    """Return a live display for a terminal, plain lines for anything else."""
+def untold(outcome: Outcome) -> Text:
+    """Return a line for every node that failed by itself and has no pod: a condition that has no value."""
+    bad = {path: node for path, node in outcome.nodes.items() if node.phase in ("Failed", "Error")}
+    above = {path[: mark.start()] for path in bad for mark in re.finditer(r"[/(]", path)}
+    lines = [
+        Text.assemble(
+            (visible(path), "bold"), " ", (node.phase.lower(), "bold red"), f": {visible(node.message)}\n"
+        )
+        for path, node in bad.items()
+        if node.type != "Pod" and node.message and path not in above
+    ]
+    return Text().join(lines)
+
+
+def watcher(console: Console, *, quiet: bool = False) -> Watch:
+    """Return a live display for a terminal, plain lines for anything else; failures alone when quiet."""
+    if quiet:
+        return Failures(console)
     return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
 
 

@@ -173,6 +173,8 @@ class Leaf:
         }
         if node.has_value:
             notes[f"{NOTE}/result"] = "json" if node.each == "all" else "lines"
+        if self.options.doc_md:
+            notes[f"{NOTE}/doc"] = encode.field(self.options.doc_md)
         return notes
 
     def item(self, position: int) -> str:

@@ -36,7 +36,9 @@ _WORKER_SETS = frozenset(
         "DATA_INTERVAL_END",
     ]
 )
-_CONTAINERS_HAVE = frozenset(["INDEX", "ATTEMPT", "PARTITION_ID", "PARTITION_COUNT", "RUN_ID", "RUN_TYPE"])
+_CONTAINERS_HAVE = frozenset(
+    ["INDEX", "ATTEMPT", "PARTITION_ID", "PARTITION_COUNT", "RUN_ID", "RUN_TYPE", *map(str.upper, WINDOW)]
+)
 _ARGV_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _FILES = (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR)
 _NAMED_BY_AUTHORS = (Role.VALUE, *_FILES, Role.OUT_FILE, Role.OUT_DIR)
@@ -75,16 +77,17 @@ def invalid_name(graph: Graph) -> Iterator[Diagnostic]:
 def dependency_cycle(graph: Graph) -> Iterator[Diagnostic]:
     """Nodes that wait for one another never start."""
     for knot in knots(graph.waits):
+        for node_id in (node_id for node_id in knot if graph.waits.has_edge(node_id, node_id)):
+            location = graph.waits.edges[node_id, node_id]["location"]
+            message = f"{node_id} waits for itself"
+            hint = "remove this edge, or call the function twice"
+            yield Diagnostic(Code.SELF_EDGE, location, message, hint)
         if len(knot) == 1:
-            location = graph.waits.edges[knot[0], knot[0]]["location"]
-            message = f"{knot[0]} waits for itself"
-            yield Diagnostic(
-                Code.SELF_EDGE, location, message, "remove this edge, or call the function twice"
-            )
             continue
-        edges = [edge for edge in graph.waits.edges if edge[0] in knot and edge[1] in knot]
+        inside = graph.waits.subgraph(knot).edges
+        edges = [(a, b) for a, b in graph.waits.edges if (a, b) in inside and a != b]
         places = sorted((graph.waits.edges[edge]["location"], edge) for edge in edges)
-        path = " >> ".join((*_path(graph, knot), knot[0]))
+        path = " >> ".join((*_path(edges, knot[0]), knot[0]))
         related = tuple(Related(f"{a} >> {b}", place) for place, (a, b) in places[1:])
         message = f"nodes wait for one another: {path}"
         yield Diagnostic(Code.DEPENDENCY_CYCLE, places[0][0], message, "remove one of these edges", related)
@@ -168,6 +171,8 @@ def undeclared_variable(graph: Graph) -> Iterator[Diagnostic]:
             message = f"nothing sets {form.format(name)} in {node.id}"
             guess = did_you_mean(name, known)
             hint = f"did you mean {form.format(guess)}?" if guess else f"make it a parameter, or {way}"
+            if node.domain and name in node.domain.keys:
+                hint = f"{name} is a key of the items; add the parameter {name} to the function"
             place = mention_of(functions[node.id], name) or node.location
             yield Diagnostic(Code.UNDECLARED_VARIABLE, place, message, hint.format(name))
 
@@ -296,11 +301,11 @@ def value_unawaited(graph: Graph) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.NEVER_RUNS, node.location, message, hint)
 
 
-def _path(graph: Graph, knot: list[str]) -> list[str]:
-    """Return the nodes of one cycle in a knot, from its first node on."""
+def _path(edges: Sequence[tuple[str, str]], first: str) -> list[str]:
+    """Return the nodes of one cycle of edges, from its first node on."""
     import networkx as nx
 
-    cycle = nx.find_cycle(graph.waits.subgraph(knot), knot[0])
+    cycle = nx.find_cycle(nx.DiGraph(edges), first)
     return [str(edge[0]) for edge in cycle]
 
 

@@ -92,6 +92,8 @@ def environment_size(emitted: Emitted) -> Iterator[Diagnostic]:
             if node.is_mapped:
                 message = f"partition {index} of {node.id} holds {size // 1024} KiB of items"
                 hint = "make partitions smaller: size=…"
+                if node.partitions.sizes[index] == 1:
+                    hint = "put the long text into a file, and map over Files(…)"
             yield Diagnostic(Code.PARTITION_TOO_LARGE, node.location, message, hint)
         template = templates.get(node.name, {})
         for variable in (template.get("script") or template.get("container") or {}).get("env", ()):

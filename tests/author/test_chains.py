@@ -138,3 +138,20 @@ def test_a_node_of_another_dag_is_refused(use, tmp_path):
     _, second = execute(str(path))
     [problem, *_] = make_graph(second).problems
     assert (problem.code.name, problem.message) == ("FOREIGN_NODE", "total is a node of the DAG 'one'")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["n['ok']", "n > 3", "n == 3", "n != n['ok']", "last > n", "n.default(False)", "n['ok'].default(False)"],
+)
+def test_a_chain_is_the_value_of_the_node_that_it_ends_in(condition, tmp_path):
+    steps = 'n = total([1]) >> total.override(task_id="last")([2]); last = total([3]) >> total([4])'
+    body = f'with DAG("x"):\n    {steps}\n    total([5]).when({condition})\n'
+    waits = [edge for edge in edges(planned(body, tmp_path)) if "last → " in edge]
+    assert waits == ["last → total-4 aligned value"]
+
+
+def test_a_chain_that_ends_in_two_nodes_has_no_value(tmp_path):
+    body = 'with DAG("x"):\n    n = total([1]) >> [total([2]), total([3])]\n    total(n["ok"])\n'
+    [line] = found(body, tmp_path)
+    assert line.startswith('NO_VALUE at `n["ok"]`: [...] asks for the value of a chain that does not end in')

@@ -1,7 +1,7 @@
 """Sources: which items they hold, and what they refuse."""
 
 import pytest
-from dags import found, names, planned, runs
+from dags import analyzed, found, names, planned, runs
 
 YEARS = ("data/2000-1.csv", "data/2000-2.csv", "data/2001-1.csv")
 
@@ -139,6 +139,11 @@ with DAG("x"):
             "INVALID_OPTION at `Windows('2024-01-01', '2024-01-02', every='x')`: 'x' is no duration; "
             "write seconds, a timedelta, or text such as '1h30m'",
         ),
+        (
+            "Windows('2024-02-01', '2024-01-01', every='1d')",
+            "INVALID_OPTION at `Windows('2024-02-01', '2024-01-01', every='1d')`: the end 2024-01-01 is "
+            "before the start 2024-02-01",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_read_is_pointed_at(source, after, tmp_path):
@@ -242,3 +247,24 @@ def test_values_of_the_authors_own_classes_become_plain(tmp_path):
     plan = planned(body + "    total.partial(sizes=Word.A)()\n", tmp_path)
     assert names(plan, "show") == [('"a"',), ('{"a":1}',)]
     assert type(plan.node("total").arguments["sizes"].value) is str
+
+
+@pytest.mark.parametrize("pattern", ["links/*.csv", "links/{k}.csv"])
+def test_a_link_to_nowhere_is_pointed_at(pattern, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/l.csv").symlink_to("nowhere")
+    assert found(mapped(f"Files({pattern!r})", "clean"), tmp_path) == [
+        f"NO_MATCH at `Files({pattern!r})`: 'links/l.csv' is a link to nowhere"
+    ]
+
+
+def test_a_window_may_be_of_no_length(tmp_path):
+    assert names(planned(mapped("Windows('2024-01-01', '2024-01-01', every='1d')"), tmp_path), "show") == []
+
+
+def test_a_key_of_a_list_of_the_run_is_taken_from_its_item(tmp_path):
+    body = '@task\ndef one(site): return site\nwith DAG("x"):\n    Items(total([1])) >> one\n'
+    [finding] = analyzed(body, tmp_path).diagnostics
+    known = "Items is a list that only the run knows, and so are its keys"
+    assert finding.message == f"one gets no value for site: {known}"
+    assert finding.hint == 'take the parameter item, and in the task item["site"]'

@@ -1,7 +1,7 @@
 """Decorated functions: plain outside a DAG, nodes inside, with ids and options."""
 
 import pytest
-from dags import found, planned, runs
+from dags import analyzed, found, planned, runs
 
 from dsl import task
 
@@ -130,6 +130,10 @@ def test_parameters_of_the_run_are_text_or_json_after_their_default(tmp_path):
         ("task(5)", "is no function with a name"),
         ("@task\nasync def f(): return 1", "is async, and nothing awaits what it returns"),
         ("@task\ndef f(): yield 1", "is a generator, and what it returns is no value"),
+        (
+            "class C:\n    @task\n    def f(self): return 1",
+            "C.f is a method, and no object of its class travels to the task",
+        ),
     ],
 )
 def test_what_cannot_be_an_execution_function_is_refused_where_it_is_decorated(function, words, tmp_path):
@@ -204,8 +208,8 @@ def test_options_that_have_an_effect_are_no_finding(options, tmp_path):
         ),
         (
             "storage=Volume('')",
-            "storage=Volume(claim=''): a claim's name has a-z, 0-9, - and ., and begins and ends with a letter "
-            "or digit",
+            "storage=Volume(claim=''): a claim's name has a-z, 0-9, - and ., and begins and ends with a "
+            "letter or digit",
         ),
     ],
 )
@@ -226,3 +230,21 @@ def test_a_parameter_of_another_dag_is_pointed_at(tmp_path):
     assert line.startswith(
         "UNKNOWN_RUN_PARAMETER at `total(other.params.x)`: x is a parameter of another DAG"
     )
+
+
+def test_a_function_that_only_stands_in_a_class_is_a_task(tmp_path):
+    assert found('class C:\n    @task\n    def f(x): return x\nwith DAG("x"):\n    C.f(1)\n', tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("dag", "override", "message", "hint"),
+    [
+        ("", "taskid='a'", "there is no option 'taskid'", "did you mean 'task_id'?"),
+        (", tags='a'", "", "tags='a': it takes a list", "write tags=['a']"),
+        ("", "retry_exit_codes=3", "retry_exit_codes=3: it takes a list", "write retry_exit_codes=[3]"),
+    ],
+)
+def test_a_wrong_option_is_told_with_the_right_one(dag, override, message, hint, tmp_path):
+    body = f'with DAG("x"{dag}):\n    total.override({override})([1])\n'
+    [finding] = analyzed(body, tmp_path).diagnostics
+    assert (finding.message, finding.hint) == (message, hint)

@@ -1,7 +1,7 @@
 """Checks of the graph that are about a task's own text and names."""
 
 import pytest
-from dags import found
+from dags import analyzed, found
 
 
 def shell(text, signature="", call="say()"):
@@ -139,3 +139,31 @@ with DAG("x"):
     late(show.override(each="all")(1).when(total([1]) > 1))
 """
     assert found(body, tmp_path) == []
+
+
+def test_a_variable_that_is_a_key_becomes_one_by_its_parameter(tmp_path):
+    [finding] = analyzed(shell("echo $site", "", 'Items([{"site": 1}]) >> say'), tmp_path).diagnostics
+    assert finding.message == "nothing sets $site in say"
+    assert finding.hint == "site is a key of the items; add the parameter site to the function"
+
+
+def test_an_edge_to_itself_is_told_apart_from_the_knot_around_it(tmp_path):
+    two = "@task\ndef a(): return 1\n@task\ndef b(): return 1\n"
+    assert found(two + 'with DAG("x"):\n    a >> b >> a\n    a >> a\n', tmp_path) == [
+        "DEPENDENCY_CYCLE at `a >> b`: nodes wait for one another: a >> b >> a",
+        "SELF_EDGE at `a >> a`: a waits for itself",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "call", "hint"),
+    [
+        (1, "total([1])", 'let a task reduce them to one value, or add each="item" to total'),
+        (2, "total([1])", "let a task reduce them to one value, or map both over one source with size=1"),
+        (2, "n >> show", "let a task reduce them to one value, or map both over one source with size=1"),
+    ],
+)
+def test_the_hint_for_a_condition_on_many_values_is_what_is_not_so_yet(size, call, hint, tmp_path):
+    body = f'with DAG("x"):\n    n = Range(4, size={size}) >> show.override(task_id="n")\n    ({call}).when(n["a"])\n'
+    [finding] = analyzed(body.replace("(n >> show).when", "n >> show.when"), tmp_path).diagnostics
+    assert (finding.code.name, finding.hint) == ("CONDITION_VALUE", hint)

@@ -32,7 +32,6 @@ ACCEPTED = [
     "Items([{Word.A: Word.A}]) >> g",
     "f(dag.params.defaults); f(dag.params.problems)",
     'Files("*.py") >> h.override(task_id="a:b") >> Repartition(size=2) >> h.override(task_id="q")',
-    'Items([{"a:b": 2}]) >> g.override(task_id="a")',
     'Windows("9999-12-31", "9999-12-31T12:00", every="1d") >> g',
     'n.override(env={"HOME": "/tmp"})()',
     "Range(3, size=10**30) >> g",
@@ -42,6 +41,7 @@ REFUSED = [
     'Files("*.py") >> h >> Repartition(by="{1}.txt") >> h.override(task_id="q")',
     'Files("*.py") >> h >> Repartition(by=lambda name: sys.exit()) >> h.override(task_id="q")',
     *("f(n()[1:2])", "f(n()[1.5])", "f(1).when(n()[None] > 1)", 'f(n()["\\ud800"])', 'f(n()["a"][{}])'),
+    'Items([{"a:b": 2}]) >> g.override(task_id="a")',
     *("dag.params[5]; n()", "dag.params[[]]; n()"),
     *(
         "n.override(doc_md='\\ud800')()",

@@ -3,7 +3,8 @@
 import pytest
 
 from dsl.checks.graph import _WORKER_SETS
-from tests.harness import BOTH, compile_file, run_here, write
+from dsl.compile import compile_dag
+from tests.harness import BOTH, compile_file, load_file, run_here, write
 
 WINDOWS = 'Windows("2024-01-01", "2024-01-03", every="1d"{})'
 DAYS = [["2024-01-01T00:00:00", "2024-01-02T00:00:00"], ["2024-01-02T00:00:00", "2024-01-03T00:00:00"]]
@@ -45,7 +46,9 @@ def once(): return ["sh", "-c", "echo '$(DATA_INTERVAL_END)' > $(OUTPUT_FILE)"]
 with DAG("d"):
     """
     path = write(tmp_path, f'{body}{WINDOWS.format("")} >> say.override(output="{{index}}"); once()\n')
-    files = run_here(compile_file(path), tmp_path, tmp_path / "out").succeeded().files
+    compiled = compile_dag(load_file(path))
+    assert compiled.diagnostics == ()
+    files = run_here(compiled.manifest, tmp_path, tmp_path / "out").succeeded().files
     assert files["say"] == {"0": f"{DAYS[0][0]}\n".encode(), "1": f"{DAYS[1][0]}\n".encode()}
     assert files["once"] == {"o": b"\n"}
 

@@ -603,11 +603,11 @@ def test_a_change_of_what_all_items_share_is_found(pod):
 def test_a_partition_as_a_whole_gets_its_files_in_one_folder_and_its_fields(pod):
     pod.slots("1", "2")
     shown = pod.succeed(
-        'cat "$INPUT_DIR"/*; echo "$year<$ITEM>${INDEX-none}"; cat "$INPUT_DIR"/* >"$OUTPUT_FILE"',
+        'cat "$INPUT_DIR"/*; echo "$year<$ITEM>${INDEX}"; cat "$INPUT_DIR"/* >"$OUTPUT_FILE"',
         [["d/a b", "1999", "x"], ["d/c", "1999", "y"]], 6, ARGOSY_EACH="partition", PARTITION_ID=3,
         ARGOSY_FIELDS="- year ITEM", ARGOSY_INPUTS=SLOT, ARGOSY_OUTPUTS="OUTPUT_FILE|$year,=-,index",
     )  # fmt: skip
-    assert shown == b"121999<x\ny>none\n"
+    assert shown == b"121999<x\ny>3\n"
     assert pod.out() == {"1999-3": "12"}
 
 
