@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 from click.testing import CliRunner
 
 from dsl.cli import dsl
 from dsl.codes import Code
-from dsl.function import DagOptions, TaskOptions
+from dsl.function import DagOptions, TaskOptions, TriggerRule
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,3 +52,23 @@ def test_every_option_and_command_is_named():
         flags = re.findall(r"(--\w[\w-]*)", CliRunner().invoke(command, ["--help"]).output)
         unknown = {flag for flag in flags if flag not in TEXT} - {"--help", "--output", "--param"}
         assert not unknown, f"dsl {name}"
+
+
+def test_what_a_skip_means_is_told_with_every_rule_and_the_way_around_it():
+    [paragraph] = [part for part in TEXT.split("\n\n") if part.startswith("A node whose condition does not")]
+    assert set(get_args(TriggerRule)) <= set(re.findall(r"\w+", paragraph))
+    assert "every node that waits for it" in paragraph
+    assert ".default(" in paragraph
+
+
+def test_a_container_task_is_said_to_get_one_item():
+    [row] = [line for line in TEXT.splitlines() if line.startswith("| `@task.container` |")]
+    assert row.endswith("; a pod gets one item |")
+
+
+def test_commands_that_check_every_dag_are_named_beside_the_option_that_chooses_one():
+    flags = {
+        name: {flag for one in command.params for flag in one.opts} for name, command in dsl.commands.items()
+    }
+    [every] = [name for name, of in flags.items() if "--timeout" in of and "--dag" not in of]
+    assert f"(`{every}` checks them all)" in TEXT

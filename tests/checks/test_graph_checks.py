@@ -164,6 +164,7 @@ def test_an_edge_to_itself_is_told_apart_from_the_knot_around_it(tmp_path):
     ],
 )
 def test_the_hint_for_a_condition_on_many_values_is_what_is_not_so_yet(size, call, hint, tmp_path):
-    body = f'with DAG("x"):\n    n = Range(4, size={size}) >> show.override(task_id="n")\n    ({call}).when(n["a"])\n'
+    head = f'with DAG("x"):\n    n = Range(4, size={size}) >> show.override(task_id="n")\n'
+    body = f'{head}    ({call}).when(n["a"])\n'
     [finding] = analyzed(body.replace("(n >> show).when", "n >> show.when"), tmp_path).diagnostics
     assert (finding.code.name, finding.hint) == ("CONDITION_VALUE", hint)

@@ -34,10 +34,27 @@ def test_texts_below_128_kib_fit(tmp_path):
     assert codes_after_compiling(tmp_path, body) == set()
 
 
+@pytest.mark.parametrize(
+    ("items", "hint"),
+    [
+        ('["z" * 200_000]', "put the long text into a file, and map over Files(…)"),
+        ('["z" * 50_000] * 4, size=4', "make partitions smaller: size=…"),
+    ],
+)
+def test_what_is_too_large_is_told_with_what_makes_it_smaller(items, hint, tmp_path):
+    [finding] = found_after_compiling(tmp_path, MEASURE + f'with DAG("x"):\n    Items({items}) >> measure\n')
+    assert finding.message == "partition 0 of measure holds 195 KiB of items"
+    assert finding.hint == hint
+
+
 def codes_after_compiling(folder, body):
+    return {diagnostic.code.name for diagnostic in found_after_compiling(folder, body)}
+
+
+def found_after_compiling(folder, body):
     from harness import load_file
 
     from dsl.compile import compile_dag
 
     compiled = compile_dag(load_file(write(folder, body)))
-    return {diagnostic.code.name for diagnostic in compiled.diagnostics if diagnostic.is_error}
+    return [diagnostic for diagnostic in compiled.diagnostics if diagnostic.is_error]

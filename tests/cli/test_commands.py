@@ -135,6 +135,25 @@ def test_an_interrupted_run_leaves_its_results_and_no_process(here, number, code
     assert '"state": "Failed"' in results.read_text()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("command", ["validate", "compile", "graph", "plan", "run", "explain"])
+def test_an_output_that_takes_no_more_is_1_and_one_line(here, command):
+    Path("flow.py").write_text("from dsl import DAG, task\n@task\ndef f(): return 1\nwith DAG('d'): f()\n")
+    arguments = [command] if command == "explain" else [command, "flow.py"]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "dsl", *arguments],
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert result.returncode == 1, result.stderr
+    said = [line for line in result.stderr.splitlines() if not line.startswith("f: 1/1")]
+    assert said == ["dsl: cannot write: No space left on device"]
+
+
 def test_our_own_mistake_is_101_with_a_report_to_send(here):
     program = (
         "import sys, dsl.cli, dsl.explain\n"

@@ -197,6 +197,32 @@ def test_a_failed_run_is_1_and_says_where_the_log_is(dsl):
     assert "; log: " in result.stderr
 
 
+def test_a_quiet_run_is_silent_but_for_what_failed(dsl):
+    path = written(FLOW)
+    assert dsl("run", path, "--quiet") == (0, "", "")
+    result = dsl("run", written(FLOW.replace("item * 2", "item / 0")), "--quiet")
+    assert (result.returncode, result.stdout) == (1, "")
+    lines = result.stderr.splitlines()
+    assert len([line for line in lines if line.startswith("measure (main/") and "; log: " in line]) == 2
+    assert any("ZeroDivisionError: division by zero" in line for line in lines)
+    assert lines[-1].startswith("failed")
+    assert not any("1/" in line for line in lines)
+
+
+@pytest.mark.parametrize("options", [["--quiet"], ["--json"], []])
+def test_a_condition_that_has_no_value_is_told(dsl, options):
+    text = (
+        FLOW.replace("    total(", "    out = total(")
+        + '    total.partial(limit=1)([1]).when(out["ok"] < "a")\n'
+    )
+    result = dsl("run", written(text), *options)
+    assert result.returncode == 1
+    told = [line for line in result.stderr.splitlines() if "main/total-2 error: " in line]
+    assert told == [
+        "main/total-2 error: failed to evaluate expression: invalid operation: bool is not a number"
+    ]
+
+
 def test_a_compiled_manifest_runs_as_its_dag_does(dsl):
     for form in ("yaml", "json"):
         dsl("compile", written(FLOW), "-o", f"flow.{form}", "--format", form)

@@ -71,3 +71,9 @@ def test_a_word_that_needs_no_declaration_is_set(word, tmp_path):
     assert ran(tmp_path, text, flows.get(word, "Items([1]) >> say"))
     if word not in flows and word != "OUTPUT_DIR":
         assert ran(tmp_path / "once", text, "say()")
+
+
+def test_the_documentation_of_a_task_is_a_note_on_its_template(tmp_path):
+    text = '@task.shell(image="i", doc_md="Cleans {{x}}.")\ndef clean(): return "true"\nwith DAG("d"):\n    clean()\n'
+    [template] = [t for t in compile_file(write(tmp_path, text))["spec"]["templates"] if t["name"] == "clean"]
+    assert template["metadata"]["annotations"]["argosy/doc"] == "Cleans \\u007b\\u007bx}}."

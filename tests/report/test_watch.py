@@ -5,9 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent
 from dsl.report import console
-from dsl.watch import Lines, Screen, closing, failure, watcher
+from dsl.watch import Lines, Screen, closing, failure, untold, watcher
 
 
 def event(phase, attempt=1, message=""):
@@ -49,6 +50,23 @@ def test_a_failure_shows_the_end_of_its_log(tmp_path):
         "  | line 1999",
         "  | \\x1b[2J\ufffd",
     ]
+
+
+def test_failures_alone_are_told_when_quiet():
+    stream = io.StringIO()
+    play(watcher(console(stream), quiet=True))
+    assert stream.getvalue() == "warp (main/warp(0)) failed: [red]no\\x1b; log: logs/warp.log\n"
+
+
+def test_a_node_is_told_that_failed_by_itself_and_has_no_pod():
+    nodes = {
+        "main": NodeOutcome("DAG", "Error", "child 'main/b' errored"),
+        "main/a": NodeOutcome("Skipped", "Skipped", "when 'false' evaluated false"),
+        "main/b": NodeOutcome("Skipped", "Error", "bool is\x1b not a number"),
+        "main/c": NodeOutcome("Retry", "Failed", "No more retries left"),
+        "main/c(0)": NodeOutcome("Pod", "Failed", "exit code 1", flag="retried"),
+    }
+    assert untold(Outcome("x", "Error", "", nodes)).plain == "main/b error: bool is\\x1b not a number\n"
 
 
 def test_a_loop_that_grows_is_told_again():
