@@ -94,7 +94,8 @@ def check_conditions(draft: Draft, domain: Domain | None, resolved: Resolved) ->
                 message = f"{node.id} has many values, and the condition of {draft.id} needs one"
                 hint = "let a task reduce them to one value, or map both over one source with size=1"
                 if one_each and domain is None:
-                    hint = f'let a task reduce them to one value, or add each="item" to {draft.id}'
+                    too = f'{node.id} >> {draft.id}, each="item"'
+                    hint = f"let a task reduce them to one value, or map too: {too}"
                 raise Rejected(Diagnostic(Code.CONDITION_VALUE, location, message, hint))
 
 

@@ -158,7 +158,7 @@ def test_an_edge_to_itself_is_told_apart_from_the_knot_around_it(tmp_path):
 @pytest.mark.parametrize(
     ("size", "call", "hint"),
     [
-        (1, "total([1])", 'let a task reduce them to one value, or add each="item" to total'),
+        (1, "total([1])", 'let a task reduce them to one value, or map too: n >> total, each="item"'),
         (2, "total([1])", "let a task reduce them to one value, or map both over one source with size=1"),
         (2, "n >> show", "let a task reduce them to one value, or map both over one source with size=1"),
     ],

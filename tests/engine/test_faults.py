@@ -120,8 +120,8 @@ def test_many_leaves_may_make_one_claim_at_once(tmp_path):
 
 def test_a_declared_path_inside_the_runs_own_folder_is_replaced_once(tmp_path):
     out = tmp_path / "work dir's"
-    source = "mkdir -p /work/a; echo hi > /work/a/o; cp /work/a/o /root/o"
-    outputs = [{"name": n, "valueFrom": {"path": p}} for n, p in (("a", "/work/a/o"), ("b", "/root/o"))]
+    source = "mkdir -p /data/a; echo hi > /data/a/o; cp /data/a/o /root/o"
+    outputs = [{"name": n, "valueFrom": {"path": p}} for n, p in (("a", "/data/a/o"), ("b", "/root/o"))]
     make = script("x", source, outputs={"parameters": outputs})
     outcome, _ = ran(workflow(dag("main", task("x")), make), out)
     assert outcome.nodes["main/x"].outputs == {"a": "hi", "b": "hi"}

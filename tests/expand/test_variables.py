@@ -74,6 +74,7 @@ def test_a_word_that_needs_no_declaration_is_set(word, tmp_path):
 
 
 def test_the_documentation_of_a_task_is_a_note_on_its_template(tmp_path):
-    text = '@task.shell(image="i", doc_md="Cleans {{x}}.")\ndef clean(): return "true"\nwith DAG("d"):\n    clean()\n'
+    text = '@task.shell(image="i", doc_md="Cleans {{x}}.")\ndef clean(): return "true"\n'
+    text += 'with DAG("d"):\n    clean()\n'
     [template] = [t for t in compile_file(write(tmp_path, text))["spec"]["templates"] if t["name"] == "clean"]
     assert template["metadata"]["annotations"]["argosy/doc"] == "Cleans \\u007b\\u007bx}}."
