@@ -9,10 +9,13 @@ import ast
 import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
+from typing import TypeAlias
 
 _OURS = f"{Path(__file__).parent}{os.sep}"
+_Positions: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,8 +71,13 @@ def _running() -> tuple[str, int | None, int | None, int | None, int | None]:
     while frame and frame.f_code.co_filename.startswith((_OURS, "<")) and frame.f_back:
         frame = frame.f_back
     assert frame
-    positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-    return (frame.f_code.co_filename, *positions)
+    return (frame.f_code.co_filename, *_positions(frame.f_code)[frame.f_lasti // 2])
+
+
+@lru_cache(maxsize=16)
+def _positions(code: CodeType) -> list[_Positions]:
+    """Return the place of each instruction; a module asks for its own once per edge."""
+    return list(code.co_positions())
 
 
 def _characters(path: str, line: int, offset: int) -> int:

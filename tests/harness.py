@@ -7,6 +7,7 @@ else `s3/artifacts` beside the KUBECONFIG.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -187,3 +188,9 @@ def _call(node: Mapping[str, Any], templates: Mapping[str, Any]) -> Call:
         node["type"] == "Pod" and node["phase"] in ("Succeeded", "Failed", "Error"),
         {parameter["name"]: parameter.get("value") for parameter in parameters},
     )
+
+
+def heed_signals():
+    """Let a child be interrupted (as `preexec_fn`), also where these tests run under nohup or behind `&`."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

@@ -45,7 +45,7 @@ def counts(emitted: Emitted) -> Iterator[Diagnostic]:
     for what, number in numbers.items():
         if number > EXPLICIT_TASKS:
             message = f"the manifest has {number} {what}; Argo accepts {EXPLICIT_TASKS}"
-            hint = 'remove lowering="explicit", or split the DAG'
+            hint = "map one task over items in place of many calls, or split the DAG"
             yield Diagnostic(Code.TEMPLATE_COUNT, plan.location, message, hint)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsl.codes import Code
+from tests.harness import heed_signals
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,7 +93,8 @@ def interrupted(number):
 
 def interrupted_at_work(number, name):
     command = [sys.executable, "-m", "dsl", name, "flow.py"]
-    parent = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    parent = subprocess.Popen(command, env=environment(), stdout=pipe, stderr=pipe, preexec_fn=heed_signals)
     deadline = time.monotonic() + 20
     while not (Path("pid").exists() and Path("pid").read_text().endswith("\n")):
         assert time.monotonic() < deadline

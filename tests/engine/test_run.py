@@ -12,6 +12,7 @@ import pytest
 from engine.manifests import NOP, dag, phases, ran, task, workflow
 
 from dsl.engine import LeafEvent, Refused, RunOptions, Silent, run
+from tests.harness import heed_signals
 
 
 def script(name, source, **more):
@@ -188,7 +189,8 @@ def test_an_interrupt_kills_what_runs_and_is_passed_on(trap, tmp_path):
         except KeyboardInterrupt:
             print("interrupted")
     """)
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_signals) as process:
         until = time.monotonic() + 10
         while not (tmp_path / "pid").exists() or (tmp_path / "pid").read_text().count("\n") < 2:
             assert time.monotonic() < until

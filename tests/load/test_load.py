@@ -12,6 +12,7 @@ import pytest
 from dsl.codes import Code
 from dsl.load import ChildFailed, in_child, start
 from dsl.location import Location
+from tests.harness import heed_signals
 
 WITH_DAG = 'from dsl import DAG\nwith DAG("one"):\n    pass\n'
 COUNT = "builtins:len"
@@ -268,7 +269,8 @@ def test_stopping_ends_what_the_file_started(written):
 def test_an_interrupt_leaves_no_orphans(written):
     program = f"from dsl.load import in_child; in_child({written(SPAWNING)!r}, {COUNT!r}, 30)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    parent = subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", program]
+    parent = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=heed_signals)
     pids = wait_for(Path("pids"))
     parent.send_signal(signal.SIGINT)
     parent.communicate(timeout=10)
