@@ -1,6 +1,11 @@
-"""The one flag of these tests: goldens are compared, and written anew only when asked."""
+"""What all tests share: goldens are written anew only when asked, and no property has a time limit."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, not wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser):
