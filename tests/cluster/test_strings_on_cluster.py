@@ -11,8 +11,8 @@ from tests.hostile import HOSTILE
 pytestmark = on_cluster
 LETTERS = "{}$()=|;,/\\\"' \n\t\r-e1yn%#*~é日😀\x00\x01\x7f\u2028"
 LARGE = 'é{{$"\\\n' * 1250
-WORKFLOWS = 5
-"""Over which the channels are spread: a request of the Argo CLI holds 2 MiB."""
+WORKFLOWS = 9
+"""Over which the channels are spread: a workflow and its status hold 1 MiB in all."""
 
 
 def texts() -> list[str]:
