@@ -84,8 +84,12 @@ def environment_size(emitted: Emitted) -> Iterator[Diagnostic]:
     """Linux takes no variable over 128 KiB, and the items of a partition, constants and texts are such."""
     plan, manifest = emitted
     templates = {template["name"]: template for template in manifest["spec"]["templates"]}
+    measured: dict[tuple[int, bool], tuple[int, int] | None] = {}
     for node in plan.nodes:
-        if found := _largest_partition(node):
+        shared = (id(node.partitions), node.function.kind == "shell")  # a lane's nodes have the same items
+        if shared not in measured:
+            measured[shared] = _largest_partition(node)
+        if found := measured[shared]:
             index, size = found
             message = f"the items of {node.id} are {size // 1024} KiB of text"
             hint = "let a task before it make one of many files, or read them in a mapped task"
