@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dsl.author import DAG
 
-TIMEOUT = 60.0
+TIMEOUT = 30.0
 """Seconds that a file may take, unless the caller says otherwise."""
 
 _GRACE = 5.0  # seconds after the limit within which the child reports where it hangs and ends by itself
