@@ -527,9 +527,10 @@ def test_files_that_cannot_all_be_listed_are_a_failure(pod):
     folder.mkdir()
     (folder / "find").write_text("#!/bin/sh\nexit 1\n")
     (folder / "find").chmod(0o755)
-    report = replace(pod, path=f"{folder}:{pod.path}").fail(
-        "true", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up|||1|up"
-    )
+    broken = replace(pod, path=f"{folder}:{pod.path}")
+    if subprocess.run([*pod.shell, "-c", "find ."], env={"PATH": broken.path}, check=False).returncode == 0:
+        pytest.skip("this busybox takes its own find before that of the PATH")
+    report = broken.fail("true", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up|||1|up")
     assert report == ("argosy: clean: the files of INPUT_FILE cannot be listed", 1)
 
 
