@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dsl.load import TIMEOUT
+from dsl.child import TIMEOUT
 
 if TYPE_CHECKING:
     from dsl.compile import Compiled
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from dsl.plan import Analysis
 
 KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
-MANIFESTS = (".yaml", ".yml", ".json")
-"""How names of files end that hold no Python but a manifest."""
 INTERRUPTED = 130
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,16 +74,14 @@ def dsl() -> None:
 def validate(paths: tuple[str, ...], form: str, strict: bool, timeout: float) -> int:
     """Check files; in folders, every Python file that mentions dsl."""
     from dsl import report
-    from dsl.stages import dag_files, validated
+    from dsl.stages import files_to_check, validated
 
-    for path in paths:
-        _require_python(path)
     try:
-        files = dag_files(paths)
+        files = files_to_check(paths)
     except OSError as problem:
         raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
     if not files:
-        raise click.UsageError(f"no Python file in {', '.join(paths)} mentions dsl")
+        raise click.UsageError(f"nothing in {', '.join(paths)} mentions dsl or argoproj.io")
     console = report.console()
     found: list[Diagnostic] = []
     with contextlib.closing(validated(files, timeout)) as results:
@@ -204,8 +200,10 @@ def run(
     timeout: float,
 ) -> int:
     """Run a DAG file, or an Argo manifest, on this machine."""
+    from dsl.stages import is_manifest
+
     given = _pairs(parameters)
-    if Path(file).suffix in MANIFESTS:
+    if is_manifest(file):
         manifest = _read_manifest(file, given)
     else:
         compiled = _compiled(file, dag, timeout, KINDS[0], given)
@@ -258,7 +256,9 @@ def _pairs(parameters: Iterable[str]) -> dict[str, str]:
 
 
 def _require_python(file: str) -> None:
-    if Path(file).suffix in MANIFESTS:
+    from dsl.stages import is_manifest
+
+    if is_manifest(file):
         raise click.UsageError(
             f"{file} is a manifest, and this command takes the Python file of a DAG; `dsl run` takes both"
         )

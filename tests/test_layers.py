@@ -25,7 +25,7 @@ dsl.author
 dsl.chaining dsl.decorate
 dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.values dsl.resolve
-dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
+dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
@@ -34,6 +34,7 @@ dsl.compile
 dsl.report
 dsl.drawing dsl.watch
 dsl.running dsl.stages
+dsl.findings
 dsl.cli
 dsl.__main__
 """
@@ -45,7 +46,7 @@ PACKAGES = {
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
-    "subprocess": ("dsl.load", "dsl.engine", "dsl.cluster"),
+    "subprocess": ("dsl.child", "dsl.engine", "dsl.cluster"),
 }
 SEES_LITTLE = {
     "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),

@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy(here):
         (["explain", "DSL999"], "`dsl explain` lists them"),
         (["compile", "x.py", "-p", "novalue"], "-p takes NAME=VALUE"),
         (["graph", "x.py", "--format", "svg"], "is not one of"),
-        (["validate", "."], "no Python file in . mentions dsl"),
+        (["validate", "."], "nothing in . mentions dsl or argoproj.io"),
     ],
 )
 def test_wrong_usage_is_2(here, arguments, words):
