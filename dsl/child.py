@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TIMEOUT = 30.0
 """Seconds that a file may take, unless the caller says otherwise."""
 
+SHORTEST, LONGEST = 0.1, 86400.0
+"""Bounds of what a caller may say."""
+
 GRACE = 5.0
 """Seconds after the limit within which a child reports where it hangs and ends by itself."""
 

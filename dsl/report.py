@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import linecache
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from rich.cells import cell_len, chop_cells
@@ -126,11 +126,21 @@ def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
     errors = sum(d.is_error for d in found)
     warnings = len(found) - errors
     parts = [counted(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
-    return (
-        f"{', '.join(parts)} in {counted(files, 'file')}"
-        if parts
-        else f"{counted(files, 'file')}: no problems"
-    )
+    if not parts:
+        return f"{counted(files, 'file')}: no problems"
+    fixable = sum(d.fix is not None for d in found)
+    offer = f"; `dsl validate --fix` corrects {fixable}" if fixable else ""
+    return f"{', '.join(parts)} in {counted(files, 'file')}{offer}"
+
+
+def fixed(diagnostics: Iterable[Diagnostic], refused: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each finding that was mended, and for each file that could not be, by path."""
+    for diagnostic in diagnostics:
+        if diagnostic.fix:
+            place, word = diagnostic.fix.location, diagnostic.fix.replacement
+            yield visible(f"{place}: fixed[{diagnostic.code.id}]: {diagnostic.message}; now {word!r}")
+    for path, reason in refused.items():
+        yield visible(f"{path}: not fixed: {reason}")
 
 
 def counted(number: int, noun: str) -> str:

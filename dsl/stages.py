@@ -77,7 +77,7 @@ def is_manifest(path: str) -> bool:
     return Path(path).suffix in MANIFESTS
 
 
-def validated(files: dict[str, bool], timeout: float) -> Generator[tuple[Diagnostic, ...]]:
+def validated(files: Mapping[str, bool], timeout: float) -> Generator[tuple[Diagnostic, ...]]:
     """Yield the diagnostics of every file, in order: of stages 1 to 9, or for a manifest of its own checks.
 
     A file that was found in a folder may lack a DAG: it may hold what others import.

@@ -16,7 +16,8 @@ LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
-dsl.manifest dsl.shape dsl.explain
+dsl.manifest dsl.shape dsl.explain dsl.spelling dsl.failure
+dsl.ignores dsl.mending
 dsl.function dsl.closure
 dsl.argument
 dsl.plan
@@ -31,10 +32,10 @@ dsl.engine
 dsl.cluster
 orchestrators
 dsl.compile
-dsl.report
+dsl.report dsl.sarif dsl.settings
 dsl.drawing dsl.watch
 dsl.running dsl.stages
-dsl.findings
+dsl.findings dsl.validation
 dsl.cli
 dsl.__main__
 """
