@@ -116,7 +116,7 @@ def validate(paths: tuple[str, ...], form: str, fix: bool, **given: object) -> i
     if fix:
         found, mended = validation.find_and_mend(files, settings)
         for line in report.fixed(mended.diagnostics, mended.refused):
-            click.echo(line, err=True)
+            click.echo(line, err=form != "text")
     else:
         found = validation.find(files, settings)
     if form == "text":

@@ -14,20 +14,19 @@ KEYWORD = r"^(NAME)\s*=(?!=)"
 ATTRIBUTE = r"""(?:\.(NAME)|\[["'](NAME)["']\])$"""
 """The last name of `dag.params.name` or `dag.params["name"]`."""
 
-FIELD = r"\{(NAME)\}"
-"""A field of an output's name."""
+FIELD = r"^output\s*=(?!.*\{NAME\}.*\{NAME\}).*\{(NAME)\}"
+"""The one field of this name in `output="{name}.txt"`."""
 
-DICT_KEY = r"""["'](NAME)["']\s*:"""
-"""A key of a dict."""
+FILE = r"""^output\s*=\s*\{(?:[^{}]*,)?\s*["'](NAME)["']\s*:"""
+"""A key of `output={"name": …}`."""
 
 
 def respelt(place: Location, form: str, wrong: str, right: str | None) -> Fix | None:
-    """Return the fix of a name that stands once, in a form as above, in the text of a place."""
-    if right is None or not place.end_column:
+    """Return the fix of a name, if it stands in one of the forms above in the first line of its place."""
+    end = place.end_column - 1 if place.end_column else None
+    text = linecache.getline(place.path, place.line)[max(place.column - 1, 0) : end]
+    found = re.search(form.replace("NAME", re.escape(wrong)), text)
+    if right is None or found is None:
         return None
-    text = linecache.getline(place.path, place.line)[place.column - 1 : place.end_column - 1]
-    found = list(re.finditer(form.replace("NAME", re.escape(wrong)), text))
-    if len(found) != 1:
-        return None
-    start, end = found[0].span(found[0].lastindex or 0)
-    return Fix(Location(place.path, place.line, place.column + start, place.column + end), right)
+    first, last = found.span(found.lastindex or 0)
+    return Fix(Location(place.path, place.line, place.column + first, place.column + last), right)

@@ -38,7 +38,7 @@ def find(files: Mapping[str, bool], settings: Settings) -> list[Diagnostic]:
             found |= dict.fromkeys(problems)
             if any(problem.code.is_unread for problem in problems):
                 unread.add(path)
-    remaining = _heeded(found, files, unread)
+    remaining = heeded(found, files, unread)
     order = {os.path.abspath(path): number for number, path in enumerate(files)}  # noqa: PTH100 - keeps links
     return sorted(
         (problem for problem in remaining if settings.shows(problem)),
@@ -46,7 +46,7 @@ def find(files: Mapping[str, bool], settings: Settings) -> list[Diagnostic]:
     )
 
 
-def _heeded(found: Iterable[Diagnostic], files: Mapping[str, bool], unread: set[str]) -> list[Diagnostic]:
+def heeded(found: Iterable[Diagnostic], files: Mapping[str, bool], unread: set[str]) -> list[Diagnostic]:
     """Return the findings that comments leave, and a warning for each comment that ignores nothing."""
     paths = {os.path.abspath(path): path for path in files}  # noqa: PTH100 - keeps links
     for diagnostic in found:

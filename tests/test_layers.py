@@ -15,8 +15,8 @@ OURS = ("dsl", "orchestrators")
 LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
-dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
-dsl.manifest dsl.shape dsl.explain dsl.spelling dsl.failure
+dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
+dsl.manifest dsl.shape dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure
 dsl.argument
