@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
-from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from dsl.child import GRACE, ChildFailed, Loaded, Loading, answer, interpreter
 
@@ -44,9 +44,9 @@ def in_forks(paths: Sequence[str], then: str, first: str, timeout: float) -> Gen
     except (EOFError, OSError) as problem:
         raise ChildFailed(f"the process that starts the children ended: {problem!r}") from None
     finally:
-        server.terminate()
-        server.wait()
         ours.close()
+        server.terminate()  # while it imports; later the end of the connection ends it, and the children
+        server.wait()
 
 
 def _in_order(server: Connection, count: int) -> Iterator[Loaded]:
@@ -104,12 +104,8 @@ def serve(number: str) -> None:
     module, _, function = first.partition(":")
     getattr(import_module(module), function)()
     gc.freeze()  # what the children share stays shared
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _Server(parent, then, timeout, sys.modules.keys() - before).serve(paths)
-
-
-def _terminated(number: int, _: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
 
 
 class _Server:
@@ -165,17 +161,18 @@ class _Server:
         import tempfile
 
         reply, trace = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - Loading closes them
+        neighbours = _names_in(str(Path(path).absolute().parent))
         pid = os.fork()
         if pid == 0:
             try:
-                self._be_a_child(path, reply.fileno(), trace.fileno())
+                self._be_a_child(path, neighbours, reply.fileno(), trace.fileno())
             finally:
                 os._exit(70)
         with suppress(OSError):  # the child does the same: whoever is first
             os.setpgid(pid, pid)
         return Loading(path, self._timeout, _Forked(pid), reply, trace)
 
-    def _be_a_child(self, path: str, reply: int, trace: int) -> None:
+    def _be_a_child(self, path: str, neighbours: frozenset[str], reply: int, trace: int) -> None:
         """Leave nothing of the server's that a fresh interpreter would not have, then answer."""
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
@@ -183,18 +180,19 @@ class _Server:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for before, after in pairwise([2, *sorted((reply, trace)), os.sysconf("SC_OPEN_MAX")]):
             os.closerange(before + 1, after)
-        answer(path, self._then, str(self._timeout), str(reply), str(trace), _hide(path, self._later))
+        # A fresh interpreter would import a neighbour, and not find our module of that name.
+        covered = [name for name in self._later if name.partition(".")[0] in neighbours]
+        hidden = {name: sys.modules.pop(name) for name in covered}
+        answer(path, self._then, str(self._timeout), str(reply), str(trace), hidden)
 
 
-def _hide(path: str, later: set[str]) -> dict[str, ModuleType]:
-    """Take away the modules among `later` whose names the neighbours of a file have; return them.
-
-    A fresh interpreter would import the neighbours.
-    """
-    with suppress(OSError):
-        names = {entry.name.partition(".")[0] for entry in os.scandir(Path(path).absolute().parent)}
-        return {name: sys.modules.pop(name) for name in later if name.partition(".")[0] in names}
-    return {}
+@cache
+def _names_in(folder: str) -> frozenset[str]:
+    """Return the names of what could be imported from a folder."""
+    try:
+        return frozenset(name.partition(".")[0] for name in os.listdir(folder))  # noqa: PTH208 - names alone
+    except OSError:
+        return frozenset()
 
 
 def _processors() -> int:

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic, Fix
+from dsl.diagnostics import Diagnostic
 from dsl.location import Location
 from dsl.manifest import comments_of
-from dsl.names import did_you_mean
 
 _COMMENT = re.compile(r"#\s*dsl:\s*ignore\b(?:\s*\[(?P<codes>[^\]#]*)\])?")
 _WORD = re.compile(r"[^,\s]+")
@@ -92,16 +91,14 @@ def absolute(diagnostic: Diagnostic) -> str:
 def unused(ignore: Ignore) -> Diagnostic:
     """Return the warning of a comment that ignores nothing."""
     codes = {code.id: code for code in Code}
-    hint, fix = "remove it from the comment", None
+    hint = "remove it from the comment"
     if not ignore.code:
         message = "the comment names no code and ignores nothing"
         hint = "name what it is for, as in `# dsl: ignore[DSL301]`"
     elif ignore.code not in codes:
-        message = f"there is no code {ignore.code!r}"
-        if guess := did_you_mean(ignore.code, codes):
-            hint, fix = f"did you mean {guess!r}?", Fix(ignore.location, guess)
+        message, hint = f"there is no code {ignore.code!r}", "`dsl explain` lists the codes"
     elif codes[ignore.code].is_unread:
         message = f"{ignore.code} is always reported: the file was not checked"
     else:
         message = f"there is no {ignore.code} on this line"
-    return Diagnostic(Code.UNUSED_IGNORE, ignore.location, message, hint, fix=fix)
+    return Diagnostic(Code.UNUSED_IGNORE, ignore.location, message, hint)

@@ -33,6 +33,14 @@ class Location:
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
 
+    @property
+    def text(self) -> str:
+        """The author's line as it is now, without its end; empty if there is none."""
+        import linecache
+
+        linecache.checkcache(self.path)
+        return linecache.getline(self.path, self.line).rstrip("\r\n") if self.line else ""
+
     @classmethod
     def of_caller(cls) -> Location:
         """Return where the code outside this package that is running now stands."""

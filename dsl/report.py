@@ -7,7 +7,6 @@ control character of the terminal.
 from __future__ import annotations
 
 import json
-import linecache
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
@@ -69,9 +68,7 @@ def _one(diagnostic: Diagnostic) -> Text:
 
 def _excerpt(location: Location, style: str, indent: str = "") -> Text:
     """Return the author's line and carets below the place, or nothing when there is no such line."""
-    linecache.checkcache(location.path)
-    line = linecache.getline(location.path, location.line) if location.line else ""
-    line = line.rstrip("\r\n")
+    line = location.text
     if not line.strip():
         return Text()
     start = min(max(location.column - 1, 0), len(line))

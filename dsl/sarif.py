@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import linecache
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -77,8 +76,7 @@ def _results(found: Iterable[Diagnostic], codes: list[Code]) -> list[dict[str, A
 def _fingerprint(diagnostic: Diagnostic) -> str:
     """Return what stays when other lines come or go: a hash of the code, the file and the line's text."""
     place = diagnostic.location
-    line = linecache.getline(place.path, place.line).strip() if place.line else ""
-    words = (diagnostic.code.id, _artifact(place.path)["uri"], line)
+    words = (diagnostic.code.id, _artifact(place.path)["uri"], place.text.strip())
     return hashlib.sha256("\0".join(words).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
