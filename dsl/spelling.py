@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import re
 
 from dsl.diagnostics import Fix
@@ -24,7 +23,7 @@ FILE = r"""^output\s*=\s*\{(?:[^{}]*,)?\s*["'](NAME)["']\s*:"""
 def respelt(place: Location, form: str, wrong: str, right: str | None) -> Fix | None:
     """Return the fix of a name, if it stands in one of the forms above in the first line of its place."""
     end = place.end_column - 1 if place.end_column else None
-    text = linecache.getline(place.path, place.line)[max(place.column - 1, 0) : end]
+    text = place.text[max(place.column - 1, 0) : end]
     found = re.search(form.replace("NAME", re.escape(wrong)), text)
     if right is None or found is None:
         return None
