@@ -43,7 +43,7 @@ def _seconds(default: float | None = TIMEOUT) -> Callable[[F], F]:
         "--timeout",
         type=click.FloatRange(SHORTEST, LONGEST),
         default=default,
-        show_default=str(TIMEOUT),
+        show_default=default is not None or f"{TIMEOUT:g}",
         metavar="SECONDS",
         help="How long a file may take to load.",
     )

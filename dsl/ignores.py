@@ -8,7 +8,6 @@ codes: a comment without any ignores nothing. Findings that a file could not be 
 from __future__ import annotations
 
 import io
-import os
 import re
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
-from dsl.location import Location
+from dsl.location import Location, absolute
 from dsl.manifest import comments_of
 
 _COMMENT = re.compile(r"#\s*dsl:\s*ignore\b(?:\s*\[(?P<codes>[^\]#]*)\])?")
@@ -76,16 +75,12 @@ def without_ignored(
     """Return the findings that no comment ignores, and what the comments ignored; by absolute path."""
     remaining, used = [], set()
     for diagnostic in found:
-        own = [ignore for ignore in ignores.get(absolute(diagnostic), ()) if ignore.covers(diagnostic)]
+        beside = ignores.get(absolute(diagnostic.location.path), ())
+        own = [ignore for ignore in beside if ignore.covers(diagnostic)]
         used |= set(own)
         if not own:
             remaining.append(diagnostic)
     return remaining, used
-
-
-def absolute(diagnostic: Diagnostic) -> str:
-    """Return the path of a finding's file, by which files are told apart."""
-    return os.path.abspath(diagnostic.location.path)  # noqa: PTH100 - it keeps links
 
 
 def unused(ignore: Ignore) -> Diagnostic:

@@ -74,6 +74,11 @@ class Location:
         return cls(path, line, first + 1, last)
 
 
+def absolute(path: str) -> str:
+    """Return the path by which a file is told from others; links stay, whose neighbours are others."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
+
+
 def _running() -> tuple[str, int | None, int | None, int | None, int | None]:
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_code.co_filename.startswith((_OURS, "<")) and frame.f_back:

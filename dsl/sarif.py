@@ -16,7 +16,7 @@ from urllib.parse import quote_from_bytes
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
 from dsl.explain import page
-from dsl.location import Location
+from dsl.location import Location, absolute
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "SRCROOT"
@@ -90,11 +90,10 @@ def _place(location: Location) -> dict[str, Any]:
 
 
 def _artifact(path: str) -> dict[str, str]:
-    absolute = os.path.abspath(path)  # noqa: PTH100 - it keeps links
-    below = PurePath(absolute)
+    below = PurePath(absolute(path))
     if below.is_relative_to(Path.cwd()):
         return {"uri": _quoted(str(below.relative_to(Path.cwd()))), "uriBaseId": _ROOT}
-    return {"uri": f"file://{_quoted(absolute)}"}
+    return {"uri": f"file://{_quoted(str(below))}"}
 
 
 def _quoted(path: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from dsl.child import LONGEST, SHORTEST, TIMEOUT
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
+from dsl.location import absolute
 from dsl.names import did_you_mean
 
 
@@ -56,7 +57,7 @@ def settings_for(paths: Sequence[str], given: Mapping[str, object]) -> Settings:
 
 
 def _configured(paths: Sequence[str]) -> dict[str, object]:
-    folder = Path(os.path.commonpath([os.path.abspath(path) for path in paths]))  # noqa: PTH100 - keeps links
+    folder = Path(os.path.commonpath([absolute(path) for path in paths]))
     for place in (folder, *folder.parents):
         file = place / "pyproject.toml"
         try:

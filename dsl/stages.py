@@ -7,7 +7,6 @@ which costs most of a second. The children of many files share one import. Knows
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -20,7 +19,7 @@ from dsl.child import Loaded, start
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.load import content_of
-from dsl.location import Location
+from dsl.location import Location, absolute
 from dsl.shape import misshapen
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def files_to_check(paths: Sequence[str]) -> dict[str, bool]:
     for path in paths:
         in_folder = Path(path).is_dir()
         for file in _files_below(Path(path)) if in_folder else [path]:
-            place = os.path.abspath(file)  # noqa: PTH100 - it keeps links, whose neighbours are others
+            place = absolute(file)
             first, never_named = found.get(place, (file, True))
             found[place] = first, never_named and in_folder
     return dict(found.values())

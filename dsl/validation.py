@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from dsl.diagnostics import Diagnostic, Rejected
-from dsl.ignores import absolute, ignores_in, unused, without_ignored
+from dsl.ignores import ignores_in, unused, without_ignored
 from dsl.load import content_of
+from dsl.location import absolute
 from dsl.mending import Unmended, apart, mended, write
 from dsl.settings import Settings
 from dsl.stages import validated
@@ -39,18 +39,18 @@ def find(files: Mapping[str, bool], settings: Settings) -> list[Diagnostic]:
             if any(problem.code.is_unread for problem in problems):
                 unread.add(path)
     remaining = heeded(found, files, unread)
-    order = {os.path.abspath(path): number for number, path in enumerate(files)}  # noqa: PTH100 - keeps links
+    order = {absolute(path): number for number, path in enumerate(files)}
     return sorted(
         (problem for problem in remaining if settings.shows(problem)),
-        key=lambda d: (order.get(absolute(d), len(order)), d.location, d.code.id, d.message),
+        key=lambda d: (order.get(absolute(d.location.path), len(order)), d.location, d.code.id, d.message),
     )
 
 
-def heeded(found: Iterable[Diagnostic], files: Mapping[str, bool], unread: set[str]) -> list[Diagnostic]:
+def heeded(found: Collection[Diagnostic], files: Mapping[str, bool], unread: set[str]) -> list[Diagnostic]:
     """Return the findings that comments leave, and a warning for each comment that ignores nothing."""
-    paths = {os.path.abspath(path): path for path in files}  # noqa: PTH100 - keeps links
+    paths = {absolute(path): path for path in files}
     for diagnostic in found:
-        paths.setdefault(absolute(diagnostic), diagnostic.location.path)
+        paths.setdefault(absolute(diagnostic.location.path), diagnostic.location.path)
     ignores = {}
     for place, path in paths.items():
         with suppress(Rejected):
