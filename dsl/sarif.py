@@ -54,15 +54,15 @@ def _results(found: Iterable[Diagnostic], codes: list[Code]) -> list[dict[str, A
     seen: dict[str, int] = {}
     for diagnostic in found:
         message = diagnostic.message + (f"; {diagnostic.hint}" if diagnostic.hint else "")
-        print_ = _fingerprint(diagnostic)
-        seen[print_] = seen.get(print_, 0) + 1
+        mark = _fingerprint(diagnostic)
+        seen[mark] = seen.get(mark, 0) + 1
         result = {
             "ruleId": diagnostic.code.id,
             "ruleIndex": codes.index(diagnostic.code),
             "level": diagnostic.code.severity.value,
             "message": {"text": message},
             "locations": [{"physicalLocation": _place(diagnostic.location)}],
-            "partialFingerprints": {"primaryLocationLineHash": f"{print_}:{seen[print_]}"},
+            "partialFingerprints": {"primaryLocationLineHash": f"{mark}:{seen[mark]}"},
         }
         if diagnostic.related:
             result["relatedLocations"] = [

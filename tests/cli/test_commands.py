@@ -156,6 +156,19 @@ def test_an_output_that_takes_no_more_is_1_and_one_line(here, command):
     assert said == ["dsl: cannot write: No space left on device"]
 
 
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_a_reader_that_leaves_is_no_mistake_of_ours(here, form):
+    Path("flow.py").write_text("import dsl\nx = (\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "dsl", "validate", "--format", form, "flow.py"]
+    result = subprocess.run(
+        command, env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
 def test_our_own_mistake_is_101_with_a_report_to_send(here):
     program = (
         "import sys, dsl.cli, dsl.explain\n"
