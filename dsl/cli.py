@@ -7,7 +7,6 @@ Heavy packages are imported inside the commands: `dsl --help` answers at once.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dsl.load import TIMEOUT
+from dsl.child import LONGEST, SHORTEST, TIMEOUT
 
 if TYPE_CHECKING:
     from dsl.compile import Compiled
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
     from dsl.plan import Analysis
 
 KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
-MANIFESTS = (".yaml", ".yml", ".json")
-"""How names of files end that hold no Python but a manifest."""
 INTERRUPTED = 130
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.argument("file", type=click.Path(path_type=str))
@@ -36,28 +32,51 @@ _DAG = click.option("--dag", metavar="NAME", help="Which DAG, when the file hold
 _PARAMETER = click.option(
     "-p", "--param", "parameters", metavar="K=V", multiple=True, help="Set a parameter."
 )
-_SECONDS = click.option(
-    "--timeout",
-    type=click.FloatRange(0.1, 86400),
-    default=TIMEOUT,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a file may take to load.",
-)
 
 
 def _format(*choices: str) -> Callable[[F], F]:
     return click.option("--format", "form", type=click.Choice(choices), default=choices[0], show_default=True)
 
 
+def _seconds(default: float | None = TIMEOUT) -> Callable[[F], F]:
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(SHORTEST, LONGEST),
+        default=default,
+        show_default=default is not None or f"{TIMEOUT:g}",
+        metavar="SECONDS",
+        help="How long a file may take to load.",
+    )
+
+
+def _codes(flag: str, text: str) -> Callable[[F], F]:
+    return click.option(flag, metavar="CODES", multiple=True, callback=_read_codes, help=text)
+
+
+def _read_codes(context: click.Context, option: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    from dsl.settings import InvalidSettings, codes_of
+
+    try:
+        return codes_of(words)
+    except InvalidSettings as problem:
+        raise click.BadParameter(str(problem), context, option) from None
+
+
 def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        with contextlib.suppress(PackageNotFoundError):
-            click.echo(f"dsl {version('argosy-dsl')}")
+        if number := _installed():
+            click.echo(f"dsl {number}")
             context.exit()
         raise click.UsageError("argosy-dsl runs from its source and has no version")
+
+
+def _installed() -> str | None:
+    """Return the version, None if this runs from its source and has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    with contextlib.suppress(PackageNotFoundError):
+        return version("argosy-dsl")
+    return None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,36 +89,48 @@ def dsl() -> None:
 
 @dsl.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@_format("text", "json", "github")
-@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
-@_SECONDS
-def validate(paths: tuple[str, ...], form: str, strict: bool, timeout: float) -> int:
-    """Check files; in folders, every Python file that mentions dsl."""
-    from dsl import report
-    from dsl.stages import dag_files, validated
+@_format("text", "json", "sarif", "github")
+@_codes("--select", "Show findings of these codes only, such as DSL201 or all of DSL2.")
+@_codes("--ignore", "Show no findings of these codes.")
+@click.option("--strict/--no-strict", default=None, help="Exit with 1 for warnings too.")
+@click.option("--fix", is_flag=True, help="Correct what is misspelt, where there is no doubt.")
+@_seconds(None)
+def validate(paths: tuple[str, ...], form: str, fix: bool, **given: object) -> int:
+    """Check files; in folders, Python files that mention dsl and manifests that mention argoproj.io."""
+    from dsl import report, validation
+    from dsl.sarif import to_sarif
+    from dsl.settings import InvalidSettings, settings_for
+    from dsl.stages import files_to_check
 
-    for path in paths:
-        _require_python(path)
     try:
-        files = dag_files(paths)
+        settings = settings_for(
+            paths, {name: value for name, value in given.items() if value not in (None, ())}
+        )
+        files = files_to_check(paths)
+    except InvalidSettings as problem:
+        raise click.UsageError(str(problem)) from None
     except OSError as problem:
         raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
     if not files:
-        raise click.UsageError(f"no Python file in {', '.join(paths)} mentions dsl")
-    console = report.console()
-    found: list[Diagnostic] = []
-    with contextlib.closing(validated(files, timeout)) as results:
-        for problems in results:
-            found += problems
-            if form == "text" and problems:
-                console.print(report.to_text(problems))
+        raise click.UsageError(f"nothing in {', '.join(paths)} mentions dsl or argoproj.io")
+    if fix:
+        found, mended = validation.find_and_mend(files, settings)
+        for line in report.fixed(mended.diagnostics, mended.refused):
+            click.echo(line, err=form != "text")
+    else:
+        found = validation.find(files, settings)
     if form == "text":
+        console = report.console()
+        for one in found:
+            console.print(report.to_text([one]))
         console.print(report.summary(found, len(files)))
+    elif form == "sarif":
+        click.echo(to_sarif(found, _installed()))
     elif form == "json":
         click.echo(report.to_json(found))
     elif found:
         click.echo(report.to_github(found))
-    return int(any(problem.is_error or strict for problem in found))
+    return int(any(settings.fails(one) for one in found))
 
 
 @dsl.command("compile")
@@ -112,7 +143,7 @@ def validate(paths: tuple[str, ...], form: str, strict: bool, timeout: float) ->
 @click.option(
     "--explain", is_flag=True, help="Say what was chosen and why, instead of printing the manifest."
 )
-@_SECONDS
+@_seconds()
 def compile_(
     file: str,
     output: str | None,
@@ -147,7 +178,7 @@ def compile_(
 @_FILE
 @_format("tree", "mermaid", "dot", "json")
 @_DAG
-@_SECONDS
+@_seconds()
 def graph(file: str, form: str, dag: str | None, timeout: float) -> int:
     """Draw how the nodes of a DAG wait for one another."""
     from dsl import drawing, report
@@ -167,7 +198,7 @@ def graph(file: str, form: str, dag: str | None, timeout: float) -> int:
 @_FILE
 @_format("text", "json")
 @_DAG
-@_SECONDS
+@_seconds()
 def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
     """Show a DAG's nodes with their partitions and pods, and why each is divided as it is."""
     from dsl import drawing, report
@@ -192,7 +223,7 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 @click.option("--out", metavar="DIR", help="Where results go; default .argosy/<dag>/<run>.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only failures.")
-@_SECONDS
+@_seconds()
 def run(
     file: str,
     dag: str | None,
@@ -204,8 +235,10 @@ def run(
     timeout: float,
 ) -> int:
     """Run a DAG file, or an Argo manifest, on this machine."""
+    from dsl.stages import is_manifest
+
     given = _pairs(parameters)
-    if Path(file).suffix in MANIFESTS:
+    if is_manifest(file):
         manifest = _read_manifest(file, given)
     else:
         compiled = _compiled(file, dag, timeout, KINDS[0], given)
@@ -258,7 +291,9 @@ def _pairs(parameters: Iterable[str]) -> dict[str, str]:
 
 
 def _require_python(file: str) -> None:
-    if Path(file).suffix in MANIFESTS:
+    from dsl.stages import is_manifest
+
+    if is_manifest(file):
         raise click.UsageError(
             f"{file} is a manifest, and this command takes the Python file of a DAG; `dsl run` takes both"
         )
@@ -335,36 +370,9 @@ def exit_code(arguments: list[str]) -> int:
         problem.show()
         return problem.exit_code
     except Exception as problem:
-        if isinstance(problem, OSError) and problem.errno in _FULL and problem.filename is None:
-            return _unwritten(problem)
-        return _bug(problem)
+        from dsl.failure import exit_code_of
 
-
-def _unwritten(problem: OSError) -> int:
-    """Say that standard output takes no more, and let go of what could not be written."""
-    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    click.echo(f"dsl: cannot write: {problem.strerror}", err=True)
-    return 1
-
-
-def _bug(problem: Exception) -> int:
-    """Write what went wrong to a file that can be sent; return the exit code for mistakes of ours."""
-    import platform
-    import tempfile
-    import traceback
-
-    lines = [f"dsl {' '.join(sys.argv[1:])}", f"Python {sys.version}", platform.platform(), ""]
-    lines += traceback.format_exception(problem)
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="argosy-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-    ) as file:
-        file.write("\n".join(lines))
-    last = (str(problem).strip() or "no message").splitlines()[-1]
-    click.echo(f"dsl: {type(problem).__name__}: {last}", err=True)
-    click.echo("This is a mistake of Argosy's, not of your file.", err=True)
-    click.echo(f"Please send {file.name} with the file that you gave it.", err=True)
-    return 101
+        return exit_code_of(problem)
 
 
 def main() -> None:

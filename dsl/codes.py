@@ -19,13 +19,14 @@ class Code(Enum):
     """One kind of mistake; `id` is permanent, `slug` names its page in `explain/`."""
 
     FILE_NOT_FOUND = "DSL101", Severity.ERROR, "the file does not exist"
-    FILE_UNREADABLE = "DSL102", Severity.ERROR, "the file cannot be read as Python text"
+    FILE_UNREADABLE = "DSL102", Severity.ERROR, "the file cannot be read as text"
     SYNTAX = "DSL103", Severity.ERROR, "the file is not valid Python"
     IMPORT_FAILED = "DSL104", Severity.ERROR, "the file raised an exception while it was loaded"
     LOAD_TIMEOUT = "DSL105", Severity.ERROR, "loading the file took too long"
     LOAD_EXITED = "DSL106", Severity.ERROR, "the file ended Python while it was loaded"
     NO_DAG = "DSL107", Severity.ERROR, "the file defines no DAG"
     DUPLICATE_DAG = "DSL108", Severity.ERROR, "two DAGs share a name"
+    UNUSED_IGNORE = "DSL121", Severity.WARNING, "a comment ignores nothing"
 
     DEPENDENCY_CYCLE = "DSL201", Severity.ERROR, "nodes wait for one another"
     SELF_EDGE = "DSL202", Severity.ERROR, "a node waits for itself"
@@ -87,6 +88,11 @@ class Code(Enum):
     MANIFEST_SIZE = "DSL403", Severity.ERROR, "a manifest is larger than Kubernetes stores"
     TEMPLATE_COUNT = "DSL404", Severity.ERROR, "a workflow has more templates or tasks than Argo accepts"
     MANY_SLOTS = "DSL405", Severity.WARNING, "every file of a partition is an artifact of its pod"
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the file could not be loaded, so that nothing else is known of it."""
+        return "DSL101" <= self.id <= "DSL106"
 
     @property
     def id(self) -> str:

@@ -18,14 +18,23 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """What mends a problem for certain: `replacement` for the text at a place, which lies within one line."""
+
+    location: Location
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding: `message` is a lower-case clause, `hint` an action."""
+    """One finding: `message` is a lower-case clause, `hint` an action, `fix` that action if it is safe."""
 
     code: Code
     location: Location
     message: str
     hint: str = ""
     related: tuple[Related, ...] = ()
+    fix: Fix | None = None
 
     @property
     def is_error(self) -> bool:

@@ -24,6 +24,7 @@ from dsl.names import did_you_mean, template_names
 from dsl.operand import FileOf, Output
 from dsl.reading import Reading, read
 from dsl.source import Items, Repartition, Source
+from dsl.spelling import KEYWORD, respelt
 
 M = TypeVar("M", bound=BaseModel)
 _OF_RETRIES = ("retry_delay", "retry_exponential_backoff", "max_retry_delay", "retry_exit_codes")
@@ -111,9 +112,8 @@ def validated(
                 own = ["task_id"] if model is TaskOptions else []
                 guess = did_you_mean(name, [*model.model_fields, *own])
                 hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
-                problems.append(
-                    Diagnostic(Code.UNKNOWN_OPTION, location, f"there is no option {name!r}", hint)
-                )
+                message, fix = f"there is no option {name!r}", respelt(location, KEYWORD, name, guess)
+                problems.append(Diagnostic(Code.UNKNOWN_OPTION, location, message, hint, fix=fix))
             else:
                 reason, hint = str(detail["msg"]).removeprefix("Value error, "), f"correct {name!r}"
                 if detail["type"] in ("tuple_type", "list_type"):

@@ -1,64 +1,25 @@
-"""Stage 1. An author's file in, its DAGs out, executed in a child process under a time limit.
+"""Stage 1. An author's file in, its DAGs out, executed in this process: `child` gives it one of its own.
 
-The child runs `execute` and a function named by the caller, and answers with data; DAGs never leave it. What
-the file prints goes to standard error. Knows of a DAG no more than its name and where it was opened.
+Knows of a DAG no more than its name and where it was opened.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.location import Location
-from dsl.trace import is_authored, of_dump, of_traceback
+from dsl.trace import is_authored, of_traceback
 
 if TYPE_CHECKING:
-    import subprocess
-
     from dsl.author import DAG
 
-TIMEOUT = 30.0
-"""Seconds that a file may take, unless the caller says otherwise."""
-
-_GRACE = 5.0  # seconds after the limit within which the child reports where it hangs and ends by itself
-_HOME = Path(__file__).absolute().parents[1]
 _TRACED = 6  # frames of the author that one diagnostic names
 _MAIN_GUARD = 'put what only a script does below `if __name__ == "__main__":`'
-
-# `-P` and this line: neither the folder of `dsl` nor the current one may hide a module of the author.
-_CHILD = """\
-import sys
-if sys.argv[1] not in sys.path: sys.path.insert(0, sys.argv[1])
-from dsl.load import _answer
-_answer(*sys.argv[2:])
-"""
-
-
-class ChildFailed(RuntimeError):
-    """The function that should have looked at the DAGs failed: our mistake, with the child's traceback."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a child answered: `result` is None when there were no DAGs to look at."""
-
-    result: Any
-    diagnostics: tuple[Diagnostic, ...]
-
-
-class _Answer(NamedTuple):
-    result: object
-    diagnostics: tuple[Diagnostic, ...]
-    failure: str
-
-
-# --- in the child ---
 
 
 def execute(path: str) -> list[DAG]:
@@ -110,15 +71,12 @@ def _opened() -> list[DAG]:
     return list(author.opened_dags()) if author else []
 
 
-def _read(path: str) -> str:
-    """Return a file's text by its BOM or PEP 263 cookie, with Unix line ends; fill `linecache` with it."""
-    import io
-    import linecache
-
+def content_of(path: str) -> bytes:
+    """Return what is in a file. Raises Rejected when it cannot be read."""
     here = Location(path)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a path is shown as the author typed it
-            text = _decoded(path, file.read())
+            return file.read()
     except FileNotFoundError:
         raise Rejected(Diagnostic(Code.FILE_NOT_FOUND, here, "the file does not exist")) from None
     except IsADirectoryError:
@@ -126,6 +84,14 @@ def _read(path: str) -> str:
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise Rejected(_unreadable(here, f"the file cannot be read: {reason.lower()}")) from None
+
+
+def _read(path: str) -> str:
+    """Return a file's text by its BOM or PEP 263 cookie, with Unix line ends; fill `linecache` with it."""
+    import io
+    import linecache
+
+    text = _decoded(path, content_of(path))
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise Rejected(_unreadable(Location(path, line, 1), "the file holds a zero byte: it is not text"))
@@ -217,168 +183,3 @@ def _advice(problem: BaseException) -> str:
     if isinstance(problem, EOFError):
         return "a DAG file has no standard input: make it a parameter of the DAG"
     return ""
-
-
-def _answer(path: str, then: str, timeout: str, answer: str, trace: str) -> None:
-    """Run in the child: execute, call `then`, write a pickled `_Answer`. Never returns."""
-    import faulthandler
-
-    dump = os.fdopen(int(trace), "wb", buffering=0)
-    faulthandler.enable(dump)
-    # Works while the interpreter is blocked, and also when the parent is no longer there to end us.
-    faulthandler.dump_traceback_later(float(timeout), exit=True, file=dump)
-    reply = _looked_at(path, then)
-    _write(reply, int(answer))
-    faulthandler.cancel_dump_traceback_later()
-    os._exit(0)  # threads and exit functions of the author would only hold us up
-
-
-def _looked_at(path: str, then: str) -> _Answer:
-    import importlib
-    import traceback
-
-    problems: tuple[Diagnostic, ...] = ()
-    try:
-        # First, because afterwards a json.py beside the author's file would be the json that it imports.
-        module, _, function = then.partition(":")
-        look = getattr(importlib.import_module(module), function)
-        dags = execute(path)
-        problems = duplicates(dags)
-        first: dict[str, DAG] = {}
-        for dag in dags:
-            first.setdefault(dag.name, dag)
-        return _Answer(look(list(first.values())), problems, "")
-    except Rejected as rejected:
-        return _Answer(None, problems + rejected.diagnostics, "")
-    except BaseException:
-        return _Answer(None, problems, traceback.format_exc())
-
-
-def _write(reply: _Answer, answer: int) -> None:
-    import pickle
-    import traceback
-
-    try:
-        content = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
-    except Exception:
-        content = pickle.dumps(reply._replace(result=None, failure=traceback.format_exc()))
-    with os.fdopen(answer, "wb") as file:
-        file.write(content)
-
-
-# --- in the parent ---
-
-
-class Loading:
-    """A child that is at work. `wait` for it, or `stop` it; leaving the `with` block stops it too."""
-
-    def __init__(
-        self, path: str, timeout: float, child: subprocess.Popen[bytes], answer: IO[bytes], trace: IO[bytes]
-    ) -> None:
-        self._path = path
-        self._timeout = timeout
-        self._child = child
-        self._answer = answer
-        self._trace = trace
-        self._ended = False  # its number may be another process's by now
-
-    def __enter__(self) -> Loading:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def wait(self) -> Loaded:
-        """Return the answer, once, a few seconds after the time limit at most.
-
-        Raises ChildFailed when the child failed by a mistake of ours.
-        """
-        import contextlib
-        import subprocess
-
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(self._timeout + _GRACE)
-            in_time = self._child.returncode is not None
-            self._end()
-            return self._loaded(in_time)
-        finally:
-            self.stop()
-
-    def stop(self) -> None:
-        """End the child and whatever it started. Does nothing when it has ended."""
-        self._end()
-        self._answer.close()
-        self._trace.close()
-
-    def _end(self) -> None:
-        import contextlib
-        import signal
-
-        if self._ended:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait()
-        self._ended = True
-
-    def _loaded(self, in_time: bool) -> Loaded:
-        import pickle
-
-        self._answer.seek(0)
-        content = self._answer.read()
-        if self._child.returncode == 0 and content:
-            reply = pickle.loads(content)
-            if reply.failure:
-                raise ChildFailed(reply.failure)
-            return Loaded(reply.result, reply.diagnostics)
-        self._trace.seek(0)
-        dump = self._trace.read().decode(errors="replace")
-        late = not in_time or dump.startswith("Timeout")
-        return Loaded(None, (self._timed_out(dump) if late else self._died(dump),))
-
-    def _timed_out(self, dump: str) -> Diagnostic:
-        message = f"loading took longer than {self._timeout:g} s"
-        hint = "move slow work into a task, or give it more time with `--timeout`"
-        where = of_dump(self._path, dump)
-        if where.line:
-            message += " and was still at this line"
-        return Diagnostic(Code.LOAD_TIMEOUT, where, message, hint)
-
-    def _died(self, dump: str) -> Diagnostic:
-        import signal
-
-        status = self._child.returncode
-        if status < 0:
-            names = {signal.SIGKILL.value: "SIGKILL (out of memory?)"}
-            how = f"was killed by {names.get(-status) or signal.Signals(-status).name}"
-        else:
-            how = f"ended Python with status {status}"
-        return Diagnostic(Code.LOAD_EXITED, of_dump(self._path, dump), f"the file {how} while it was loaded")
-
-
-def start(path: str, then: str, timeout: float = TIMEOUT) -> Loading:
-    """Start loading a file. `then`, as in `"package.module:function"`, gets its DAGs inside the child.
-
-    What `then` returns must be picklable; the limit (seconds) holds for the file and for `then` together.
-    """
-    import subprocess
-    import tempfile
-
-    answer, trace = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - Loading closes them
-    numbers = (answer.fileno(), trace.fileno())
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-u", "-c", _CHILD, str(_HOME), path, then, str(timeout), *map(str, numbers)],
-        stdin=subprocess.DEVNULL,
-        stdout=2,
-        pass_fds=numbers,
-        start_new_session=True,  # one group to end, and Ctrl-C is ours alone to pass on
-        env={**os.environ, "PYTHONHASHSEED": "0"},  # a set of the author's has the same order every time
-    )
-    return Loading(path, timeout, child, answer, trace)
-
-
-def in_child(path: str, then: str, timeout: float = TIMEOUT) -> Loaded:
-    """Load a file and return what `then` made of its DAGs; `start` says more."""
-    with start(path, then, timeout) as loading:
-        return loading.wait()

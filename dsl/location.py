@@ -33,6 +33,14 @@ class Location:
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
 
+    @property
+    def text(self) -> str:
+        """The author's line as it is now, without its end; empty if there is none."""
+        import linecache
+
+        linecache.checkcache(self.path)
+        return linecache.getline(self.path, self.line).rstrip("\r\n") if self.line else ""
+
     @classmethod
     def of_caller(cls) -> Location:
         """Return where the code outside this package that is running now stands."""
@@ -64,6 +72,11 @@ class Location:
         first = _characters(path, line, start or 0)
         last = _characters(path, line, end) + 1 if end and end_line == line else 0
         return cls(path, line, first + 1, last)
+
+
+def absolute(path: str) -> str:
+    """Return the path by which a file is told from others; links stay, whose neighbours are others."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
 
 
 def _running() -> tuple[str, int | None, int | None, int | None, int | None]:

@@ -24,6 +24,7 @@ from dsl.location import Location
 _TRUE: Final = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
 _FALSE: Final = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
 _NULL: Final = frozenset(["", "~", "null", "Null", "NULL"])
+_COMMENT: Final = re.compile("#[^\n]*")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z][-A-Za-z0-9_]*")
 _YAML_WORDS: Final = frozenset(word.lower() for word in _TRUE | _FALSE | _NULL) | {"nan", "inf"}
 _BLOCK: Final = re.compile(r"(?=[!-~])(?:[ -~]*[!-~])?(?:\n(?:[ -~]*[!-~])?)*")
@@ -86,6 +87,27 @@ def read_manifests(text: str, path: str) -> list[dict[str, Any]]:
             raise Rejected(Diagnostic(Code.SYNTAX, location, message, "start with apiVersion: and kind:"))
     found = [document for document, _ in documents]
     return [_without_surrogates(document) for document in found] if "\\u" in text.lower() else found
+
+
+def comments_of(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the comments of YAML text: line and column from 1, and what stands from `#` to the line's end.
+
+    Text that is no YAML has none.
+    """
+    between, end = [], 0
+    try:
+        for token in yaml.scan(text):
+            start = token.start_mark.index
+            between.append((end, start))
+            if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
+                between.append((start, text.find("\n", start)))  # the scalar begins on the next line
+            end = token.end_mark.index
+    except yaml.YAMLError:
+        return
+    for start, end in between:
+        for comment in _COMMENT.finditer(text, start, end):
+            before = text[: comment.start()]
+            yield before.count("\n") + 1, len(before) - before.rfind("\n"), comment[0].rstrip("\r")
 
 
 def _without_surrogates(document: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.encode import json_text, plain, shown
 from dsl.location import Location
+from dsl.names import did_you_mean
+from dsl.spelling import ATTRIBUTE, respelt
 
 if TYPE_CHECKING:
     from dsl.author import Chain, Node, Task
@@ -141,6 +143,9 @@ class Params:
             known = ", ".join(self.__defaults) or "none"
             message = f"the DAG has no parameter {shown(name)}; it has: {known}"
             hint = f"add it: DAG(…, params={{{shown(name)}: …}})"
-            self.__report(Diagnostic(Code.UNKNOWN_RUN_PARAMETER, here, message, hint))
+            fix = None
+            if type(name) is str and (guess := did_you_mean(name, self.__defaults)):
+                hint, fix = f"did you mean {guess!r}?", respelt(here, ATTRIBUTE, name, guess)
+            self.__report(Diagnostic(Code.UNKNOWN_RUN_PARAMETER, here, message, hint, fix=fix))
             return ParamReference(str(name), None, here, self)
         return ParamReference(name, self.__defaults[name], here, self)

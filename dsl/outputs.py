@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from dsl.argument import Argument, Constant, Field, OutputName
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic, Rejected, Related
+from dsl.diagnostics import Diagnostic, Fix, Rejected, Related
 from dsl.domain import Column, Domain
 from dsl.draft import Draft
 from dsl.encode import shell_value
@@ -17,6 +17,7 @@ from dsl.names import did_you_mean
 from dsl.naming import FILE_FIELDS, SAME_NAME, Template, apply, filled, parse, problem, references
 from dsl.partition import starts
 from dsl.reading import Role
+from dsl.spelling import FIELD, FILE, respelt
 
 
 def outputs_of(
@@ -34,7 +35,8 @@ def outputs_of(
             message = f"output= names {name!r}, and {draft.id} writes {', '.join(known) or 'no file'}"
             guess = did_you_mean(name, known)
             hint = f"did you mean {guess!r}?" if guess else f"write {name}: OutFile in its signature"
-            raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
+            fix = respelt(draft.node.task.place_of("output"), FILE, str(name), guess)
+            raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint, fix)
     if given is not None and not parameters and not draft.reading.of(Role.OUT_DIR):
         message = f"{draft.id} names an output but writes no file"
         hint = 'write to "$OUTPUT_FILE"' if draft.reading.body is not None else "add a parameter output_file"
@@ -190,9 +192,9 @@ def _template(
             )
         guess = did_you_mean(name, known)
         hint = f"did you mean {{{guess}}}?" if guess else f"known here: {', '.join(known)}"
-        raise _output_rejected(
-            draft, Code.UNKNOWN_KEY, f"output={given!r}: there is no key {name!r} here", hint
-        )
+        fix = respelt(draft.node.task.place_of("output"), FIELD, name, guess)
+        message = f"output={given!r}: there is no key {name!r} here"
+        raise _output_rejected(draft, Code.UNKNOWN_KEY, message, hint, fix)
     if not per_item and any(mark == "" and text != "index" for mark, text in template):
         message = f"output={given!r}: {draft.id} has no single file to take a name from"
         raise _output_rejected(
@@ -201,10 +203,10 @@ def _template(
     return template
 
 
-def _output_rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:
+def _output_rejected(draft: Draft, code: Code, message: str, hint: str, fix: Fix | None = None) -> Rejected:
     """Return a rejection at the `output=` of a node."""
     used = (Related(f"{draft.id} is used here", draft.node.location),)
-    return Rejected(Diagnostic(code, draft.node.task.place_of("output"), message, hint, used))
+    return Rejected(Diagnostic(code, draft.node.task.place_of("output"), message, hint, used, fix))
 
 
 def check_folder(draft: Draft, each: Each, domain: Domain | None, inputs: Sequence[InputFiles]) -> None:

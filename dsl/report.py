@@ -7,9 +7,8 @@ control character of the terminal.
 from __future__ import annotations
 
 import json
-import linecache
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from rich.cells import cell_len, chop_cells
@@ -69,9 +68,7 @@ def _one(diagnostic: Diagnostic) -> Text:
 
 def _excerpt(location: Location, style: str, indent: str = "") -> Text:
     """Return the author's line and carets below the place, or nothing when there is no such line."""
-    linecache.checkcache(location.path)
-    line = linecache.getline(location.path, location.line) if location.line else ""
-    line = line.rstrip("\r\n")
+    line = location.text
     if not line.strip():
         return Text()
     start = min(max(location.column - 1, 0), len(line))
@@ -126,11 +123,21 @@ def summary(diagnostics: Iterable[Diagnostic], files: int) -> str:
     errors = sum(d.is_error for d in found)
     warnings = len(found) - errors
     parts = [counted(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
-    return (
-        f"{', '.join(parts)} in {counted(files, 'file')}"
-        if parts
-        else f"{counted(files, 'file')}: no problems"
-    )
+    if not parts:
+        return f"{counted(files, 'file')}: no problems"
+    fixable = sum(d.fix is not None for d in found)
+    offer = f"; `dsl validate --fix` corrects {fixable}" if fixable else ""
+    return f"{', '.join(parts)} in {counted(files, 'file')}{offer}"
+
+
+def fixed(diagnostics: Iterable[Diagnostic], refused: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each finding that was mended, and for each file that could not be, by path."""
+    for diagnostic in diagnostics:
+        if diagnostic.fix:
+            place, word = diagnostic.fix.location, diagnostic.fix.replacement
+            yield visible(f"{place}: fixed[{diagnostic.code.id}]: {diagnostic.message}; now {word!r}")
+    for path, reason in refused.items():
+        yield visible(f"{path}: not fixed: {reason}")
 
 
 def counted(number: int, noun: str) -> str:

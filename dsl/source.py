@@ -18,6 +18,7 @@ from dsl.function import seconds
 from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.operand import Operand
+from dsl.spelling import KEYWORD, respelt
 
 MOST_ITEMS = 1_000_000
 """Items that one source may have; a manifest holds far fewer."""
@@ -123,7 +124,8 @@ class Files(Source):
                 guess = did_you_mean(name, ("size", "count", "weight", "parallelism"))
                 hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
                 place = keyword_of(self.location, name)
-                raise Rejected(Diagnostic(Code.UNKNOWN_OPTION, place, f"there is no option {name!r}", hint))
+                message, fix = f"there is no option {name!r}", respelt(place, KEYWORD, name, guess)
+                raise Rejected(Diagnostic(Code.UNKNOWN_OPTION, place, message, hint, fix=fix))
         if self.named.get("at") == "run":
             hint = "list the files now, or let a task return their names: Items(upstream)"
             raise self._rejected(Code.UNSUPPORTED, 'at="run" lists files when the DAG runs', hint)

@@ -1,25 +1,25 @@
 """Files in; for each command as many stages as it needs, and their diagnostics, out.
 
 A child executes the author's file and looks at its DAGs (stages 1 to 5); meanwhile this process imports Hera,
-which costs most of a second. Knows no layout and no exit codes.
+which costs most of a second. The children of many files share one import. Knows no layout and no exit codes.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsl import forks
+from dsl.child import Loaded, start
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
-from dsl.load import Loaded, Loading, start
-from dsl.location import Location
+from dsl.load import content_of
+from dsl.location import Location, absolute
 from dsl.shape import misshapen
 
 if TYPE_CHECKING:
@@ -27,63 +27,108 @@ if TYPE_CHECKING:
     from dsl.plan import Analysis, Plan
 
 ANALYZE = "dsl.analyze:analyze_all"
-_AT_ONCE = 2
-_MENTION = re.compile(rb"\bdsl\b")
+FIND_ALL = "dsl.findings:find_all"
+REHEARSE = "dsl.findings:rehearse"
+MANIFESTS = (".yaml", ".yml", ".json")
+"""How names of files end that hold no Python but a manifest."""
+_MENTIONS = {".py": re.compile(rb"\bdsl\b")} | dict.fromkeys(MANIFESTS, re.compile(rb"argoproj\.io"))
 
 
 class Undecided(ValueError):
     """What was asked for cannot be told: which of several DAGs, or what a parameter is."""
 
 
-def dag_files(paths: Sequence[str]) -> dict[str, bool]:
+def files_to_check(paths: Sequence[str]) -> dict[str, bool]:
     """Return the files to validate in order, and whether each was found in a folder rather than named.
 
-    A folder means every Python file below it that mentions dsl; hidden folders and `__pycache__` are skipped.
+    A folder means every Python file below it that mentions dsl and every manifest that mentions argoproj.io;
+    hidden folders and `__pycache__` are skipped. A file counts once, however often and in whatever spelling.
     """
-    found: dict[str, bool] = {}
+    found: dict[str, tuple[str, bool]] = {}
     for path in paths:
-        if Path(path).is_dir():
-            for inside in _python_files(Path(path)):
-                found.setdefault(str(inside), True)
-        else:
-            found[path] = False
-    return found
+        in_folder = Path(path).is_dir()
+        for file in _files_below(Path(path)) if in_folder else [path]:
+            place = absolute(file)
+            first, never_named = found.get(place, (file, True))
+            found[place] = first, never_named and in_folder
+    return dict(found.values())
 
 
-def _python_files(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name == "__pycache__":
             continue
         if path.is_dir() and not path.is_symlink():
-            yield from _python_files(path)
-        elif path.suffix == ".py" and path.is_file() and _MENTION.search(path.read_bytes()):
-            yield path
+            yield from _files_below(path)
+        elif (mention := _MENTIONS.get(path.suffix)) and path.is_file() and _mentions(path, mention):
+            yield str(path)
 
 
-def validated(files: dict[str, bool], timeout: float) -> Generator[tuple[Diagnostic, ...]]:
-    """Yield the diagnostics of stages 1 to 9 for every file, in order; two files are loaded at once.
+def _mentions(path: Path, mention: re.Pattern[bytes]) -> bool:
+    try:
+        return bool(mention.search(path.read_bytes()))
+    except OSError:
+        return True  # what it says is unknown, and that is worth a finding
+
+
+def is_manifest(path: str) -> bool:
+    """Whether a file's name says that it holds no Python but a manifest."""
+    return Path(path).suffix in MANIFESTS
+
+
+def validated(files: Mapping[str, bool], timeout: float) -> Generator[tuple[Diagnostic, ...]]:
+    """Yield the diagnostics of every file, in order: of stages 1 to 9, or for a manifest of its own checks.
 
     A file that was found in a folder may lack a DAG: it may hold what others import.
     """
-    with ExitStack() as stack:
+    manifests = checked_manifests([path for path in files if is_manifest(path)])
+    with closing(_checked([path for path in files if path not in manifests], timeout)) as results:
+        for path, in_folder in files.items():
+            problems = manifests[path] if path in manifests else next(results)
+            yield in_order(d for d in problems if not (in_folder and d.code is Code.NO_DAG))
 
-        def begin(path: str, in_folder: bool) -> tuple[bool, Loading]:
-            return in_folder, stack.enter_context(start(path, ANALYZE, timeout))
 
-        rest = iter(files.items())
-        at_work = deque(begin(*file) for file in islice(rest, _AT_ONCE))
-        from dsl.compile import compile_plan  # it imports Hera, and the children are at work
+def checked_manifests(paths: Sequence[str]) -> dict[str, tuple[Diagnostic, ...]]:
+    """Return the diagnostics of manifests by file; references between them are resolved among all."""
+    found: dict[str, tuple[Diagnostic, ...]] = {}
+    contents: dict[str, bytes] = {}
+    for path in paths:
+        try:
+            contents[path] = content_of(path)
+        except Rejected as rejected:
+            found[path] = rejected.diagnostics
+    if contents:
+        from dsl.checks.argo import validate_manifests
 
-        while at_work:
-            in_folder, loading = at_work.popleft()
+        found |= validate_manifests(contents)
+    return found
+
+
+def _checked(paths: Sequence[str], timeout: float) -> Generator[list[Diagnostic]]:
+    """Yield what stages 1 to 9 find in each Python file, in order."""
+    if len(paths) > 1 and forks.IS_AVAILABLE:
+        with closing(forks.in_forks(paths, FIND_ALL, REHEARSE, timeout)) as results:
+            for loaded in results:
+                yield [*loaded.diagnostics, *(loaded.result or ())]
+        return
+    for path in paths:
+        with start(path, ANALYZE, timeout) as loading:
+            import dsl.compile  # noqa: F401 - it imports Hera, and the child is at work
+
             loaded = loading.wait()
-            at_work.extend(begin(*file) for file in islice(rest, 1))
-            problems = [d for d in loaded.diagnostics if not (in_folder and d.code is Code.NO_DAG)]
-            for analysis in loaded.result or ():
-                problems += analysis.diagnostics
-                if analysis.plan is not None:
-                    problems += _collected(partial(compile_plan, analysis.plan))[1]
-            yield in_order(problems)
+        yield [*loaded.diagnostics, *found_in(loaded.result or ())]
+
+
+def found_in(analyses: Sequence[Analysis]) -> list[Diagnostic]:
+    """Return what was found in DAGs, and what stages 6 to 9 find in their plans."""
+    from dsl.compile import compile_plan
+
+    problems: list[Diagnostic] = []
+    for analysis in analyses:
+        problems += analysis.diagnostics
+        if analysis.plan is not None:
+            problems += _collected(partial(compile_plan, analysis.plan))[1]
+    return problems
 
 
 def analyzed(file: str, dag: str | None, timeout: float) -> tuple[Analysis | None, tuple[Diagnostic, ...]]:

@@ -21,6 +21,7 @@ from dsl.operand import Condition, FileOf, Operand, Output, ParamReference
 from dsl.reading import REQUIRED, Parameter, Role
 from dsl.shelltext import mentions
 from dsl.source import Items, Source
+from dsl.spelling import KEYWORD, respelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ def unknown_argument(draft: Draft, name: str) -> Rejected:
     guess = did_you_mean(name, known)
     hint = f"did you mean {guess!r}?" if guess else f"its parameters: {', '.join(known) or 'none'}"
     message = f"{draft.id} has no parameter {name!r}"
-    return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, argument_place(draft, name), message, hint))
+    place = argument_place(draft, name)
+    fix = respelt(place, KEYWORD, name, guess)
+    return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, place, message, hint, fix=fix))
 
 
 def source_as_argument(draft: Draft, name: str) -> Rejected:

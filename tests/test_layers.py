@@ -15,8 +15,9 @@ OURS = ("dsl", "orchestrators")
 LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
-dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
-dsl.manifest dsl.shape dsl.explain
+dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
+dsl.manifest dsl.shape dsl.explain dsl.failure
+dsl.ignores dsl.mending
 dsl.function dsl.closure
 dsl.argument
 dsl.plan
@@ -25,15 +26,16 @@ dsl.author
 dsl.chaining dsl.decorate
 dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.values dsl.resolve
-dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
+dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
 orchestrators
 dsl.compile
-dsl.report
+dsl.report dsl.sarif dsl.settings
 dsl.drawing dsl.watch
 dsl.running dsl.stages
+dsl.findings dsl.validation
 dsl.cli
 dsl.__main__
 """
@@ -45,7 +47,7 @@ PACKAGES = {
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
-    "subprocess": ("dsl.load", "dsl.engine", "dsl.cluster"),
+    "subprocess": ("dsl.child", "dsl.engine", "dsl.cluster"),
 }
 SEES_LITTLE = {
     "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),

@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy(here):
         (["explain", "DSL999"], "`dsl explain` lists them"),
         (["compile", "x.py", "-p", "novalue"], "-p takes NAME=VALUE"),
         (["graph", "x.py", "--format", "svg"], "is not one of"),
-        (["validate", "."], "no Python file in . mentions dsl"),
+        (["validate", "."], "nothing in . mentions dsl or argoproj.io"),
     ],
 )
 def test_wrong_usage_is_2(here, arguments, words):
@@ -154,6 +154,19 @@ def test_an_output_that_takes_no_more_is_1_and_one_line(here, command):
     assert result.returncode == 1, result.stderr
     said = [line for line in result.stderr.splitlines() if not line.startswith("f: 1/1")]
     assert said == ["dsl: cannot write: No space left on device"]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_a_reader_that_leaves_is_no_mistake_of_ours(here, form):
+    Path("flow.py").write_text("import dsl\nx = (\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "dsl", "validate", "--format", form, "flow.py"]
+    result = subprocess.run(
+        command, env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (1, "")
 
 
 def test_our_own_mistake_is_101_with_a_report_to_send(here):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from dsl.cli import exit_code
-from dsl.stages import dag_files
+from dsl.stages import files_to_check
 
 FLOW = """\
 from dsl import DAG, Items, task
@@ -62,8 +62,8 @@ def test_a_folder_means_its_python_files_that_mention_dsl(here):
     for name in ("b.py", "a.py", "deep/c.py", ".hidden/d.py", "__pycache__/e.py", "f.txt"):
         written("import dsl\n", f"flows/{name}")
     written("dslx = 1\n", "flows/g.py")
-    assert dag_files(["flows"]) == {"flows/a.py": True, "flows/b.py": True, "flows/deep/c.py": True}
-    assert dag_files(["flows/g.py", "flows/a.py"]) == {"flows/g.py": False, "flows/a.py": False}
+    assert files_to_check(["flows"]) == {"flows/a.py": True, "flows/b.py": True, "flows/deep/c.py": True}
+    assert files_to_check(["flows/g.py", "flows/a.py"]) == {"flows/g.py": False, "flows/a.py": False}
 
 
 def test_validate_says_when_there_is_nothing_to_say(dsl):

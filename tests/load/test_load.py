@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dsl.child import ChildFailed, in_child, start
 from dsl.codes import Code
-from dsl.load import ChildFailed, in_child, start
 from dsl.location import Location
 from tests.harness import heed_signals
 
@@ -219,7 +219,7 @@ def test_standard_input_is_empty(written):
 
 def test_a_set_has_the_same_order_every_time(written):
     path = written('print(list({"a", "b", "c", "d", "e", "f"}))\n' + WITH_DAG)
-    program = f"from dsl.load import in_child; in_child({path!r}, {COUNT!r}, 20)"
+    program = f"from dsl.child import in_child; in_child({path!r}, {COUNT!r}, 20)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     printed = {
         subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True).stderr
@@ -267,7 +267,7 @@ def test_stopping_ends_what_the_file_started(written):
 
 
 def test_an_interrupt_leaves_no_orphans(written):
-    program = f"from dsl.load import in_child; in_child({written(SPAWNING)!r}, {COUNT!r}, 30)"
+    program = f"from dsl.child import in_child; in_child({written(SPAWNING)!r}, {COUNT!r}, 30)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", program]
     parent = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=heed_signals)
