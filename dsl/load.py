@@ -71,18 +71,22 @@ def execute(path: str) -> list[DAG]:
     sys.path.insert(0, folder)
     sys.argv[:] = [path]
     module = _module(path)
-    before = len(_opened())
+    before, told = len(_opened()), _Told()
     try:
         exec(code, module.__dict__)
-    except Rejected:
-        raise
     except BaseException as problem:  # sys.exit and KeyboardInterrupt too: nothing of the author's may end us
-        raise Rejected(_raised(path, problem)) from problem
+        recorded = [found for dag in _opened()[before:] for found in dag.problems]
+        raise Rejected(_raised(path, problem), *told.since(path), *recorded) from problem
     finally:
         # Still importable from inside a function, but a sibling `random.py` no longer hides the real one.
         sys.path[:] = [entry for entry in sys.path if entry != folder] + [folder]
     opened = _opened()[before:]
     own = [dag for dag in opened if dag.location.path == path]
+    strays = told.since(path)
+    for dag in own:
+        dag.problems += strays
+    if not own and strays:
+        raise Rejected(*strays)
     if not own:
         others = tuple(Related(f'DAG "{dag.name}" belongs to this file', dag.location) for dag in opened)
         hint = "validate that file instead" if others else 'write `with DAG("name"):` around its chains'
@@ -102,6 +106,29 @@ def duplicates(dags: list[DAG]) -> tuple[Diagnostic, ...]:
             hint = "give each DAG of a file its own name"
             found.append(Diagnostic(Code.DUPLICATE_DAG, dag.location, message, hint, related))
     return tuple(found)
+
+
+class _Told:
+    """Remembers what was told of mistakes outside of DAGs before a file is run."""
+
+    def __init__(self) -> None:
+        author = sys.modules.get("dsl.author")
+        self._strays, self._made = (len(author.strays), len(author.made_dags())) if author else (0, 0)
+
+    def since(self, path: str) -> list[Diagnostic]:
+        """Return what has been told since, and the DAGs of the file that were made and never entered."""
+        author = sys.modules.get("dsl.author")
+        if author is None:
+            return []
+        entered = author.opened_dags()
+        idle = [dag for dag in author.made_dags()[self._made :] if dag not in entered]
+        hint = "write `with DAG(…):` and its chains in that block"
+        found = [
+            Diagnostic(Code.UNOPENED_DAG, dag.location, f'nothing is chained in the DAG "{dag.name}"', hint)
+            for dag in idle
+            if dag.location.path == path
+        ]
+        return [*author.strays[self._strays :], *found]
 
 
 def _opened() -> list[DAG]:

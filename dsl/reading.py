@@ -165,11 +165,11 @@ def _body(fn: Callable[..., object], names: list[str], location: Location) -> st
         message = f"the body of {fn.__name__} raised {type(error).__name__}: {error}"
         hint = "a shell or container body runs once, at compile time, and returns constant text"
         where = [location, *of_traceback(location.path, error.__traceback__)][-1]
-        raise Rejected(Diagnostic(Code.SHELL_BODY, where, message, hint)) from None
+        raise Rejected(Diagnostic(Code.BODY_RAISED, where, message, hint)) from None
     if isinstance(body, str):
         return body
     if isinstance(body, list | tuple) and body and all(isinstance(word, str) for word in body):
         return tuple(body)
     message = f"{fn.__name__} returned {type(body).__name__}"
     hint = "return text from a shell task, a list of words from a container task"
-    raise Rejected(Diagnostic(Code.SHELL_BODY, location, message, hint))
+    raise Rejected(Diagnostic(Code.BODY_RETURNED, location, message, hint))
