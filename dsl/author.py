@@ -283,9 +283,9 @@ class Task(Chainable, Generic[P, R]):
         node.arguments |= _meant(dag, self._named(dag, args, kwargs, here))
         return node
 
-    def partial(self, **arguments: object) -> Task[P, R]:
+    def partial(self, *unnamed: object, **arguments: object) -> Task[P, R]:
         """Return this task with some arguments fixed: the same value for every item."""
-        given = {**self.arguments, **arguments}
+        given = {**self.arguments, **self._all_named("partial", unnamed, arguments)}
         return Task(self.fn, self.kind, self.options, given, self.location, self.places)
 
     def override(self, **options: object) -> Task[P, R]:
@@ -301,13 +301,13 @@ class Task(Chainable, Generic[P, R]):
         """Return where an option was given, or the decorator."""
         return keyword_of(self.places.get(option, self.location), option)
 
-    def expand(self, **arguments: object) -> Node:
+    def expand(self, *unnamed: object, **arguments: object) -> Node:
         """Return a node that runs once per item: the cross product of the arguments, the last fastest."""
-        return self._expanded(arguments)
+        return self._expanded(self._all_named("expand", unnamed, arguments))
 
-    def expand_zip(self, **arguments: object) -> Node:
+    def expand_zip(self, *unnamed: object, **arguments: object) -> Node:
         """Return a node that runs once per position of the arguments, which must be equally long."""
-        return self._expanded(arguments, "zip")
+        return self._expanded(self._all_named("expand_zip", unnamed, arguments), "zip")
 
     def expand_kwargs(self, rows: Iterable[Mapping[str, object]]) -> Node:
         """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
@@ -381,6 +381,17 @@ class Task(Chainable, Generic[P, R]):
             dag.links.append(Link(source, node, node.location))
             del node.expanded[first]
         return node
+
+    def _all_named(
+        self, method: str, unnamed: Sequence[object], arguments: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Return arguments by name; those without a name are recorded, and get that of their position."""
+        names = [name for name in signature(self.fn).parameters if name not in arguments]
+        if unnamed:
+            message = f"{method} takes its arguments by name, and {shown(unnamed[0])} has none"
+            hint = f"write .{method}({names[0] if names else 'name'}=…)"
+            record(Diagnostic(Code.UNKNOWN_ARGUMENT, Location.of_caller(), message, hint))
+        return {**dict(zip(names, unnamed, strict=False)), **arguments}
 
     def _named(
         self, dag: DAG, args: Sequence[object], kwargs: Mapping[str, object], here: Location
@@ -465,6 +476,7 @@ class DAG:
                 message = f"the default of the parameter {name} is no JSON value: {error}"
                 hint = "use text, numbers, booleans, None, and lists and dicts of them"
                 self.problems.append(Diagnostic(code, place, message, hint))
+                self.used_params.add(name)
         return found
 
     def __enter__(self) -> DAG:
@@ -586,7 +598,8 @@ def parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
         method = isinstance(getattr(value, "__self__", None), Chainable)
         hint = "call it: add its parentheses" if method else "decorate it with @task or @task.shell"
     elif isinstance(value, str):
-        hint = f"write Files({shown(value)}) for files of that name"
+        files = f"Files({shown(value)})"
+        hint = f"write {value} without quotes, or {files}" if value.isidentifier() else f"write {files}"
     elif isinstance(value, DAG):
         hint = "chain the tasks of one DAG: a DAG cannot wait"
     dag.problems.append(Diagnostic(Code.NOT_A_NODE, here, message, hint))

@@ -33,6 +33,7 @@ class Code(Enum):
     COMMA_IN_CHAIN = "DSL113", Severity.ERROR, "a comma ends a chain before what it should hold"
     IDLE_TASK = "DSL114", Severity.WARNING, "a statement names a task and makes no node of it"
     PLAINTEXT_SECRET = "DSL115", Severity.WARNING, "a secret stands in the file"
+    REDEFINED_TASK = "DSL116", Severity.WARNING, "a task is replaced by another of its name"
 
     DEPENDENCY_CYCLE = "DSL201", Severity.ERROR, "nodes wait for one another"
     SELF_EDGE = "DSL202", Severity.ERROR, "a node waits for itself"
@@ -86,6 +87,8 @@ class Code(Enum):
     MISSING_MODULE = "DSL250", Severity.WARNING, "a Python task imports what its image lacks"
     UNUSED_RUN_PARAMETER = "DSL251", Severity.WARNING, "no task takes a parameter of the DAG"
     COLLIDING_NAMES = "DSL252", Severity.WARNING, "two nodes would have one name in Argo"
+    COMMAND_FOR_VARIABLE = "DSL253", Severity.WARNING, "a shell task runs a parameter as a command"
+    SHELL_IN_ARGV = "DSL254", Severity.WARNING, "a container task is written as if a shell read it"
 
     NO_MATCH = "DSL301", Severity.ERROR, "a pattern matches no file"
     PARTITION_SIZE = "DSL302", Severity.ERROR, "a partition's size, count or weight is impossible"

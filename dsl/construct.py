@@ -30,6 +30,8 @@ class _Parts:
     parameters: dict[int, dict[str, Location]] = field(default_factory=dict)
     returns: dict[int, Location] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    positional: dict[Location, tuple[Location, ...]] = field(default_factory=dict)
+    iterated: dict[tuple[int, int, int, int], Location] = field(default_factory=dict)
     idle: set[tuple[int, int, int, int]] = field(default_factory=set)
     targets: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 
@@ -52,6 +54,12 @@ def targets_of_caller() -> int:
     return _parts(Location.of_caller().path).targets.get(Location.span_of_caller(), 1)
 
 
+def iterated_by_caller() -> Location:
+    """Return where what stands that the author's code iterates now."""
+    here = Location.of_caller()
+    return _parts(here.path).iterated.get(Location.span_of_caller(), here)
+
+
 def is_idle_comparison() -> bool:
     """Whether the author's code applies a comparison now that is a statement of its own."""
     return Location.span_of_caller() in _parts(Location.of_caller().path).idle
@@ -66,6 +74,12 @@ def elements_of(place: Location, count: int) -> tuple[Location, ...]:
 def keyword_of(place: Location, name: str) -> Location:
     """Return where the argument `name=` stands of a call that begins at a place."""
     return _parts(place.path).keywords.get((place.line, place.column), {}).get(name, place)
+
+
+def positional_of(place: Location, index: int) -> Location:
+    """Return where a positional argument stands of the call that stands at a place."""
+    found = _parts(place.path).positional.get(place, ())
+    return found[index] if index < len(found) else place
 
 
 def entry_of(place: Location, key: object) -> Location:
@@ -140,6 +154,10 @@ def _parsed(path: str, text: str) -> _Parts:
                 Location.of_node(path, node.left),
                 Location.of_node(path, node.right),
             )
+        elif isinstance(node, ast.For):
+            parts.iterated[_span(node)] = Location.of_node(path, node.iter)
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            parts.iterated[_span(node)] = Location.of_node(path, node.generators[0].iter)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
             parts.idle.add(_span(node.value))
         elif isinstance(node, ast.Call):
@@ -164,7 +182,8 @@ def _parsed(path: str, text: str) -> _Parts:
 
 def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:
     if not any(isinstance(argument, ast.Starred) for argument in node.args):
-        parts.arguments[_span(node)] = tuple(Location.of_node(path, argument) for argument in node.args)
+        places = tuple(Location.of_node(path, argument) for argument in node.args)
+        parts.arguments[_span(node)] = parts.positional[Location.of_node(path, node)] = places
     named = {keyword.arg: Location.of_node(path, keyword) for keyword in node.keywords if keyword.arg}
     place = Location.of_node(path, node)
     parts.keywords.setdefault((place.line, place.column), {}).update(named)
@@ -175,5 +194,5 @@ def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:
             parts.entries[at.line, at.column] = {key.value: Location.of_node(path, key) for key in keys}
 
 
-def _span(node: ast.expr) -> tuple[int, int, int, int]:
+def _span(node: ast.expr | ast.stmt) -> tuple[int, int, int, int]:
     return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0

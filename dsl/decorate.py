@@ -68,6 +68,8 @@ def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, o
     def decorate(fn: Callable[..., Any]) -> Task[..., Any] | Mistaken:
         if why := _unfit(fn):
             hint = "decorate a function that is written with def, outside of a class"
+            if isinstance(fn, str):
+                hint = f"options have names, as in image={fn!r}"
             strays.append(Diagnostic(Code.UNFIT_FUNCTION, here, f"{_named(fn)} {why}", hint))
             return Mistaken(here)
         return Task(fn, kind, options, {}, here)

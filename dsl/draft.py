@@ -16,7 +16,7 @@ from dsl.argument import TEMPLATES
 from dsl.author import DAG, Element, Mistaken, Node
 from dsl.closure import ship
 from dsl.codes import Code
-from dsl.construct import keyword_of
+from dsl.construct import entry_of, keyword_of
 from dsl.cron import SCHEDULE_OPTIONS, schedule_problems
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.encode import has_surrogate, shown
@@ -129,7 +129,7 @@ def validated(
             if detail["type"] == "extra_forbidden":
                 own = ["task_id"] if model is TaskOptions else ["params", *SCHEDULE_OPTIONS]
                 guess = did_you_mean(name, [*model.model_fields, *own])
-                hint = f"did you mean {guess}=?" if guess else f"remove {name!r}"
+                hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
                 problems.append(
                     Diagnostic(Code.UNKNOWN_OPTION, place_of(name), f"there is no option {name!r}", hint)
                 )
@@ -147,7 +147,8 @@ def _invalid(name: str, value: object, detail: ErrorDetails, place: Location) ->
         known = re.findall(r"'(\w+)'", str(detail.get("ctx", {}).get("expected", "")))
         guess = did_you_mean(str(value), known)
         reason = f"there is no such {name}"
-        hint = f'did you mean "{guess}"?' if guess else f"choose one of: {', '.join(known)}"
+        hint = f"choose one of: {', '.join(known)}"
+        hint = f'did you mean "{guess}"? {hint}' if guess else hint
     message = f"{name}={shown(value, 60)}: {reason[:1].lower()}{reason[1:]}"
     return Diagnostic(_CODES.get(name, Code.INVALID_OPTION), place, message, hint)
 
@@ -157,14 +158,14 @@ def _defaults(dag: DAG, options: DagOptions, problems: list[Diagnostic]) -> dict
     recorded = dag.options.get("default_args")
     every = recorded if isinstance(recorded, Mapping) else options.default_args
     given = {name: value for name, value in every.items() if name != "task_id"}
-    place = keyword_of(dag.location, "default_args")
+    place = partial(entry_of, keyword_of(dag.location, "default_args"))
     found: list[Diagnostic] = []
-    if validated(TaskOptions, given, lambda _: place, found):
+    if validated(TaskOptions, given, place, found):
         return given
     problems += found
     sound: dict[str, object] = {}
     for name, value in given.items():
-        if validated(TaskOptions, {name: value}, lambda _: place, []):
+        if validated(TaskOptions, {name: value}, place, []):
             sound[name] = value
     return sound
 

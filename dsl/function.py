@@ -38,7 +38,7 @@ _MOST = 2**31 - 1
 _IMAGE = re.compile(
     r"(?:[A-Za-z0-9.-]+(?:\.[A-Za-z0-9-]+|:\d+)/|localhost/)?"
     r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,})?",
+    r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]+)?",
     re.ASCII,
 )
 """A registry, a path, a tag and a digest (distribution/reference, the grammar in its `reference.go`)."""

@@ -75,8 +75,9 @@ def execute(path: str) -> list[DAG]:
     try:
         exec(code, module.__dict__)
     except BaseException as problem:  # sys.exit and KeyboardInterrupt too: nothing of the author's may end us
+        ended = problem.diagnostics if isinstance(problem, Rejected) else (_raised(path, problem),)
         recorded = [found for dag in _opened()[before:] for found in dag.problems]
-        raise Rejected(_raised(path, problem), *told.since(path), *recorded) from problem
+        raise Rejected(*ended, *told.since(path), *recorded) from problem
     finally:
         # Still importable from inside a function, but a sibling `random.py` no longer hides the real one.
         sys.path[:] = [entry for entry in sys.path if entry != folder] + [folder]
@@ -236,9 +237,20 @@ def _raised(path: str, problem: BaseException) -> Diagnostic:
 
 
 def _advice(problem: BaseException) -> str:
+    import re
+
+    import dsl
+    from dsl.names import did_you_mean
+
     if isinstance(problem, ModuleNotFoundError) and problem.name:
         package = problem.name.partition(".")[0]
         return f"install {package} beside dsl, or import it inside the tasks that use it"
+    missing = isinstance(problem, ImportError) and re.match(
+        r"cannot import name '(\w+)' from 'dsl' ", problem.msg
+    )
+    if missing:
+        guess = did_you_mean(missing[1], dsl.__all__)
+        return f"did you mean {guess}?" if guess else f"dsl has: {', '.join(dsl.__all__)}"
     if isinstance(problem, ImportError) and "relative import" in str(problem):
         return "a DAG file is no part of a package: import its neighbours by their plain names"
     if isinstance(problem, EOFError):

@@ -9,7 +9,7 @@ from functools import partialmethod
 from typing import TYPE_CHECKING, Any, cast
 
 from dsl.codes import Code
-from dsl.construct import is_idle_comparison, targets_of_caller
+from dsl.construct import is_idle_comparison, iterated_by_caller, targets_of_caller
 from dsl.diagnostics import Diagnostic
 from dsl.encode import json_text, plain, shown
 from dsl.location import Location
@@ -67,9 +67,9 @@ class Operand:
         """Return the DAG whose value this is, where mistakes with it are recorded."""
         raise NotImplementedError
 
-    def _recorded(self, code: Code, message: str, hint: str) -> bool:
+    def _recorded(self, code: Code, message: str, hint: str, place: Location | None = None) -> bool:
         """Record a mistake at the author's line; return whether it is the first time there."""
-        dag, here = self._dag(), Location.of_caller()
+        dag, here = self._dag(), place or Location.of_caller()
         if dag is None or any(known.location == here and known.code in _EARLY for known in dag.problems):
             return False
         dag.problems.append(Diagnostic(code, here, message, hint))
@@ -83,7 +83,8 @@ class Operand:
 
     def __iter__(self) -> Iterator[Any]:
         message = "an output cannot be iterated before the DAG runs"
-        self._recorded(Code.OUTPUT_ITERATED, message, "pass it to f.expand(…) or Items(…), or take out[0]")
+        hint = "pass it to f.expand(…) or Items(…), or take out[0]"
+        self._recorded(Code.OUTPUT_ITERATED, message, hint, iterated_by_caller())
         return iter((self,) * targets_of_caller())
 
     def __contains__(self, _: object) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 from dsl.codes import Code
-from dsl.construct import parameter_of
+from dsl.construct import parameter_of, returned_by
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.location import Location
 from dsl.names import RUN_VALUES
@@ -172,4 +172,4 @@ def _body(fn: Callable[..., object], names: list[str], location: Location) -> st
         return tuple(body)
     message = f"{fn.__name__} returned {type(body).__name__}"
     hint = "return text from a shell task, a list of words from a container task"
-    raise Rejected(Diagnostic(Code.BODY_RETURNED, location, message, hint))
+    raise Rejected(Diagnostic(Code.BODY_RETURNED, returned_by(fn) or location, message, hint))

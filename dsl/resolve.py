@@ -84,6 +84,19 @@ class _Resolver:
             self.nodes[node_id] = node
             self.digraph.add_node(node_id, node=node)
             self.add_edges(draft, node)
+        self.look_at_other_sources()
+
+    def look_at_other_sources(self) -> None:
+        """Find what is wrong with sources of which no node is sound."""
+        for link in self.dag.links:
+            source = link.upstream
+            if isinstance(source, Source) and id(source) not in self.domains:
+                if isinstance(source, Items) and source.upstream is not None:
+                    continue
+                try:
+                    self.source_domain(source)
+                except Rejected as rejected:
+                    self.problems += rejected.diagnostics
 
     def node(self, draft: Draft) -> GraphNode:
         """Return one node, all of whose upstreams are resolved. Raises Rejected if it cannot be."""

@@ -91,6 +91,7 @@ class Files(Source):
     """
 
     keyword = "input_file"
+    options = ("size", "count", "weight", "parallelism")
 
     def __init__(
         self,
@@ -101,9 +102,11 @@ class Files(Source):
         parallelism: int | None = None,
         **named: str,
     ) -> None:
-        super().__init__(Division(size, count, weight), parallelism)
+        given: dict[str, object] = dict(named)
+        unknown = {name: value for name, value in given.items() if not isinstance(value, str)}
+        super().__init__(Division(size, count, weight), parallelism, unknown)
         self.patterns = patterns
-        self.named: Mapping[str, object] = named
+        self.named = {name: pattern for name, pattern in named.items() if name not in unknown}
 
     def table(self) -> Table:
         """List the files now. Raises Rejected for no match, unpaired keys, and places outside the folder."""
@@ -123,12 +126,6 @@ class Files(Source):
         return self._paired(folder)
 
     def _check_patterns(self) -> None:
-        for name, pattern in self.named.items():
-            if not isinstance(pattern, str):
-                guess = did_you_mean(name, ("size", "count", "weight", "parallelism"))
-                hint = f"did you mean {guess}=?" if guess else f"remove {name!r}"
-                place = keyword_of(self.location, name)
-                raise Rejected(Diagnostic(Code.UNKNOWN_OPTION, place, f"there is no option {name!r}", hint))
         if self.named.get("at") == "run":
             hint = "list the files now, or let a task return their names: Items(upstream)"
             raise self._rejected(Code.UNSUPPORTED, 'at="run" lists files when the DAG runs', hint)
@@ -362,7 +359,7 @@ def _record_unknown(place: Location, unknown: Iterable[str], known: Sequence[str
     """Record each option that a source does not have."""
     for name in unknown:
         guess = did_you_mean(name, known)
-        hint = f"did you mean {guess}=?" if guess else f"its options: {', '.join(known)}"
+        hint = f"did you mean {guess!r}?" if guess else f"its options: {', '.join(known)}"
         message = f"there is no option {name!r}"
         record(Diagnostic(Code.UNKNOWN_OPTION, keyword_of(place, name), message, hint))
 

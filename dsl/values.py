@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter, RunValue
 from dsl.author import Chainable, Node
 from dsl.codes import Code
-from dsl.construct import keyword_of
+from dsl.construct import keyword_of, positional_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain
 from dsl.draft import Draft
@@ -141,7 +141,9 @@ def path_as_file(draft: Draft, name: str, value: object) -> Diagnostic:
 
 def argument_place(draft: Draft, name: str) -> Location:
     """Return where an argument stands in the call that made the node, or the call."""
-    return keyword_of(draft.node.location, name)
+    place, names = draft.node.location, list(draft.reading.named)
+    named = keyword_of(place, name)
+    return positional_of(place, names.index(name)) if named == place and name in names else named
 
 
 def _argument(

@@ -16,7 +16,7 @@ from pathlib import Path
 from dsl.author import DAG, Chain, Chainable, Task
 from dsl.checks.secret import plaintext_secrets
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic
+from dsl.diagnostics import Diagnostic, Related
 from dsl.location import Location
 from dsl.operand import Operand
 from dsl.uses import root
@@ -102,19 +102,29 @@ def idle_statement(file: AuthoredFile) -> Iterator[Diagnostic]:
 
 def unused_function(file: AuthoredFile) -> Iterator[Diagnostic]:
     """A task that its own file never mentions again is in no DAG."""
-    tasks = [
-        node
-        for node in file.tree.body
-        if isinstance(node, ast.FunctionDef) and any(_is_of_dsl(file, part) for part in node.decorator_list)
-    ]
-    names = [node.id for node in ast.walk(file.tree) if isinstance(node, ast.Name)]
-    texts = [node.value for node in ast.walk(file.tree) if isinstance(node, ast.Constant)]
-    for node in tasks:
-        if (
-            file.has_nodes and node.name not in names and node.name not in texts
-        ):  # a text may be one of `__all__`
+    tasks = _tasks(file)
+    names = {node.id for node in ast.walk(file.tree) if isinstance(node, ast.Name)}
+    operands = (node for node in ast.walk(file.tree) if isinstance(node, ast.BinOp | ast.List | ast.Tuple))
+    for part in (part for node in operands for part in ast.iter_child_nodes(node)):
+        names |= {part.value} if isinstance(part, ast.Constant) and isinstance(part.value, str) else set()
+    for node in tasks if file.has_nodes else ():
+        if node.name not in names:  # its name as a text is one of `__all__`, or a mistake that is told
             message = f"the task {node.name} is in no DAG"
             yield Diagnostic(Code.UNUSED_FUNCTION, _name_place(file, node), message, "chain it, or remove it")
+
+
+def redefined_task(file: AuthoredFile) -> Iterator[Diagnostic]:
+    """A second function of a name takes the place of the first, and no DAG can name that one any more."""
+    mentions = [(node.id, node.lineno) for node in ast.walk(file.tree) if isinstance(node, ast.Name)]
+    last: dict[str, ast.FunctionDef] = {}
+    for node in reversed(_tasks(file)):
+        later = last.get(node.name)
+        last[node.name] = node
+        if later and not any(n == node.name and node.lineno < at < later.lineno for n, at in mentions):
+            related = (Related("replaced here", _name_place(file, later)),)
+            message = f"the task {node.name} is replaced by another of its name"
+            place = _name_place(file, node)
+            yield Diagnostic(Code.REDEFINED_TASK, place, message, "rename one of them", related)
 
 
 def work_at_import(file: AuthoredFile) -> Iterator[Diagnostic]:
@@ -185,6 +195,12 @@ def _idle(file: AuthoredFile, node: ast.expr) -> str:
     return name.id if attribute in ("partial", "override") or (bare and not isinstance(name, Chain)) else ""
 
 
+def _tasks(file: AuthoredFile) -> list[ast.FunctionDef]:
+    """Return the tasks that the file defines, in order."""
+    functions = [node for node in file.tree.body if isinstance(node, ast.FunctionDef)]
+    return [node for node in functions if any(_is_of_dsl(file, part) for part in node.decorator_list)]
+
+
 def _is_of_dsl(file: AuthoredFile, decorator: ast.expr) -> bool:
     function = decorator.func if isinstance(decorator, ast.Call) else decorator
     return file.dotted(function).startswith("dsl.task")
@@ -203,4 +219,4 @@ def _opens_to_write(node: ast.Call) -> bool:
     return any(isinstance(m, ast.Constant) and set(str(m.value)) & set("wax+") for m in modes)
 
 
-FILE_CHECKS = (idle_statement, unused_function, work_at_import, plaintext_secret)
+FILE_CHECKS = (idle_statement, unused_function, redefined_task, work_at_import, plaintext_secret)

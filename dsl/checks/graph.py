@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import networkx as nx
 
+from dsl.argument import NodeValue
 from dsl.checks.shell import shell_syntax
 from dsl.codes import Code
 from dsl.construct import entry_of, keyword_of
@@ -86,8 +87,13 @@ def forgiven_failure(graph: Graph) -> Iterator[Diagnostic]:
         if any(one not in tells for one in after):
             tells[node.id] = True  # what is below it is not known
             continue
-        strict = [one for one in after if graph.node(one).options.trigger_rule not in _IGNORES_FAILURE]
-        tells[node.id] = not after or any(tells[one] for one in strict)
+        below = [graph.node(one) for one in after]
+        strict = [one.id for one in below if one.options.trigger_rule not in _IGNORES_FAILURE]
+        # Who takes a value that may be absent says what to take in its place, and means that.
+        meant = any(
+            isinstance(a, NodeValue) and a.node == node.id for b in below for a in b.arguments.values()
+        )
+        tells[node.id] = not after or meant or any(tells[one] for one in strict)
         if not tells[node.id] and not strict:
             message = f"the run succeeds although {node.id} failed: {', '.join(after)} runs all the same"
             hint = f"let a task without trigger_rule= wait for {node.id} too"

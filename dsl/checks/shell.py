@@ -38,6 +38,8 @@ _CONTAINERS_HAVE = frozenset(
     ["INDEX", "ATTEMPT", "PARTITION_ID", "PARTITION_COUNT", "RUN_ID", "RUN_TYPE", *map(str.upper, WINDOW)]
 )
 _ARGV_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_SHELL_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
+_SHELLS = re.compile(r"(?:^|/)(?:env|[a-z]*sh)$")
 _COMPLAINT = re.compile(r"(?:line )?(?P<line>\d+): (?:[Ss]yntax error:? ?)?(?P<reason>.*)")
 
 
@@ -74,6 +76,34 @@ def positional_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         hint = "name the parameters of the function and write $name; in awk, quote the program with '…'"
         place = text_of(graph.function(node.id), word) or _text_place(graph, node)
         yield Diagnostic(Code.POSITIONAL_VARIABLE, place, message, hint)
+
+
+def command_for_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
+    """`$(name)` runs a command of that name; the value of a variable is `$name`."""
+    if node.function.kind != "shell" or not isinstance(node.reading.body, str):
+        return
+    variables = {parameter.name for parameter in node.reading.parameters} | _WORKER_SETS
+    for name in dict.fromkeys(_ARGV_VARIABLE.findall(node.reading.body)):
+        if name in variables:
+            message = f"$({name}) of {node.id} runs a command of that name"
+            place = text_of(graph.function(node.id), f"$({name})") or _text_place(graph, node)
+            yield Diagnostic(Code.COMMAND_FOR_VARIABLE, place, message, f'write "${name}"')
+
+
+def shell_in_argv(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
+    """No shell reads the words of a container task: `$name`, `|` and `>` stay as they are."""
+    words = node.reading.body
+    if node.function.kind != "container" or not isinstance(words, tuple) or _SHELLS.search(words[0]):
+        return
+    variables = {parameter.name for parameter in node.reading.parameters} | _WORKER_SETS
+    for word in words[1:]:
+        found = [name for name in _SHELL_VARIABLE.findall(word) if name in variables]
+        if not found and word not in ("|", ">", ">>", "<", "&&", "||", ";"):
+            continue
+        place = text_of(graph.function(node.id), word) or _text_place(graph, node)
+        message = f"{word} of {node.id} stays as it is, since no shell reads it"
+        hint = f"write $({found[0]})" if found else "make it a @task.shell"
+        yield Diagnostic(Code.SHELL_IN_ARGV, place, message, hint)
 
 
 def carriage_return(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
@@ -141,4 +171,10 @@ def _text_place(graph: Graph, node: GraphNode) -> Location:
     return returned_by(graph.function(node.id)) or node.location
 
 
-SHELL_CHECKS = (undeclared_variable, positional_variable, carriage_return)
+SHELL_CHECKS = (
+    undeclared_variable,
+    positional_variable,
+    command_for_variable,
+    shell_in_argv,
+    carriage_return,
+)

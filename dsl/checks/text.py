@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dsl.argument import Constant, Field
 from dsl.codes import Code
-from dsl.construct import keyword_of, text_of
+from dsl.construct import keyword_of, positional_of, text_of
 from dsl.diagnostics import Diagnostic
 from dsl.encode import needs_doubling, shown
 from dsl.function import Volume
@@ -56,6 +56,8 @@ def local_path(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     for name, argument in node.arguments.items():
         if isinstance(argument, Constant) and _is_local(folder, argument.value):
             place = keyword_of(node.location, name)
+            if place == node.location and name in node.reading.named:
+                place = positional_of(place, list(node.reading.named).index(name))
             message = f"{name}={shown(argument.value, 60)} is a file here, and none in the pod of {node.id}"
             yield Diagnostic(Code.LOCAL_PATH, place, message, hint)
     words = _WORDS.findall(node.reading.body) if isinstance(node.reading.body, str) else ()

@@ -32,7 +32,7 @@ def shell(text, signature="", call="say()"):
         ),
         (
             '@task.shell(image="i")\ndef say(): return str(1 / 0)\nwith DAG("x"):\n    say()\n',
-            "SHELL_BODY at `1 / 0`: the body of say raised ZeroDivisionError: division by zero",
+            "BODY_RAISED at `1 / 0`: the body of say raised ZeroDivisionError: division by zero",
         ),
         (
             '@task.shell\ndef say(): return "echo"\nwith DAG("x"):\n    say()\n',
