@@ -195,6 +195,9 @@ class Node(Element, Operand):
     def _dag(self) -> DAG:
         return self.dag
 
+    def __repr__(self) -> str:
+        return f"the node {self.task.__name__}"
+
     def __getattr__(self, name: str) -> Mistaken:
         return lacking("a node", name, ("when", "default", "file"))
 
@@ -283,6 +286,9 @@ class Task(Chainable, Generic[P, R]):
         node.arguments |= _meant(dag, self._named(dag, args, kwargs, here))
         return node
 
+    def __repr__(self) -> str:
+        return f"the task {self.__name__}"
+
     def partial(self, *unnamed: object, **arguments: object) -> Task[P, R]:
         """Return this task with some arguments fixed: the same value for every item."""
         given = {**self.arguments, **self._all_named("partial", unnamed, arguments)}
@@ -311,8 +317,10 @@ class Task(Chainable, Generic[P, R]):
 
     def expand_kwargs(self, rows: Iterable[Mapping[str, object]]) -> Node:
         """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
-        dag, here = current_dag("expand_kwargs"), Location.of_caller()
+        dag, here, given = current_dag("expand_kwargs"), Location.of_caller(), rows
         rows, problems = [] if isinstance(rows, Mistaken) else list(rows), dag.problems
+        if isinstance(given, Operand):
+            rows = []
         if wrong := [row for row in rows if not _is_row(row)]:
             message = f"{shown(wrong[0])} is no row, a dict whose keys are names of parameters"
             problems.append(Diagnostic(Code.UNKNOWN_ARGUMENT, here, message, 'write {"parameter": value}'))
@@ -323,7 +331,9 @@ class Task(Chainable, Generic[P, R]):
             problems.append(Diagnostic(Code.UNEQUAL_ZIP, here, message, "give every row the same keys"))
             rows = []
         columns = {name: [row[name] for row in rows] for name in names}
-        return self._expanded(columns, "rows")
+        node = self._expanded(columns, "rows")
+        node.unsound = bool(wrong or odd or isinstance(given, Operand))
+        return node
 
     def node_in(self, dag: DAG, place: Location | None = None) -> Node:
         """Return the one node that this task is bare in a DAG; `place` is where it first stands."""
@@ -434,7 +444,9 @@ class DAG:
     used_params: set[str] = field(default_factory=set)
     _token: Token[DAG | None] | None = None
 
-    def __init__(self, name: str, *, params: Mapping[str, object] | None = None, **options: object) -> None:
+    def __init__(
+        self, name: str = "", *, params: Mapping[str, object] | None = None, **options: object
+    ) -> None:
         self.location = Location.of_caller()
         self.options = options
         self.nodes, self.links, self.problems, self.bare, self.used_params = [], [], [], {}, set()
@@ -592,7 +604,8 @@ def parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
         return tuple(
             part for element, place in zip(value, places, strict=True) for part in parts(dag, element, place)
         )
-    message = f"{shown(value)} of type {type(value).__name__} cannot stand in a chain"
+    name = getattr(value, "__qualname__", None) or shown(value)
+    message = f"{name} of type {type(value).__name__} cannot stand in a chain"
     hint = "chain tasks, sources and lists of them"
     if callable(value):
         method = isinstance(getattr(value, "__self__", None), Chainable)
@@ -601,6 +614,7 @@ def parts(dag: DAG, value: object, here: Location) -> tuple[Chain, ...]:
         files = f"Files({shown(value)})"
         hint = f"write {value} without quotes, or {files}" if value.isidentifier() else f"write {files}"
     elif isinstance(value, DAG):
+        message = f"the DAG {value.name!r} cannot stand in a chain"
         hint = "chain the tasks of one DAG: a DAG cannot wait"
     dag.problems.append(Diagnostic(Code.NOT_A_NODE, here, message, hint))
     return _mistaken(here)

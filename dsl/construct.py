@@ -32,6 +32,7 @@ class _Parts:
     ends: dict[int, int] = field(default_factory=dict)
     positional: dict[Location, tuple[Location, ...]] = field(default_factory=dict)
     iterated: dict[tuple[int, int, int, int], Location] = field(default_factory=dict)
+    prints: set[tuple[int, int, int, int]] = field(default_factory=set)
     idle: set[tuple[int, int, int, int]] = field(default_factory=set)
     targets: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 
@@ -63,6 +64,11 @@ def iterated_by_caller() -> Location:
 def is_idle_comparison() -> bool:
     """Whether the author's code applies a comparison now that is a statement of its own."""
     return Location.span_of_caller() in _parts(Location.of_caller().path).idle
+
+
+def is_printing() -> bool:
+    """Whether the author's code calls `print` now."""
+    return Location.span_of_caller() in _parts(Location.of_caller().path).prints
 
 
 def elements_of(place: Location, count: int) -> tuple[Location, ...]:
@@ -181,6 +187,8 @@ def _parsed(path: str, text: str) -> _Parts:
 
 
 def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:
+    if isinstance(node.func, ast.Name) and node.func.id == "print":
+        parts.prints.add(_span(node))
     if not any(isinstance(argument, ast.Starred) for argument in node.args):
         places = tuple(Location.of_node(path, argument) for argument in node.args)
         parts.arguments[_span(node)] = parts.positional[Location.of_node(path, node)] = places

@@ -145,10 +145,10 @@ def _invalid(name: str, value: object, detail: ErrorDetails, place: Location) ->
         reason, hint = "it takes a list", f"write {name}=[{shown(value)}]"
     elif detail["type"] == "literal_error":
         known = re.findall(r"'(\w+)'", str(detail.get("ctx", {}).get("expected", "")))
-        guess = did_you_mean(str(value), known)
+        guess = did_you_mean(value, known) if isinstance(value, str) else None
         reason = f"there is no such {name}"
         hint = f"choose one of: {', '.join(known)}"
-        hint = f'did you mean "{guess}"? {hint}' if guess else hint
+        hint = f'did you mean "{guess}"?' if guess else hint
     message = f"{name}={shown(value, 60)}: {reason[:1].lower()}{reason[1:]}"
     return Diagnostic(_CODES.get(name, Code.INVALID_OPTION), place, message, hint)
 
@@ -177,7 +177,8 @@ def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
         if (task_id := node.task.options.get("task_id")) is not None:
             if not isinstance(task_id, str) or not task_id or not task_id.isprintable():
                 message = f"task_id={shown(task_id)} is no text"
-                problems.append(Diagnostic(Code.INVALID_OPTION, node.location, message, "give it a name"))
+                place = node.task.place_of("task_id")
+                problems.append(Diagnostic(Code.INVALID_OPTION, place, message, "give it a name"))
             elif (task_id := str.__str__(task_id)) in explicit:
                 first = Related("the first one", explicit[task_id].location)
                 message = f"the task_id {task_id!r} is taken"

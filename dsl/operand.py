@@ -9,7 +9,7 @@ from functools import partialmethod
 from typing import TYPE_CHECKING, Any, cast
 
 from dsl.codes import Code
-from dsl.construct import is_idle_comparison, iterated_by_caller, targets_of_caller
+from dsl.construct import is_idle_comparison, is_printing, iterated_by_caller, targets_of_caller
 from dsl.diagnostics import Diagnostic
 from dsl.encode import json_text, plain, shown
 from dsl.location import Location
@@ -96,6 +96,9 @@ class Operand:
         hint = "pass the output as an argument of its own, and put the text together in the task"
         self._recorded(Code.OUTPUT_IN_TEXT, message, hint)
         return ""
+
+    def __str__(self) -> str:
+        return repr(self) if is_printing() else format(self)
 
     def _computed(self, *_: object) -> Any:  # noqa: ANN401 - it stands in for a value of any type
         message = "an output cannot be computed with before the DAG runs"
