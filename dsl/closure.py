@@ -11,6 +11,7 @@ import builtins
 import inspect
 import linecache
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, in_order
 from dsl.excerpt import Cut, Excerpts, Place, end, start
 from dsl.location import Location
+from dsl.names import did_you_mean
 from dsl.plain import cells, described, is_task, literal, of_dsl, recomputed, stays_here, task_function
 from dsl.siblings import Sibling, absolute, imported, imports_of, package_of, prelude, sibling
 from dsl.uses import COMPOUND, Change, Uses, bindings, registered, uses
@@ -47,10 +49,11 @@ class CannotTravel:
     location: Location
     why: str
     hint: str
+    code: Code = Code.CANNOT_TRAVEL
 
     def diagnostic(self) -> Diagnostic:
         """Return it as a finding."""
-        return Diagnostic(Code.CANNOT_TRAVEL, self.location, f"`{self.name}` {self.why}", self.hint)
+        return Diagnostic(self.code, self.location, f"`{self.name}` {self.why}", self.hint)
 
 
 def ship(function: Callable[..., object]) -> tuple[Shipped, tuple[Diagnostic, ...]]:
@@ -131,9 +134,9 @@ class _Cargo:
                     return node
         return None
 
-    def refuse(self, name: str, node: ast.AST, why: str, hint: str) -> None:
+    def refuse(self, name: str, node: ast.AST, why: str, hint: str, code: Code = Code.CANNOT_TRAVEL) -> None:
         """Note that a name stays behind."""
-        self.problems.append(CannotTravel(name, Location.of_node(self.path, node), why, hint))
+        self.problems.append(CannotTravel(name, Location.of_node(self.path, node), why, hint, code))
 
     def attempt(self, packing: Callable[[], object]) -> bool:
         """Pack something; when part of it cannot travel, take all of it back and return False."""
@@ -162,13 +165,14 @@ class _Cargo:
         value = free.get(name, self.names.get(name))
         leaf = self.bindings.get(name, [(None, None)])[-1][0]
         foreign = isinstance(leaf, (ast.Import, ast.ImportFrom)) and not self.is_sibling(leaf)
-        container = isinstance(value, (list, dict, set, bytearray)) or hasattr(value, "appendleft")
+        container = isinstance(value, (list, dict, set, bytearray, deque))
         ours = (name in free or leaf is not None) and not foreign
         if change.rebinds or (ours and (container or not method)):
             why = "is state of the module, which the task changes" + (
                 f" with `.{method}()`" if method else ""
             )
-            self.refuse(name, change.node, why, "keep it inside the function and return it")
+            hint = "keep it inside the function and return it"
+            self.refuse(name, change.node, why, hint, Code.STATE_CHANGED)
 
     def need(self, name: str, at: ast.AST, found: Uses) -> None:
         """Pack what a name of the module means."""
@@ -179,7 +183,9 @@ class _Cargo:
         elif name in self.names:
             self.value(name, self.names[name], at, found)
         elif not hasattr(builtins, name):
-            self.refuse(name, at, "is defined nowhere", "define or import it in the file of the task")
+            guess = did_you_mean(name, [*self.names, *dir(builtins)])
+            hint = f"did you mean {guess}?" if guess else "define or import it in the file of the task"
+            self.refuse(name, at, "is defined nowhere", hint, Code.UNDEFINED_NAME)
 
     def value(self, name: str, value: object, at: ast.AST, found: Uses) -> None:
         """Pack a value under its name."""
@@ -189,7 +195,8 @@ class _Cargo:
         elif is_task(value):
             self.other_task(name, value, at, found)
         elif of_dsl(value) or (name in self.of_dsl and self.names[name] is value):
-            self.refuse(name, at, "belongs to dsl, which is not in the pod", "use it outside the function")
+            why, hint = "belongs to dsl, which is not in the pod", "use it outside the function"
+            self.refuse(name, at, why, hint, Code.DSL_IN_TASK)
         elif name in self.done:
             self.refuse(name, at, "means two things in what the task uses", "give one of them another name")
         else:
@@ -208,7 +215,8 @@ class _Cargo:
     def other_task(self, name: str, value: object, at: ast.AST, found: Uses) -> None:
         """Pack the function of another task, which the author calls as `name.fn(…)`."""
         if found.attributes[name] != {"fn"}:
-            self.refuse(name, at, "is a task, and tasks do not exist in the pod", f"call `{name}.fn(…)`")
+            why = "is a task, and tasks do not exist in the pod"
+            self.refuse(name, at, why, f"call `{name}.fn(…)`", Code.TASK_IN_TASK)
         elif name not in self.done:
             self.done[name] = value
             function = task_function(value)
@@ -265,7 +273,7 @@ class _Cargo:
                 if name == "dsl":
                     why = "imports dsl, which is not in the pod" if importer else "is not in the pod"
                     hint = "keep what tasks use in a module without dsl" if importer else "use it elsewhere"
-                    self.refuse(importer or name, node, why, hint)
+                    self.refuse(importer or name, node, why, hint, Code.DSL_IN_TASK)
                 found = None if name in self.siblings else sibling(self.folder, name)
                 if found:
                     self.siblings[name] = found

@@ -30,7 +30,7 @@ def compile_dag(dag: DAG, kind: str = "Workflow") -> Compiled:
     from dsl.analyze import analyze  # the command line does this in a child, while this process imports Hera
 
     analysis = analyze(dag)
-    if analysis.plan is None:
+    if analysis.plan is None or any(problem.is_error for problem in analysis.diagnostics):
         raise Rejected(*analysis.diagnostics)
     compiled = compile_plan(analysis.plan, kind)
     return Compiled(compiled.manifest, analysis.diagnostics + compiled.diagnostics, compiled.explanation)

@@ -25,8 +25,16 @@ class _Parts:
     operands: dict[tuple[int, int, int, int], tuple[Location, Location]] = field(default_factory=dict)
     arguments: dict[tuple[int, int, int, int], tuple[Location, ...]] = field(default_factory=dict)
     keywords: dict[tuple[int, int], dict[str, Location]] = field(default_factory=dict)
+    entries: dict[tuple[int, int], dict[object, Location]] = field(default_factory=dict)
     elements: dict[tuple[int, int], tuple[Location, ...]] = field(default_factory=dict)
     parameters: dict[int, dict[str, Location]] = field(default_factory=dict)
+    returns: dict[int, Location] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
+    positional: dict[Location, tuple[Location, ...]] = field(default_factory=dict)
+    iterated: dict[tuple[int, int, int, int], Location] = field(default_factory=dict)
+    prints: set[tuple[int, int, int, int]] = field(default_factory=set)
+    idle: set[tuple[int, int, int, int]] = field(default_factory=set)
+    targets: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 
 
 def operands_of_caller() -> tuple[Location, Location]:
@@ -42,6 +50,27 @@ def arguments_of_caller(count: int) -> tuple[Location, ...]:
     return found if len(found) == count else (here,) * count
 
 
+def targets_of_caller() -> int:
+    """Return how many names the author's code assigns a sequence to now, 1 if it does something else."""
+    return _parts(Location.of_caller().path).targets.get(Location.span_of_caller(), 1)
+
+
+def iterated_by_caller() -> Location:
+    """Return where what stands that the author's code iterates now."""
+    here = Location.of_caller()
+    return _parts(here.path).iterated.get(Location.span_of_caller(), here)
+
+
+def is_idle_comparison() -> bool:
+    """Whether the author's code applies a comparison now that is a statement of its own."""
+    return Location.span_of_caller() in _parts(Location.of_caller().path).idle
+
+
+def is_printing() -> bool:
+    """Whether the author's code calls `print` now."""
+    return Location.span_of_caller() in _parts(Location.of_caller().path).prints
+
+
 def elements_of(place: Location, count: int) -> tuple[Location, ...]:
     """Return where the elements of the list stand that begins at a place."""
     found = _parts(place.path).elements.get((place.line, place.column), ())
@@ -51,6 +80,18 @@ def elements_of(place: Location, count: int) -> tuple[Location, ...]:
 def keyword_of(place: Location, name: str) -> Location:
     """Return where the argument `name=` stands of a call that begins at a place."""
     return _parts(place.path).keywords.get((place.line, place.column), {}).get(name, place)
+
+
+def positional_of(place: Location, index: int) -> Location:
+    """Return where a positional argument stands of the call that stands at a place."""
+    found = _parts(place.path).positional.get(place, ())
+    return found[index] if index < len(found) else place
+
+
+def entry_of(place: Location, key: object) -> Location:
+    """Return where the key stands of a dict that is written as the argument at a place."""
+    found = _parts(place.path).entries.get((place.line, place.column), {})
+    return found.get(key, place) if isinstance(key, str) else place
 
 
 def parameter_of(fn: Callable[..., object], name: str) -> Location | None:
@@ -77,6 +118,31 @@ def mention_of(fn: Callable[..., object], name: str) -> Location | None:
     return None
 
 
+def text_of(fn: Callable[..., object], text: str) -> Location | None:
+    """Return where a text stands in the lines of a function, None if it stands nowhere or at two places."""
+    code = getattr(fn, "__code__", None)
+    if code is None or not text:
+        return None
+    lines = range(code.co_firstlineno, _last_line(code.co_filename, code.co_firstlineno) + 1)
+    found = [(number, linecache.getline(code.co_filename, number)) for number in lines]
+    places = [(number, line) for number, line in found if text in line]
+    if len(places) != 1 or places[0][1].count(text) != 1:
+        return None
+    number, line = places[0]
+    column = line.index(text) + 1
+    return Location(code.co_filename, number, column, column + len(text))
+
+
+def returned_by(fn: Callable[..., object]) -> Location | None:
+    """Return where the value stands that a function returns last, None if its text is not known."""
+    code = getattr(fn, "__code__", None)
+    return _parts(code.co_filename).returns.get(code.co_firstlineno) if code else None
+
+
+def _last_line(path: str, first: int) -> int:
+    return _parts(path).ends.get(first, first)
+
+
 def _parts(path: str) -> _Parts:
     return _parsed(path, "".join(linecache.getlines(path)))
 
@@ -94,25 +160,47 @@ def _parsed(path: str, text: str) -> _Parts:
                 Location.of_node(path, node.left),
                 Location.of_node(path, node.right),
             )
+        elif isinstance(node, ast.For):
+            parts.iterated[_span(node)] = Location.of_node(path, node.iter)
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            parts.iterated[_span(node)] = Location.of_node(path, node.generators[0].iter)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
+            parts.idle.add(_span(node.value))
         elif isinstance(node, ast.Call):
             _add_call(parts, path, node)
         elif isinstance(node, ast.List | ast.Tuple):
             place = Location.of_node(path, node)
             parts.elements[place.line, place.column] = tuple(Location.of_node(path, e) for e in node.elts)
+            if isinstance(node.ctx, ast.Store):
+                parts.targets[_span(node)] = len(node.elts)
         elif isinstance(node, ast.FunctionDef | ast.Lambda):
             first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
             every = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
             parts.parameters[first] = {one.arg: Location.of_node(path, one) for one in every}
+            parts.ends[first] = node.end_lineno or first
+            values = [
+                inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value
+            ]
+            if last := values[-1] if values else node.body if isinstance(node, ast.Lambda) else None:
+                parts.returns[first] = Location.of_node(path, last)
     return parts
 
 
 def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:
+    if isinstance(node.func, ast.Name) and node.func.id == "print":
+        parts.prints.add(_span(node))
     if not any(isinstance(argument, ast.Starred) for argument in node.args):
-        parts.arguments[_span(node)] = tuple(Location.of_node(path, argument) for argument in node.args)
+        places = tuple(Location.of_node(path, argument) for argument in node.args)
+        parts.arguments[_span(node)] = parts.positional[Location.of_node(path, node)] = places
     named = {keyword.arg: Location.of_node(path, keyword) for keyword in node.keywords if keyword.arg}
     place = Location.of_node(path, node)
     parts.keywords.setdefault((place.line, place.column), {}).update(named)
+    for keyword in node.keywords:
+        if isinstance(keyword.value, ast.Dict):
+            at = Location.of_node(path, keyword)
+            keys = [key for key in keyword.value.keys if isinstance(key, ast.Constant)]
+            parts.entries[at.line, at.column] = {key.value: Location.of_node(path, key) for key in keys}
 
 
-def _span(node: ast.expr) -> tuple[int, int, int, int]:
+def _span(node: ast.expr | ast.stmt) -> tuple[int, int, int, int]:
     return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0

@@ -6,11 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, overload
 
-from dsl.author import Task
+from dsl.author import Mistaken, Task, strays
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic, Rejected
+from dsl.diagnostics import Diagnostic
 from dsl.encode import shown
 from dsl.location import Location
+from dsl.names import did_you_mean
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,6 +19,15 @@ R = TypeVar("R")
 
 class _Decorator:
     """`@task` and its forms; each takes options or the function itself."""
+
+    def __getattr__(self, name: str) -> Mistaken:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        here, known = Location.of_caller(), ("shell", "container", "kind")
+        guess = did_you_mean(name, known)
+        hint = f"did you mean @task.{guess}?" if guess else "it has: @task, @task.shell and @task.container"
+        strays.append(Diagnostic(Code.UNKNOWN_ATTRIBUTE, here, f"there is no decorator @task.{name}", hint))
+        return Mistaken(here)
 
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
@@ -55,10 +65,13 @@ class _Decorator:
 def _decorated(kind: str, fn: Callable[..., Any] | None, options: Mapping[str, object]) -> object:
     here = Location.of_caller()
 
-    def decorate(fn: Callable[..., Any]) -> Task[..., Any]:
+    def decorate(fn: Callable[..., Any]) -> Task[..., Any] | Mistaken:
         if why := _unfit(fn):
             hint = "decorate a function that is written with def, outside of a class"
-            raise Rejected(Diagnostic(Code.UNSUPPORTED, here, f"{_named(fn)} {why}", hint))
+            if isinstance(fn, str):
+                hint = f"options have names, as in image={fn!r}"
+            strays.append(Diagnostic(Code.UNFIT_FUNCTION, here, f"{_named(fn)} {why}", hint))
+            return Mistaken(here)
         return Task(fn, kind, options, {}, here)
 
     return decorate if fn is None else decorate(fn)
@@ -81,6 +94,8 @@ def _unfit(fn: object) -> str | None:
         return "is async, and nothing awaits what it returns"
     if inspect.isgeneratorfunction(fn):
         return "is a generator, and what it returns is no value"
+    if inspect.isclass(fn):
+        return "is a class, and a task is a function"
     around = _named(fn).split(".")[:-1]
     is_in_class = bool(around) and around[-1] != "<locals>"
     is_method = is_in_class and next(iter(parameters), "") in ("self", "cls")

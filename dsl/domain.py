@@ -20,6 +20,7 @@ from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.encode import plain, shown
 from dsl.location import Location
+from dsl.names import did_you_mean
 from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight
 from dsl.source import MOST_ITEMS, Division, Repartition, Source, Table, as_bytes, regex_of
 
@@ -241,9 +242,9 @@ def _grouping(
         if by not in domain.keys:
             known = ", ".join(domain.keys) or "none"
             message = f"there is no key {by!r} here; the items have: {known}"
-            raise Rejected(
-                Diagnostic(Code.UNKNOWN_KEY, here, message, 'write a pattern, such as by="{year}_*.tif"')
-            )
+            guess = did_you_mean(by, domain.keys)
+            hint = f'did you mean by="{guess}"?' if guess else 'write a pattern, such as by="{year}_*.tif"'
+            raise Rejected(Diagnostic(Code.UNKNOWN_KEY, here, message, hint))
         return by, list(domain.columns[by])
     if names is None:
         message = "no file names are known here before the DAG runs"

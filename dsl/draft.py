@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,12 +10,14 @@ from typing import TypeVar
 
 import networkx as nx
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from dsl.argument import TEMPLATES
-from dsl.author import DAG, Element, Node
+from dsl.author import DAG, Element, Mistaken, Node
 from dsl.closure import ship
 from dsl.codes import Code
-from dsl.construct import keyword_of
+from dsl.construct import entry_of, keyword_of
+from dsl.cron import SCHEDULE_OPTIONS, schedule_problems
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.encode import has_surrogate, shown
 from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOptions
@@ -28,6 +31,15 @@ from dsl.spelling import KEYWORD, respelt
 
 M = TypeVar("M", bound=BaseModel)
 _OF_RETRIES = ("retry_delay", "retry_exponential_backoff", "max_retry_delay", "retry_exit_codes")
+_CODES = {
+    **dict.fromkeys(("retry_delay", "max_retry_delay", "execution_timeout"), Code.INVALID_DURATION),
+    **dict.fromkeys(("cpu", "memory", "disk", "gpu"), Code.INVALID_RESOURCE),
+    **dict.fromkeys(("retries", "retry_exit_codes"), Code.INVALID_RETRIES),
+    "trigger_rule": Code.INVALID_TRIGGER_RULE,
+    "image": Code.INVALID_IMAGE,
+    "env": Code.INVALID_ENVIRONMENT,
+}
+"""The codes of options whose values are wrong each in a way of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class Draft:
     reading: Reading
     function: ExecutionFunction
     incoming: tuple[tuple[Element, Location], ...]
+    mistaken: bool
+    """Whether a mistake is recorded in what it is given, or in what stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,10 @@ class Drafts:
 def make_drafts(dag: DAG) -> Drafts:
     """Return a draft for every node that can have one, and the problems of the others."""
     problems: list[Diagnostic] = list(dag.problems)
-    options = validated(DagOptions, dag.options, partial(keyword_of, dag.location), problems) or DagOptions()
+    place = partial(keyword_of, dag.location)
+    problems += schedule_problems(dag.options, place)
+    rest = {name: value for name, value in dag.options.items() if name not in SCHEDULE_OPTIONS}
+    options = validated(DagOptions, rest, place, problems) or DagOptions()
     defaults = _defaults(dag, options, problems)
     ids = _ids(dag, problems)
     names = template_names(list(ids.values()), TEMPLATES)
@@ -85,7 +102,10 @@ def make_drafts(dag: DAG) -> Drafts:
             continue
         function = _function(node, node_id, reading, chosen or TaskOptions(), shipped, problems)
         if chosen and function:
-            sound[node_id] = Draft(node_id, names[node_id], node, chosen, reading, function, incoming)
+            mistaken = _is_mistaken(node, before)
+            sound[node_id] = Draft(
+                node_id, names[node_id], node, chosen, reading, function, incoming, mistaken
+            )
     frozen = {key: tuple(value) for key, value in before.items()}
     return Drafts(sound, ids, frozen, waits, options, tuple(problems))
 
@@ -107,20 +127,31 @@ def validated(
     except ValidationError as error:
         details = {str(detail["loc"][0]) if detail["loc"] else "": detail for detail in error.errors()}
         for name, detail in details.items():
-            location = place_of(name)
             if detail["type"] == "extra_forbidden":
-                own = ["task_id"] if model is TaskOptions else []
+                own = ["task_id"] if model is TaskOptions else ["params", *SCHEDULE_OPTIONS]
                 guess = did_you_mean(name, [*model.model_fields, *own])
                 hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
-                message, fix = f"there is no option {name!r}", respelt(location, KEYWORD, name, guess)
+                location, message = place_of(name), f"there is no option {name!r}"
+                fix = respelt(location, KEYWORD, name, guess)
                 problems.append(Diagnostic(Code.UNKNOWN_OPTION, location, message, hint, fix=fix))
             else:
-                reason, hint = str(detail["msg"]).removeprefix("Value error, "), f"correct {name!r}"
-                if detail["type"] in ("tuple_type", "list_type"):
-                    reason, hint = "it takes a list", f"write {name}=[{shown(fields.get(name))}]"
-                message = f"{name}={shown(fields.get(name), 60)}: {reason[:1].lower()}{reason[1:]}"
-                problems.append(Diagnostic(Code.INVALID_OPTION, location, message, hint))
+                problems.append(_invalid(name, fields.get(name), detail, place_of(name)))
         return None
+
+
+def _invalid(name: str, value: object, detail: ErrorDetails, place: Location) -> Diagnostic:
+    """Return what to say of an option whose value cannot be, of which pydantic tells one detail."""
+    reason, hint = str(detail["msg"]).removeprefix("Value error, "), f"correct {name}="
+    if detail["type"] in ("tuple_type", "list_type"):
+        reason, hint = "it takes a list", f"write {name}=[{shown(value)}]"
+    elif detail["type"] == "literal_error":
+        known = re.findall(r"'(\w+)'", str(detail.get("ctx", {}).get("expected", "")))
+        guess = did_you_mean(value, known) if isinstance(value, str) else None
+        reason = f"there is no such {name}"
+        hint = f"choose one of: {', '.join(known)}"
+        hint = f'did you mean "{guess}"?' if guess else hint
+    message = f"{name}={shown(value, 60)}: {reason[:1].lower()}{reason[1:]}"
+    return Diagnostic(_CODES.get(name, Code.INVALID_OPTION), place, message, hint)
 
 
 def _defaults(dag: DAG, options: DagOptions, problems: list[Diagnostic]) -> dict[str, object]:
@@ -128,14 +159,14 @@ def _defaults(dag: DAG, options: DagOptions, problems: list[Diagnostic]) -> dict
     recorded = dag.options.get("default_args")
     every = recorded if isinstance(recorded, Mapping) else options.default_args
     given = {name: value for name, value in every.items() if name != "task_id"}
-    place = keyword_of(dag.location, "default_args")
+    place = partial(entry_of, keyword_of(dag.location, "default_args"))
     found: list[Diagnostic] = []
-    if validated(TaskOptions, given, lambda _: place, found):
+    if validated(TaskOptions, given, place, found):
         return given
     problems += found
     sound: dict[str, object] = {}
     for name, value in given.items():
-        if validated(TaskOptions, {name: value}, lambda _: place, []):
+        if validated(TaskOptions, {name: value}, place, []):
             sound[name] = value
     return sound
 
@@ -147,7 +178,8 @@ def _ids(dag: DAG, problems: list[Diagnostic]) -> dict[int, str]:
         if (task_id := node.task.options.get("task_id")) is not None:
             if not isinstance(task_id, str) or not task_id or not task_id.isprintable():
                 message = f"task_id={shown(task_id)} is no text"
-                problems.append(Diagnostic(Code.INVALID_OPTION, node.location, message, "give it a name"))
+                place = node.task.place_of("task_id")
+                problems.append(Diagnostic(Code.INVALID_OPTION, place, message, "give it a name"))
             elif (task_id := str.__str__(task_id)) in explicit:
                 first = Related("the first one", explicit[task_id].location)
                 message = f"the task_id {task_id!r} is taken"
@@ -179,11 +211,11 @@ def _options(defaults: Mapping[str, object], node: Node, problems: list[Diagnost
     if idle and not chosen.retries and "retries" not in {**defaults, **given}:
         place = node.task.place_of(idle[0])
         message = f"{idle[0]} says how to retry, and there are no retries"
-        problems.append(Diagnostic(Code.INVALID_OPTION, place, message, "add retries=, or remove it"))
+        problems.append(Diagnostic(Code.IDLE_OPTION, place, message, "add retries=, or remove it"))
     elif given.get("retry_exponential_backoff") and chosen.retry_delay is None:
         place = node.task.place_of("retry_exponential_backoff")
         message = "retry_exponential_backoff doubles retry_delay, and there is none"
-        problems.append(Diagnostic(Code.INVALID_OPTION, place, message, 'add retry_delay="10s"'))
+        problems.append(Diagnostic(Code.IDLE_OPTION, place, message, 'add retry_delay="10s"'))
     return chosen
 
 
@@ -224,6 +256,22 @@ def _function(
     if python is None:
         return None
     return ExecutionFunction(name=node_id, function=python, kind=kind, options=options)
+
+
+def _is_mistaken(node: Node, before: Mapping[int, Iterable[tuple[Element, Location]]]) -> bool:
+    """Whether a mistake is recorded in what the node is given, or in what stands before it."""
+    seen: set[int] = set()
+    pending: list[object] = [*node.arguments.values(), *node.expanded.values()]
+    pending += [upstream for upstream, _ in before.get(id(node), ())]
+    while pending:
+        element = pending.pop()
+        upstream = element.upstream if isinstance(element, Items) else None
+        if isinstance(element, Mistaken) or isinstance(upstream, Mistaken):
+            return True
+        if isinstance(element, Source | Repartition) and id(element) not in seen:
+            seen.add(id(element))
+            pending += [other for other, _ in before.get(id(element), ())]
+    return node.unsound
 
 
 def _waited_for(

@@ -62,7 +62,8 @@ def plain(value: object) -> Any:  # noqa: ANN401 - what JSON holds
 def shown(value: object, width: int = 40) -> str:
     """Return the beginning of a value's `repr` for a message, its type where that cannot be had."""
     try:
-        return f"{value!r:.{width}}".encode(errors="backslashreplace").decode()
+        text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing, and differs each time
+        return text[:width].encode(errors="backslashreplace").decode()
     except BaseException:  # the author's `__repr__` may raise anything, and so do lists nested too deep
         return f"a value of type {type(value).__name__}"
 

@@ -35,7 +35,13 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 _LONGEST = 10**9
 """Seconds of any duration: thirty years, far below where Argo's own overflow."""
 _MOST = 2**31 - 1
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]*")
+_IMAGE = re.compile(
+    r"(?:[A-Za-z0-9.-]+(?:\.[A-Za-z0-9-]+|:\d+)/|localhost/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]+)?",
+    re.ASCII,
+)
+"""A registry, a path, a tag and a digest (distribution/reference, the grammar in its `reference.go`)."""
 _CLAIM = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi|E|Ei)?")
 
@@ -69,9 +75,15 @@ def quantity(value: object) -> str:
 
 def image_name(value: object) -> object:
     """Return the name of an image; Argo would expand tags in it."""
-    if isinstance(value, str) and not _IMAGE.fullmatch(value):
-        raise ValueError("that is no name of an image; write one such as 'busybox:1'")
-    return value
+    if not isinstance(value, str) or _IMAGE.fullmatch(value):
+        return value
+    if value != value.strip() or " " in value:
+        raise ValueError("the name of an image has no spaces")
+    if value.endswith((":", "@")):
+        raise ValueError("its tag is missing")
+    if _IMAGE.fullmatch(value.lower()):
+        raise ValueError(f"the path of an image is lower case: {value.lower()!r}")
+    raise ValueError("that is no name of an image; write one such as 'busybox:1'")
 
 
 def variables(value: object) -> object:

@@ -6,8 +6,8 @@ comes from. What is unsound is reported and left out with what depends on it; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import networkx as nx
@@ -103,6 +103,17 @@ class Graph:
         """Return a node by its id."""
         found: GraphNode = self.digraph.nodes[node_id]["node"]
         return found
+
+    def function(self, node_id: str) -> Callable[..., object]:
+        """Return the author's function of a node."""
+        return next(node.task.fn for node in self.dag.nodes if self.ids[id(node)] == node_id)
+
+    def without(self, unsound: Collection[str]) -> Graph:
+        """Return the graph without some nodes and all that wait for them."""
+        below = {after for node_id in unsound for after in nx.descendants(self.digraph, node_id)}
+        kept = self.digraph.subgraph([one for one in self.digraph if one not in {*unsound, *below}])
+        sources = tuple((source, node_id) for source, node_id in self.sources if node_id in kept)
+        return replace(self, digraph=kept, sources=sources)
 
 
 def operands(condition: object) -> Iterator[object]:

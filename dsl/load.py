@@ -32,18 +32,23 @@ def execute(path: str) -> list[DAG]:
     sys.path.insert(0, folder)
     sys.argv[:] = [path]
     module = _module(path)
-    before = len(_opened())
+    before, told = len(_opened()), _Told()
     try:
         exec(code, module.__dict__)
-    except Rejected:
-        raise
     except BaseException as problem:  # sys.exit and KeyboardInterrupt too: nothing of the author's may end us
-        raise Rejected(_raised(path, problem)) from problem
+        ended = problem.diagnostics if isinstance(problem, Rejected) else (_raised(path, problem),)
+        recorded = [found for dag in _opened()[before:] for found in dag.problems]
+        raise Rejected(*ended, *told.since(path), *recorded) from problem
     finally:
         # Still importable from inside a function, but a sibling `random.py` no longer hides the real one.
         sys.path[:] = [entry for entry in sys.path if entry != folder] + [folder]
     opened = _opened()[before:]
     own = [dag for dag in opened if dag.location.path == path]
+    strays = told.since(path)
+    for dag in own:
+        dag.problems += strays
+    if not own and strays:
+        raise Rejected(*strays)
     if not own:
         others = tuple(Related(f'DAG "{dag.name}" belongs to this file', dag.location) for dag in opened)
         hint = "validate that file instead" if others else 'write `with DAG("name"):` around its chains'
@@ -63,6 +68,29 @@ def duplicates(dags: list[DAG]) -> tuple[Diagnostic, ...]:
             hint = "give each DAG of a file its own name"
             found.append(Diagnostic(Code.DUPLICATE_DAG, dag.location, message, hint, related))
     return tuple(found)
+
+
+class _Told:
+    """Remembers what was told of mistakes outside of DAGs before a file is run."""
+
+    def __init__(self) -> None:
+        author = sys.modules.get("dsl.author")
+        self._strays, self._made = (len(author.strays), len(author.made_dags())) if author else (0, 0)
+
+    def since(self, path: str) -> list[Diagnostic]:
+        """Return what has been told since, and the DAGs of the file that were made and never entered."""
+        author = sys.modules.get("dsl.author")
+        if author is None:
+            return []
+        entered = author.opened_dags()
+        idle = [dag for dag in author.made_dags()[self._made :] if dag not in entered]
+        hint = "write `with DAG(…):` and its chains in that block"
+        found = [
+            Diagnostic(Code.UNOPENED_DAG, dag.location, f'nothing is chained in the DAG "{dag.name}"', hint)
+            for dag in idle
+            if dag.location.path == path
+        ]
+        return [*author.strays[self._strays :], *found]
 
 
 def _opened() -> list[DAG]:
@@ -175,11 +203,34 @@ def _raised(path: str, problem: BaseException) -> Diagnostic:
 
 
 def _advice(problem: BaseException) -> str:
+    """Return what to do about an exception of the author's code."""
+    if isinstance(problem, ImportError):
+        return _import_advice(problem)
+    if isinstance(problem, NameError) and problem.name and problem.__traceback__:
+        from dsl.names import did_you_mean
+
+        trace = problem.__traceback__
+        while trace.tb_next:
+            trace = trace.tb_next
+        guess = did_you_mean(problem.name, [*trace.tb_frame.f_locals, *trace.tb_frame.f_globals])
+        return f"did you mean {guess}?" if guess else f"define or import {problem.name} above this line"
+    if isinstance(problem, EOFError):
+        return "a DAG file has no standard input: make it a parameter of the DAG"
+    return "correct this line; what needs the run's data belongs into a task"
+
+
+def _import_advice(problem: ImportError) -> str:
+    import re
+
+    import dsl
+    from dsl.names import did_you_mean
+
     if isinstance(problem, ModuleNotFoundError) and problem.name:
         package = problem.name.partition(".")[0]
         return f"install {package} beside dsl, or import it inside the tasks that use it"
-    if isinstance(problem, ImportError) and "relative import" in str(problem):
+    if "relative import" in problem.msg:
         return "a DAG file is no part of a package: import its neighbours by their plain names"
-    if isinstance(problem, EOFError):
-        return "a DAG file has no standard input: make it a parameter of the DAG"
-    return ""
+    if missing := re.match(r"cannot import name '(\w+)' from 'dsl' ", problem.msg):
+        guess = did_you_mean(missing[1], dsl.__all__)
+        return f"did you mean {guess}?" if guess else f"dsl has: {', '.join(dsl.__all__)}"
+    return "correct the name, or the module that it is imported from"

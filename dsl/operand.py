@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partialmethod
 from typing import TYPE_CHECKING, Any, cast
 
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic, Rejected
+from dsl.construct import is_idle_comparison, is_printing, iterated_by_caller, targets_of_caller
+from dsl.diagnostics import Diagnostic
 from dsl.encode import json_text, plain, shown
 from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.spelling import ATTRIBUTE, respelt
 
 if TYPE_CHECKING:
-    from dsl.author import Chain, Node, Task
+    from dsl.author import DAG, Chain, Node, Task
+
+_EARLY = (Code.CONDITION_AS_BOOL, Code.OUTPUT_ITERATED, Code.OUTPUT_IN_TEXT, Code.OUTPUT_COMPUTED)
+"""Uses of a value before there is one. At one place the first of them is told: `list(out)` counts, too."""
+_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+
+
+def idle_comparison() -> Diagnostic:
+    """Return what to say of a statement of the author that only compares, and runs now."""
+    message = "this compares tasks, and chains nothing"
+    hint = "write >> between tasks; a comparison is a condition for .when(…)"
+    return Diagnostic(Code.COMPARED_IN_CHAIN, Location.of_caller(), message, hint)
 
 
 class Operand:
     """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
 
     def _compare(self, operator: str, other: object) -> Condition:
+        if operator in _COMPARISONS and is_idle_comparison() and (dag := self._dag()):
+            dag.problems.append(idle_comparison())
+            return Condition(operator, (self,), Location.of_caller())
         if getattr(type(other), "__argosy_task__", False):
             other = cast("Task[..., Any]", other).bare(operator)
         elif getattr(type(other), "__argosy_chain__", False):
@@ -49,19 +64,62 @@ class Operand:
 
     __hash__ = object.__hash__
 
-    def __bool__(self) -> bool:
-        here = Location.of_caller()
-        message = "an output has no truth value before the DAG runs"
-        raise Rejected(
-            Diagnostic(Code.CONDITION_AS_BOOL, here, message, "write & | ~ in place of and, or, not")
-        )
+    def _dag(self) -> DAG | None:
+        """Return the DAG whose value this is, where mistakes with it are recorded."""
+        raise NotImplementedError
 
-    def __iter__(self) -> Any:  # noqa: ANN401 - it never returns
-        here = Location.of_caller()
+    def _recorded(self, code: Code, message: str, hint: str, place: Location | None = None) -> bool:
+        """Record a mistake at the author's line; return whether it is the first time there."""
+        dag, here = self._dag(), place or Location.of_caller()
+        if dag is None or any(known.location == here and known.code in _EARLY for known in dag.problems):
+            return False
+        dag.problems.append(Diagnostic(code, here, message, hint))
+        return True
+
+    def __bool__(self) -> bool:
+        message = "an output has no truth value before the DAG runs"
+        hint = "write .when(…) for a task that depends on it, and & | ~ in place of and, or, not"
+        # True once at a place, then False: what comes after `if` is recorded too, and `while` ends.
+        return self._recorded(Code.CONDITION_AS_BOOL, message, hint)
+
+    def __iter__(self) -> Iterator[Any]:
         message = "an output cannot be iterated before the DAG runs"
-        raise Rejected(
-            Diagnostic(Code.CONDITION_AS_BOOL, here, message, "pass it to f.expand(...) or Items(...)")
+        hint = "pass it to f.expand(…) or Items(…), or take out[0]"
+        self._recorded(Code.OUTPUT_ITERATED, message, hint, iterated_by_caller())
+        return iter((self,) * targets_of_caller())
+
+    def __contains__(self, _: object) -> bool:
+        message = "what an output holds is not known before the DAG runs"
+        return self._recorded(Code.OUTPUT_ITERATED, message, "let a task look, and return what it found")
+
+    def __format__(self, _: str) -> str:
+        message = "the text of an output is not known before the DAG runs"
+        hint = "pass the output as an argument of its own, and put the text together in the task"
+        self._recorded(Code.OUTPUT_IN_TEXT, message, hint)
+        return ""
+
+    def __str__(self) -> str:
+        return repr(self) if is_printing() else format(self)
+
+    def _computed(self, *_: object) -> Any:  # noqa: ANN401 - it stands in for a value of any type
+        message = "an output cannot be computed with before the DAG runs"
+        self._recorded(
+            Code.OUTPUT_COMPUTED, message, "pass it to a task that computes, and use what it returns"
         )
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _computed
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = _computed
+    __neg__ = __pos__ = __abs__ = __round__ = __xor__ = __matmul__ = _computed
+
+    def _counted(self) -> int:
+        self._computed()
+        return 1
+
+    __len__ = __int__ = __index__ = _counted
+
+    def __float__(self) -> float:
+        return float(self._counted())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +130,9 @@ class Condition(Operand):
     operands: tuple[object, ...]
     location: Location
 
-    def __bool__(self) -> bool:
-        return Operand.__bool__(self)
+    def _dag(self) -> DAG | None:
+        known = (operand._dag() for operand in self.operands if isinstance(operand, Operand))
+        return next((dag for dag in known if dag is not None), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +145,9 @@ class ParamReference(Operand):
     params: Params
     """The parameters of the DAG that has it."""
 
+    def _dag(self) -> DAG:
+        return self.params._dag
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output(Operand):
@@ -96,6 +158,9 @@ class Output(Operand):
     location: Location
     fallback: tuple[object, ...] = ()
     """The value to take where the node was skipped: one element, or none."""
+
+    def _dag(self) -> DAG:
+        return self.node.dag
 
     def __getitem__(self, key: str | int) -> Output:
         return self.node.part((*self.path, key), self.fallback)
@@ -128,24 +193,27 @@ def is_step(key: object) -> bool:
 class Params:
     """`dag.params`: the parameters of a run by name, each of which has a default; none but they are seen."""
 
-    def __init__(self, defaults: Mapping[str, object], report: Callable[[Diagnostic], None]) -> None:
-        self.__defaults = defaults
-        self.__report = report
+    def __init__(self, dag: DAG) -> None:
+        self._dag = dag
 
     def __getattr__(self, name: str) -> ParamReference:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         return self[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._dag.defaults
+
     def __getitem__(self, name: str) -> ParamReference:
-        here = Location.of_caller()
-        if name not in [*self.__defaults]:
-            known = ", ".join(self.__defaults) or "none"
-            message = f"the DAG has no parameter {shown(name)}; it has: {known}"
-            hint = f"add it: DAG(…, params={{{shown(name)}: …}})"
-            fix = None
-            if type(name) is str and (guess := did_you_mean(name, self.__defaults)):
-                hint, fix = f"did you mean {guess!r}?", respelt(here, ATTRIBUTE, name, guess)
-            self.__report(Diagnostic(Code.UNKNOWN_RUN_PARAMETER, here, message, hint, fix=fix))
-            return ParamReference(str(name), None, here, self)
-        return ParamReference(name, self.__defaults[name], here, self)
+        here, dag = Location.of_caller(), self._dag
+        if name in [*dag.defaults]:
+            dag.used_params.add(name)
+            return ParamReference(name, dag.defaults[name], here, self)
+        guess = did_you_mean(str(name), dag.defaults)
+        known = ", ".join(dag.defaults) or "none"
+        message = f"the DAG has no parameter {shown(name)}; it has: {known}"
+        hint = f"did you mean {guess!r}?" if guess else f"add it: DAG(…, params={{{shown(name)}: …}})"
+        fix = respelt(here, ATTRIBUTE, str(name), guess)
+        dag.problems.append(Diagnostic(Code.UNKNOWN_RUN_PARAMETER, here, message, hint, fix=fix))
+        dag.used_params |= {guess} if guess else set()
+        return ParamReference(str(name), None, here, self)

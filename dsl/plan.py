@@ -180,7 +180,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What stages 3 to 5 found out about one DAG; `plan` is None if an error prevents it."""
+    """What stages 3 to 5 found out about one DAG; `plan` holds what is sound in it, None if nothing is."""
 
     name: str
     plan: Plan | None

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 from dsl.codes import Code
-from dsl.construct import parameter_of
+from dsl.construct import parameter_of, returned_by
 from dsl.diagnostics import Diagnostic, Rejected
+from dsl.encode import shown
 from dsl.location import Location
 from dsl.names import RUN_VALUES
 from dsl.shelltext import mentions
@@ -125,7 +126,7 @@ def read(fn: Callable[..., object], kind: str, location: Location) -> Reading:
     ]
     if kind == "python":
         return Reading(tuple(parameters), None, has_value=True)
-    body = _body(fn, [parameter.name for parameter in parameters], location)
+    body = _body(fn, kind, [parameter.name for parameter in parameters], location)
     declared = {parameter.name for parameter in parameters}
     for word, role in _BY_WORD.items():
         if not {word, word.lower()} & declared and mentions(body, word):
@@ -156,7 +157,9 @@ def _marks(fn: Callable[..., object]) -> dict[str, Role]:
     return marks
 
 
-def _body(fn: Callable[..., object], names: list[str], location: Location) -> str | tuple[str, ...]:
+def _body(
+    fn: Callable[..., object], kind: str, names: list[str], location: Location
+) -> str | tuple[str, ...]:
     try:
         body = fn(**{name: StandIn(name) for name in names})
     except Rejected:
@@ -165,11 +168,17 @@ def _body(fn: Callable[..., object], names: list[str], location: Location) -> st
         message = f"the body of {fn.__name__} raised {type(error).__name__}: {error}"
         hint = "a shell or container body runs once, at compile time, and returns constant text"
         where = [location, *of_traceback(location.path, error.__traceback__)][-1]
-        raise Rejected(Diagnostic(Code.SHELL_BODY, where, message, hint)) from None
-    if isinstance(body, str):
+        raise Rejected(Diagnostic(Code.BODY_RAISED, where, message, hint)) from None
+    if isinstance(body, str) and kind != "container":
         return body
-    if isinstance(body, list | tuple) and body and all(isinstance(word, str) for word in body):
+    if (
+        kind != "shell"
+        and isinstance(body, list | tuple)
+        and body
+        and all(isinstance(word, str) for word in body)
+    ):
         return tuple(body)
-    message = f"{fn.__name__} returned {type(body).__name__}"
+    message = f"{fn.__name__} returned {shown(body)} of type {type(body).__name__}"
+    message = f"{fn.__name__} returned nothing" if body is None else message
     hint = "return text from a shell task, a list of words from a container task"
-    raise Rejected(Diagnostic(Code.SHELL_BODY, location, message, hint))
+    raise Rejected(Diagnostic(Code.BODY_RETURNED, returned_by(fn) or location, message, hint))

@@ -16,7 +16,7 @@ from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zip
 from dsl.draft import Draft, Drafts, make_drafts
 from dsl.frequency import each_of, key_parameters
 from dsl.graph import Graph, GraphNode, Written, join_of, knots, operands
-from dsl.operand import FileOf
+from dsl.operand import FileOf, Operand, Output
 from dsl.outputs import check_folder, names_of, outputs_of, written_by
 from dsl.reading import Role
 from dsl.source import Items, Repartition, Source
@@ -25,8 +25,10 @@ from dsl.values import (
     arguments_of,
     check_conditions,
     check_discoverable,
+    path_as_file,
     source_as_argument,
     unknown_argument,
+    unknown_arguments,
 )
 
 
@@ -69,7 +71,10 @@ class _Resolver:
         order = {node: position for position, node in enumerate(waits)}
         for node_id in nx.lexicographical_topological_sort(sound, key=order.__getitem__):
             draft = self.drafts.sound.get(node_id)
-            if draft is None or any(before not in self.nodes for before in waits.predecessors(node_id)):
+            if draft is None:
+                continue
+            if draft.mistaken or any(before not in self.nodes for before in waits.predecessors(node_id)):
+                self.problems += unknown_arguments(draft)
                 continue
             try:
                 node = self.node(draft)
@@ -79,12 +84,23 @@ class _Resolver:
             self.nodes[node_id] = node
             self.digraph.add_node(node_id, node=node)
             self.add_edges(draft, node)
+        self.look_at_other_sources()
+
+    def look_at_other_sources(self) -> None:
+        """Find what is wrong with sources of which no node is sound."""
+        for link in self.dag.links:
+            source = link.upstream
+            if isinstance(source, Source) and id(source) not in self.domains:
+                if isinstance(source, Items) and source.upstream is not None:
+                    continue
+                try:
+                    self.source_domain(source)
+                except Rejected as rejected:
+                    self.problems += rejected.diagnostics
 
     def node(self, draft: Draft) -> GraphNode:
         """Return one node, all of whose upstreams are resolved. Raises Rejected if it cannot be."""
-        for name, value in draft.node.arguments.items():
-            if isinstance(value, Source):
-                raise source_as_argument(draft, name)
+        self.reject_arguments(draft)
         upstreams, entries = self.upstreams(draft), self.entries(draft)
         self.reject_hidden(draft)
         own = [w for source in entries for w in self.source_files(source)]
@@ -125,6 +141,19 @@ class _Resolver:
             written or files,
         )
 
+    def reject_arguments(self, draft: Draft) -> None:
+        """Raise Rejected for sources where one value is taken, and for constants where a file is."""
+        wrong: list[Diagnostic] = []
+        files = (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR)
+        for name, value in draft.node.arguments.items():
+            parameter = draft.reading.named.get(name)
+            if isinstance(value, Source):
+                wrong.append(source_as_argument(draft, name))
+            elif parameter and parameter.role in files and not isinstance(value, Operand | Element | FileOf):
+                wrong.append(path_as_file(draft, name, value))
+        if wrong:
+            raise Rejected(*wrong)
+
     # -- what stands before a node
 
     def upstreams(self, draft: Draft) -> list[GraphNode]:
@@ -160,7 +189,7 @@ class _Resolver:
             self.named[name] = self.named.get(name, 0) + 1
             label = name if self.named[name] == 1 else f"{name}-{self.named[name]}"
             try:
-                if isinstance(source, Items) and source.upstream is not None:
+                if isinstance(source, Items) and isinstance(source.upstream, Node):
                     node_id = self.drafts.ids.get(id(source.upstream), "")
                     if not node_id:
                         raise Rejected(foreign(source.upstream, source.location))
@@ -329,7 +358,8 @@ class _Resolver:
             reads = any(before in (i.written.writer, i.written.passed_on_by) for i in node.inputs)
             value = any(isinstance(a, NodeValue) and a.node == before for a in node.arguments.values())
             asked = [o for condition, _ in draft.node.conditions for o in operands(condition)]
-            value = value or any(self.drafts.ids.get(id(getattr(o, "node", o))) == before for o in asked)
+            read = {id(o.node if isinstance(o, Output) else o) for o in asked}
+            value = value or any(self.drafts.ids.get(one) == before for one in read)
             value = value or (node.domain is not None and node.domain.discovered_by == before)
             carries = "files" if reads else "value" if value else "order"
             location = self.drafts.waits.edges[before, draft.id]["location"]

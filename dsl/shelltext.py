@@ -22,6 +22,8 @@ _BRACED: Final = re.compile(
 _HEREDOC: Final = re.compile(
     r"<<(?P<tabs>-?)[ \t]*(?P<word>(?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s;&|<>()'\"\\])+)"
 )
+_POSITIONAL: Final = re.compile(r"\$(?:[1-9]|\{[1-9][0-9]*\})")
+_FUNCTION: Final = re.compile(r"\w\s*\(\s*\)|\bfunction\s")
 _BLANKS: Final = " \t\r"
 _METACHARACTERS: Final = " \t\r\n;&|<>()"
 _UNKNOWN: Final = "\0"
@@ -97,6 +99,16 @@ def undeclared(text: str, declared: Collection[str]) -> list[Place]:
     return list(places.values())
 
 
+def positional(text: str) -> list[str]:
+    """Return the positional arguments that `text` expands without a default, where nothing sets any.
+
+    >>> positional("cat $1 '$2' ${3:-} ${4}")
+    ['$1', '${4}']
+    """
+    scanner = _Scanner(text)
+    return [] if scanner.reads_code or scanner.sets_arguments else scanner.positional
+
+
 class _Expansion(NamedTuple):
     name: str
     position: int
@@ -117,7 +129,9 @@ class _Scanner:
         self.expansions: list[_Expansion] = []
         self.assigned: set[str] = set()
         self.comments: list[tuple[int, int]] = []
+        self.positional: list[str] = []
         self.reads_code = False
+        self.sets_arguments = bool(_FUNCTION.search(text))
         self._text = text
         self._position = 0
         self._heredocs: list[_Heredoc] = []
@@ -269,7 +283,7 @@ class _Scanner:
         elif self._at("`"):
             self._position += 1
             self._substitution("`")
-        elif self._at("${"):
+        elif self._at("${") and not _POSITIONAL.match(self._text, start):
             self._braced(quoted=quoted)
         elif name and self._at("$"):
             self.expansions.append(_Expansion(name[0], start, guarded=False))
@@ -279,6 +293,9 @@ class _Scanner:
             while self._next() not in ("", "'"):
                 self._position += 2 if self._next() == "\\" else 1
             self._position += 1
+        elif found := _POSITIONAL.match(self._text, start):
+            self.positional.append(found[0])
+            self._position = found.end()
         else:
             self._position += 1 if self._text[start + 1 : start + 2] in {*"\"\\ \n'$", ""} else 2
 
@@ -332,6 +349,8 @@ class _Scanner:
         command, *arguments = rest
         if command in _READING_CODE:
             self.reads_code = True
+        elif command == "set":
+            self.sets_arguments |= any(not word.startswith(("-", "+")) or word == "--" for word in arguments)
         elif command in _DECLARING:
             for argument in arguments:
                 self._set_by_assignment(argument)

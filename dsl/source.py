@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from dsl.author import Chain, Chainable, Element, Node, Task, current_dag
+from dsl.author import Chain, Chainable, Element, Mistaken, Node, Task, current_dag, record
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
@@ -68,11 +68,16 @@ class Source(Element):
     """
 
     keyword = "item"
+    options: tuple[str, ...] = ("size", "count", "parallelism")
+    """The names of its keyword arguments."""
 
-    def __init__(self, division: Division, parallelism: int | None) -> None:
+    def __init__(
+        self, division: Division, parallelism: int | None, unknown: Mapping[str, object] | None = None
+    ) -> None:
         self.division = division
         self.parallelism = parallelism
         self.location = Location.of_caller()
+        _record_unknown(self.location, unknown or {}, self.options)
 
     def table(self) -> Table:
         """Return the items. Raises Rejected if they cannot be known."""
@@ -87,6 +92,7 @@ class Files(Source):
     """
 
     keyword = "input_file"
+    options = ("size", "count", "weight", "parallelism")
 
     def __init__(
         self,
@@ -97,9 +103,11 @@ class Files(Source):
         parallelism: int | None = None,
         **named: str,
     ) -> None:
-        super().__init__(Division(size, count, weight), parallelism)
+        given: dict[str, object] = dict(named)
+        unknown = {name: value for name, value in given.items() if not isinstance(value, str)}
+        super().__init__(Division(size, count, weight), parallelism, unknown)
         self.patterns = patterns
-        self.named: Mapping[str, object] = named
+        self.named = {name: pattern for name, pattern in named.items() if name not in unknown}
 
     def table(self) -> Table:
         """List the files now. Raises Rejected for no match, unpaired keys, and places outside the folder."""
@@ -119,13 +127,6 @@ class Files(Source):
         return self._paired(folder)
 
     def _check_patterns(self) -> None:
-        for name, pattern in self.named.items():
-            if not isinstance(pattern, str):
-                guess = did_you_mean(name, ("size", "count", "weight", "parallelism"))
-                hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
-                place = keyword_of(self.location, name)
-                message, fix = f"there is no option {name!r}", respelt(place, KEYWORD, name, guess)
-                raise Rejected(Diagnostic(Code.UNKNOWN_OPTION, place, message, hint, fix=fix))
         if self.named.get("at") == "run":
             hint = "list the files now, or let a task return their names: Items(upstream)"
             raise self._rejected(Code.UNSUPPORTED, 'at="run" lists files when the DAG runs', hint)
@@ -209,10 +210,21 @@ class Files(Source):
                 message, hint = f"{path!r} is a link to nowhere", "mend the link, or narrow the pattern"
                 raise self._rejected(Code.NO_MATCH, message, hint)
         if not matches:
-            raise self._rejected(
-                Code.NO_MATCH, f"{pattern!r} matches no file in {folder}", "check the pattern and the folder"
-            )
+            raise self._no_match(folder, pattern, wild)
         return matches
+
+    def _no_match(self, folder: Path, pattern: str, wild: str) -> Rejected:
+        """Return what to say of a pattern that matches nothing: what it was probably meant to be."""
+        if not pattern.endswith("/") and glob.glob(f"{wild}/", root_dir=folder):  # noqa: PTH207
+            message = f"{pattern!r} names a folder, and its files are not meant by that"
+            hint = f'write "{pattern}/*" for the files in it, "{pattern}/" for folders that are items'
+            return self._rejected(Code.FOLDER_PATTERN, message, hint)
+        hint = "check the pattern and the folder"
+        if "\\" in pattern:
+            hint = f"write / between the parts of a path: {pattern.replace(chr(92), '/')!r}"
+        elif guess := _near(folder, wild):
+            hint = f"did you mean {guess!r}?"
+        return self._rejected(Code.NO_MATCH, f"{pattern!r} matches no file in {folder}", hint)
 
     def _rejected(self, code: Code, message: str, hint: str) -> Rejected:
         return Rejected(Diagnostic(code, self.location, message, hint))
@@ -231,13 +243,14 @@ class Items(Source):
         size: int | None = None,
         count: int | None = None,
         parallelism: int | None = None,
+        **unknown: object,
     ) -> None:
-        super().__init__(Division(size, count), parallelism)
-        if isinstance(items, Chain) and len(items.tails) == 1 and isinstance(items.tails[0], Node):
+        super().__init__(Division(size, count), parallelism, unknown)
+        if isinstance(items, Chain) and len(items.tails) == 1 and isinstance(items.tails[0], Node | Mistaken):
             items = items.tails[0]
         if isinstance(items, Task):
             items = items.node_in(current_dag("Items"))
-        self.upstream = items if isinstance(items, Node) else None
+        self.upstream = items if isinstance(items, Node | Mistaken) else None
         self.items: list[object] = []
         self.refused = ""
         if isinstance(items, str | bytes | Mapping | Chainable | Operand) or not isinstance(items, Iterable):
@@ -267,8 +280,9 @@ class Range(Source):
         size: int | None = None,
         count: int | None = None,
         parallelism: int | None = None,
+        **unknown: object,
     ) -> None:
-        super().__init__(Division(size, count), parallelism)
+        super().__init__(Division(size, count), parallelism, unknown)
         self.bounds = bounds
 
     def table(self) -> Table:
@@ -295,8 +309,9 @@ class Windows(Source):
         size: int | None = None,
         count: int | None = None,
         parallelism: int | None = None,
+        **unknown: object,
     ) -> None:
-        super().__init__(Division(size, count), parallelism)
+        super().__init__(Division(size, count), parallelism, unknown)
         self.start, self.end, self.every = start, end, every
 
     def table(self) -> Table:
@@ -333,10 +348,22 @@ class Repartition(Element):
         count: int | None = None,
         by: str | Callable[[str], object] | None = None,
         parallelism: int | None = None,
+        **unknown: object,
     ) -> None:
         self.division = Division(size, count, by=by)
         self.parallelism = parallelism
         self.location = Location.of_caller()
+        _record_unknown(self.location, unknown, ("size", "count", "by", "parallelism"))
+
+
+def _record_unknown(place: Location, unknown: Iterable[str], known: Sequence[str]) -> None:
+    """Record each option that a source does not have."""
+    for name in unknown:
+        guess = did_you_mean(name, known)
+        hint = f"did you mean {guess!r}?" if guess else f"its options: {', '.join(known)}"
+        at, message = keyword_of(place, name), f"there is no option {name!r}"
+        fix = respelt(at, KEYWORD, name, guess)
+        record(Diagnostic(Code.UNKNOWN_OPTION, at, message, hint, fix=fix))
 
 
 def as_bytes(weight: str | int) -> int:
@@ -364,6 +391,23 @@ def _normal(pattern: str) -> str:
     """Return a relative pattern without empty parts and `.`; a slash at its end stays."""
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     return "/".join(parts) + ("/" if pattern.endswith("/") else "")
+
+
+def _near(folder: Path, wild: str) -> str | None:
+    """Return the pattern with a part that matches something in place of the first that matches nothing."""
+    parts = wild.split("/")
+    for depth, part in enumerate(parts):
+        there = "/".join(parts[: depth + 1])
+        if glob.glob(there, root_dir=folder):  # noqa: PTH207 - relative paths
+            continue
+        above = "/".join(parts[:depth])
+        beside = [Path(path).name for path in glob.glob(f"{above}/*".lstrip("/"), root_dir=folder)]  # noqa: PTH207
+        if "*" in part:
+            suffix = part.rpartition(".")[2]
+            beside = [f"*.{name.rpartition('.')[2]}" for name in beside if name.rpartition(".")[2] != suffix]
+        guess = did_you_mean(part, [name for name in dict.fromkeys(beside) if name != part])
+        return "/".join([*parts[:depth], guess, *parts[depth + 1 :]]) if guess else None
+    return None
 
 
 def regex_of(pattern: str) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter, RunValue
 from dsl.author import Chainable, Node
 from dsl.codes import Code
-from dsl.construct import keyword_of
+from dsl.construct import keyword_of, positional_of
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain
 from dsl.draft import Draft
@@ -47,10 +47,10 @@ def arguments_of(
     wrong: list[Diagnostic] = []
     given = {**draft.node.arguments, **draft.node.expanded}
     known = draft.reading.named
-    for name in given:
-        if name not in known:
-            wrong += unknown_argument(draft, name).diagnostics
-        elif name in draft.node.arguments and name in draft.node.expanded:
+    wrong += unknown_arguments(draft)
+    meant = [did_you_mean(name, known) for name in given if name not in known]
+    for name in (name for name in given if name in known):
+        if name in draft.node.arguments and name in draft.node.expanded:
             message = f"{name} of {draft.id} is both fixed and expanded"
             place = argument_place(draft, name)
             wrong.append(Diagnostic(Code.UNKNOWN_ARGUMENT, place, message, "remove one of them"))
@@ -67,7 +67,7 @@ def arguments_of(
             continue
         if argument is not None:
             found[parameter.name] = argument
-        elif _is_missing(parameter, domain) and parameter.name not in given:
+        elif _is_missing(parameter, domain) and parameter.name not in (*given, *meant):
             wrong.append(_missing(draft, parameter, domain, keys))
     if wrong:
         raise Rejected(*wrong)
@@ -79,7 +79,7 @@ def check_conditions(draft: Draft, domain: Domain | None, resolved: Resolved) ->
     for condition, location in draft.node.conditions:
         _check_logic(condition, location)
         for operand in operands(condition):
-            node_of = operand if isinstance(operand, Node) else getattr(operand, "node", None)
+            node_of = operand.node if isinstance(operand, Output | FileOf) else operand
             if not isinstance(node_of, Node):
                 if not isinstance(operand, Operand):
                     _check_constant(operand, location)
@@ -120,16 +120,33 @@ def unknown_argument(draft: Draft, name: str) -> Rejected:
     return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, place, message, hint, fix=fix))
 
 
-def source_as_argument(draft: Draft, name: str) -> Rejected:
-    """Return a rejection of a source where one value is taken."""
+def unknown_arguments(draft: Draft) -> list[Diagnostic]:
+    """Return what to say of every argument that no parameter takes."""
+    given = {**draft.node.arguments, **draft.node.expanded}
+    unknown = [name for name in given if name not in draft.reading.named]
+    return [found for name in unknown for found in unknown_argument(draft, name).diagnostics]
+
+
+def source_as_argument(draft: Draft, name: str) -> Diagnostic:
+    """Return what to say of a source where one value is taken."""
     message = f"{name} of {draft.id} is a source, which has many items"
     hint = f"write {draft.node.task.__name__}.expand({name}=…) to map over it"
-    return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, argument_place(draft, name), message, hint))
+    return Diagnostic(Code.UNKNOWN_ARGUMENT, argument_place(draft, name), message, hint)
+
+
+def path_as_file(draft: Draft, name: str, value: object) -> Diagnostic:
+    """Return what to say of a constant where a file of the run is taken."""
+    message = f"{name} of {draft.id} takes a file of the run, and {shown(value)} is none"
+    path = shown(value) if isinstance(value, str) else '"data/*.tif"'
+    hint = f"write Files({path}) >> {draft.node.task.__name__}, or pass the node that writes it"
+    return Diagnostic(Code.PATH_AS_FILE, argument_place(draft, name), message, hint)
 
 
 def argument_place(draft: Draft, name: str) -> Location:
     """Return where an argument stands in the call that made the node, or the call."""
-    return keyword_of(draft.node.location, name)
+    place, names = draft.node.location, list(draft.reading.named)
+    named = keyword_of(place, name)
+    return positional_of(place, names.index(name)) if named == place and name in names else named
 
 
 def _argument(

@@ -16,6 +16,7 @@ LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
+dsl.cron
 dsl.manifest dsl.shape dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure
@@ -27,7 +28,8 @@ dsl.chaining dsl.decorate
 dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.values dsl.resolve
 dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
-dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
+dsl.checks dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text dsl.checks.module
+dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
 orchestrators
@@ -47,7 +49,7 @@ PACKAGES = {
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
-    "subprocess": ("dsl.child", "dsl.engine", "dsl.cluster"),
+    "subprocess": ("dsl.child", "dsl.checks.shell", "dsl.engine", "dsl.cluster"),
 }
 SEES_LITTLE = {
     "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),

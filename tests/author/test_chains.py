@@ -84,7 +84,7 @@ def test_chain_refuses_lists_that_do_not_pair(tmp_path):
         ),
         (
             "clean >> warp >> clean",
-            ["DEPENDENCY_CYCLE at `clean >> warp`: nodes wait for one another: clean >> warp >> clean"],
+            ["DEPENDENCY_CYCLE at `clean >> warp`: nodes wait for one another: clean → warp → clean"],
         ),
         ("total([1]) >> warp; warp >> warp", ["SELF_EDGE at `warp >> warp`: warp waits for itself"]),
         (

@@ -553,13 +553,23 @@ REFUSED = {
 }
 
 
+CODES = {
+    "is state of the module": Code.STATE_CHANGED,
+    "is a task": Code.TASK_IN_TASK,
+    "is defined nowhere": Code.UNDEFINED_NAME,
+    "dsl": Code.DSL_IN_TASK,
+    "": Code.CANNOT_TRAVEL,
+}
+"""By what the message says, the first that fits."""
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_travel_is_refused_with_its_name_place_cause_and_hint(name, tmp_path):
     source, message = REFUSED[name]
     with author(tmp_path, source) as module:
         _, problems = ship(module.f)
     assert [problem.message for problem in problems] == [message]
-    assert problems[0].code is Code.CANNOT_TRAVEL
+    assert problems[0].code is next((code for words, code in CODES.items() if words in message), None)
     assert problems[0].hint
     place = problems[0].location
     word = message.split("`")[1]

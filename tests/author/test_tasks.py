@@ -44,11 +44,11 @@ def test_ids_count_in_order_around_those_that_are_given(tmp_path):
         ("total.override(retires=2)([1])", ["UNKNOWN_OPTION at `retires=2`: there is no option 'retires'"]),
         (
             "total.override(each='items')([1])",
-            ["INVALID_OPTION at `each='items'`: each='items': input should be 'item', 'partition' or 'all'"],
+            ["INVALID_OPTION at `each='items'`: each='items': there is no such each"],
         ),
         (
             "total.override(retries=-1)([1])",
-            ["INVALID_OPTION at `retries=-1`: retries=-1: input should be greater than or equal to 0"],
+            ["INVALID_RETRIES at `retries=-1`: retries=-1: input should be greater than or equal to 0"],
         ),
         ("total([1], limt=2)", ["UNKNOWN_ARGUMENT at `limt=2`: total has no parameter 'limt'"]),
         (
@@ -97,7 +97,7 @@ def test_a_wrong_option_of_the_dag_is_said_once(tmp_path):
     assert found(body, tmp_path) == [
         "INVALID_OPTION at `parallelism=0`: parallelism=0: input should be greater than or equal to 1",
         """INVALID_OPTION at `storage="x"`: storage='x': write Artifacts() or Volume("claim")""",
-        """UNKNOWN_OPTION at `default_args={"retires": 1}`: there is no option 'retires'""",
+        """UNKNOWN_OPTION at `"retires"`: there is no option 'retires'""",
     ]
 
 
@@ -115,7 +115,8 @@ with DAG("x", default_args={"image": "d", "retries": 1}):
 
 
 def test_parameters_of_the_run_are_text_or_json_after_their_default(tmp_path):
-    body = 'with DAG("x", params={"limit": 3, "title": "ice"}) as dag:\n    total([1], dag.params.limit)\n'
+    body = 'with DAG("x", params={"limit": 3, "title": "ice"}) as dag:\n'
+    body += "    total([dag.params.title.default], dag.params.limit)\n"
     assert planned(body, tmp_path).parameters == {"limit": ("3", False), "title": ("ice", True)}
     assert found(body.replace("params.limit", "params.limt"), tmp_path) == [
         "UNKNOWN_RUN_PARAMETER at `dag.params.limt`: the DAG has no parameter 'limt'; it has: limit, title"
@@ -138,7 +139,7 @@ def test_parameters_of_the_run_are_text_or_json_after_their_default(tmp_path):
 )
 def test_what_cannot_be_an_execution_function_is_refused_where_it_is_decorated(function, words, tmp_path):
     [line] = found(f"import functools\n{function}\n", tmp_path)
-    assert line.startswith("UNSUPPORTED at ")
+    assert line.startswith("UNFIT_FUNCTION at ")
     assert line.endswith(words)
 
 
@@ -180,13 +181,13 @@ with DAG("x"):
         ("env={'ARGOSY_ROOT': '1'}", "env={'ARGOSY_ROOT': '1'}: the run itself sets ARGOSY_ROOT"),
         (
             "image='a{{=1+1}} b'",
-            "image='a{{=1+1}} b': that is no name of an image; write one such as 'busybox:1'",
+            "image='a{{=1+1}} b': the name of an image has no spaces",
         ),
     ],
 )
 def test_options_that_would_have_no_effect_or_a_wrong_one_are_pointed_at(options, message, tmp_path):
     [line] = found(f'with DAG("x"):\n    total.override({options})([1])\n', tmp_path)
-    assert line.startswith("INVALID_OPTION at ")
+    assert line.split()[0] in ("IDLE_OPTION", "INVALID_ENVIRONMENT", "INVALID_IMAGE")
     assert line.endswith(f"`: {message}")
 
 
@@ -219,14 +220,15 @@ def test_what_a_manifest_cannot_hold_of_a_dag_is_pointed_at(dag, message, tmp_pa
 
 
 def test_every_parameter_of_a_run_is_an_attribute(tmp_path):
-    body = 'with DAG("x", params={"defaults": 5, "problems": 6}) as dag:\n    total(dag.params.defaults)\n'
+    body = 'with DAG("x", params={"defaults": 5, "problems": 6}) as dag:\n'
+    body += "    total(dag.params.defaults, dag.params.problems)\n"
     [node] = planned(body, tmp_path).nodes
     assert node.arguments["sizes"].name == "defaults"
 
 
 def test_a_parameter_of_another_dag_is_pointed_at(tmp_path):
     body = 'other = DAG("y", params={"x": 1})\nwith DAG("x"):\n    total(other.params.x)\n'
-    [line] = found(body, tmp_path)
+    [_, line] = found(body, tmp_path)
     assert line.startswith(
         "UNKNOWN_RUN_PARAMETER at `total(other.params.x)`: x is a parameter of another DAG"
     )

@@ -32,7 +32,7 @@ def shell(text, signature="", call="say()"):
         ),
         (
             '@task.shell(image="i")\ndef say(): return str(1 / 0)\nwith DAG("x"):\n    say()\n',
-            "SHELL_BODY at `1 / 0`: the body of say raised ZeroDivisionError: division by zero",
+            "BODY_RAISED at `1 / 0`: the body of say raised ZeroDivisionError: division by zero",
         ),
         (
             '@task.shell\ndef say(): return "echo"\nwith DAG("x"):\n    say()\n',
@@ -150,7 +150,7 @@ def test_a_variable_that_is_a_key_becomes_one_by_its_parameter(tmp_path):
 def test_an_edge_to_itself_is_told_apart_from_the_knot_around_it(tmp_path):
     two = "@task\ndef a(): return 1\n@task\ndef b(): return 1\n"
     assert found(two + 'with DAG("x"):\n    a >> b >> a\n    a >> a\n', tmp_path) == [
-        "DEPENDENCY_CYCLE at `a >> b`: nodes wait for one another: a >> b >> a",
+        "DEPENDENCY_CYCLE at `a >> b`: nodes wait for one another: a → b → a",
         "SELF_EDGE at `a >> a`: a waits for itself",
     ]
 

@@ -19,12 +19,12 @@ def measure(item) -> int:
 
 
 @task
-def total(sizes: list[int], limit: int) -> dict:
+def total(sizes: list[int], limit: int, title="") -> dict:
     return {"sum": sum(sizes), "ok": sum(sizes) < limit}
 
 
 with DAG("sea-ice", params={"limit": 100, "title": "ice"}) as dag:
-    total(Items([1, 2, 3], size=2) >> measure, dag.params.limit)
+    total(Items([1, 2, 3], size=2) >> measure, dag.params.limit, dag.params.title)
 """
 WARNED = FLOW.replace("    total(", "    measure(4)\n    total(")
 SECOND = '\nwith DAG("other"):\n    Items(["a"]) >> measure\n'

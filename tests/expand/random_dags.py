@@ -62,7 +62,8 @@ class Author:
         self.map_source()
         for _ in range(self.random.randint(2, 6)):
             self.step()
-        lines = [*self.functions, f'with DAG("{name}", params={{"limit": 2}}) as dag:']
+        params = ', params={"limit": 2}' if any("params.limit" in line for line in self.statements) else ""
+        lines = [*self.functions, f'with DAG("{name}"{params}) as dag:']
         return "\n".join([*lines, *(f"    {line}" for line in self.statements)]) + "\n"
 
     def step(self) -> None:

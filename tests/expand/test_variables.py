@@ -2,7 +2,7 @@
 
 import pytest
 
-from dsl.checks.graph import _WORKER_SETS
+from dsl.checks.shell import _WORKER_SETS
 from dsl.compile import compile_dag
 from tests.harness import BOTH, compile_file, load_file, run_here, write
 

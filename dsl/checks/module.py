@@ -1,0 +1,91 @@
+"""Checks of stage 4: modules that a Python task imports and that its image cannot have.
+
+Only the official images of Python are known: they hold the standard library of their version, and pip.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+
+from dsl.codes import Code
+from dsl.diagnostics import Diagnostic
+from dsl.graph import Graph, GraphNode
+from dsl.location import Location
+from dsl.plan import PYTHON_IMAGE
+
+_OFFICIAL = re.compile(r"(?:docker\.io/)?(?:library/)?python(?::3\.(?P<minor>\d+)[\w.-]*)?(?:@.*)?")
+_REMOVED = {
+    12: "asynchat asyncore distutils imp smtpd",
+    13: "aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev pipes"
+    " sndhdr spwd sunau telnetlib uu xdrlib",
+}
+"""Modules of the standard library by the version that first lacks them."""
+_ADDED = {9: "graphlib zoneinfo", 11: "tomllib", 14: "annotationlib compression"}
+"""Modules of the standard library by the version that first has them."""
+
+
+def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
+    """A module that the image lacks ends the task at its import."""
+    image = node.options.image or PYTHON_IMAGE
+    official = _OFFICIAL.fullmatch(image)
+    if node.function.function is None or official is None or node.function.kind != "python":
+        return
+    minor = int(official["minor"]) if official["minor"] else None
+    code = getattr(graph.function(node.id), "__code__", None)
+    for name, line in _imported(node.function.function.source):
+        if not _has(minor, name):
+            place = _line(code.co_filename, line) if code else node.location
+            message = f"{node.id} imports {name}, which {image} does not have"
+            hint = f'name an image that has it: @task(image="…"), or do without {name}'
+            yield Diagnostic(Code.MISSING_MODULE, place, message, hint)
+
+
+@lru_cache(maxsize=64)
+def _imported(source: str) -> tuple[tuple[str, int], ...]:
+    """Return the modules that a task surely imports, each with its line; the author's own are left out."""
+    tree = ast.parse(source)
+    optional = {
+        inner for node in ast.walk(tree) if isinstance(node, ast.Try | ast.If) for inner in ast.walk(node)
+    }
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if node in optional:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found.setdefault(alias.name.partition(".")[0], node.lineno)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.setdefault(node.module.partition(".")[0], node.lineno)
+    own = _siblings(tree)
+    return tuple((name, line) for name, line in found.items() if name not in own)
+
+
+def _siblings(tree: ast.Module) -> set[str]:
+    """Return the modules that travel with a task: keys of the texts that its first line makes importable."""
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    names = [key.value for one in texts[:2] for key in one.keys if isinstance(key, ast.Constant)]
+    return {str(name).partition(".")[0] for name in names}
+
+
+def _has(minor: int | None, name: str) -> bool:
+    """Whether Python 3.`minor`, or any that is not known, has a module."""
+    for since, words in _REMOVED.items():
+        if name in words.split():
+            return minor is None or minor < since
+    for since, words in _ADDED.items():
+        if name in words.split():
+            return minor is None or minor >= since
+    return name in sys.stdlib_module_names or name in ("pip", "dsl")
+
+
+def _line(path: str, number: int) -> Location:
+    text = linecache.getline(path, number).rstrip("\n")
+    return Location(path, number, len(text) - len(text.lstrip()) + 1, len(text.rstrip()) + 1)
+
+
+MODULE_CHECKS = (missing_module,)
