@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
-from dsl.location import Location, absolute
+from dsl.location import Location
 from dsl.manifest import comments_of
 
 _COMMENT = re.compile(r"#\s*dsl:\s*ignore\b(?:\s*\[(?P<codes>[^\]#]*)\])?")
@@ -72,10 +72,10 @@ def _read(path: str, first: int, line: int, column: int, text: str) -> Iterator[
 def without_ignored(
     found: Iterable[Diagnostic], ignores: Mapping[str, Iterable[Ignore]]
 ) -> tuple[list[Diagnostic], set[Ignore]]:
-    """Return the findings that no comment ignores, and what the comments ignored; by absolute path."""
+    """Return the findings that no comment ignores, and what the comments ignored; by path."""
     remaining, used = [], set()
     for diagnostic in found:
-        beside = ignores.get(absolute(diagnostic.location.path), ())
+        beside = ignores.get(diagnostic.location.path, ())
         own = [ignore for ignore in beside if ignore.covers(diagnostic)]
         used |= set(own)
         if not own:

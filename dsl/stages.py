@@ -82,9 +82,9 @@ def validated(files: Mapping[str, bool], timeout: float) -> Generator[tuple[Diag
     A file that was found in a folder may lack a DAG: it may hold what others import.
     """
     manifests = checked_manifests([path for path in files if is_manifest(path)])
-    with closing(_checked([path for path in files if path not in manifests], timeout)) as results:
+    with closing(_checked([path for path in files if not is_manifest(path)], timeout)) as results:
         for path, in_folder in files.items():
-            problems = manifests[path] if path in manifests else next(results)
+            problems = manifests.get(path, ()) if is_manifest(path) else next(results)
             yield in_order(d for d in problems if not (in_folder and d.code is Code.NO_DAG))
 
 

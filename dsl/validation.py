@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
-from dsl.ignores import ignores_in, unused, without_ignored
+from dsl.ignores import Ignore, ignores_in, unused, without_ignored
 from dsl.load import content_of
-from dsl.location import absolute
+from dsl.location import Location, absolute
 from dsl.mending import Unmended, apart, mended, write
 from dsl.settings import Settings
 from dsl.stages import validated
@@ -29,36 +30,51 @@ class Mended:
 def find(files: Mapping[str, bool], settings: Settings) -> list[Diagnostic]:
     """Return what is to be shown of files, in their order and by place in each; see `stages.files_to_check`.
 
-    Files that were only imported come last. What was found by several files is told once.
+    Files that were only imported come last. What several files lead to is told once, with all places that do.
     """
-    found: dict[Diagnostic, None] = {}
+    spelled = {absolute(path): path for path in files}
+    found: dict[tuple[Code, Location, str], Diagnostic] = {}
     unread: set[str] = set()
     with closing(validated(files, settings.timeout)) as results:
         for path, problems in zip(files, results, strict=True):
-            found |= dict.fromkeys(problems)
+            for problem in problems:
+                one = _as_given(problem, spelled)
+                first = found.setdefault((one.code, one.location, one.message), one)
+                related = tuple(dict.fromkeys((*first.related, *one.related)))
+                found[one.code, one.location, one.message] = replace(first, related=related)
             if any(problem.code.is_unread for problem in problems):
                 unread.add(path)
-    remaining = heeded(found, files, unread)
-    order = {absolute(path): number for number, path in enumerate(files)}
+    remaining = heeded(found.values(), files, unread)
+    order = {path: number for number, path in enumerate(files)}
     return sorted(
         (problem for problem in remaining if settings.shows(problem)),
-        key=lambda d: (order.get(absolute(d.location.path), len(order)), d.location, d.code.id, d.message),
+        key=lambda d: (order.get(d.location.path, len(order)), d.location, d.code.id, d.message),
+    )
+
+
+def _as_given(diagnostic: Diagnostic, spelled: Mapping[str, str]) -> Diagnostic:
+    """Return a finding with the paths of checked files as they were given; imports know absolute ones."""
+
+    def place(location: Location) -> Location:
+        return replace(location, path=spelled.get(absolute(location.path), location.path))
+
+    return replace(
+        diagnostic,
+        location=place(diagnostic.location),
+        related=tuple(replace(one, location=place(one.location)) for one in diagnostic.related),
+        fix=diagnostic.fix and replace(diagnostic.fix, location=place(diagnostic.fix.location)),
     )
 
 
 def heeded(found: Collection[Diagnostic], files: Mapping[str, bool], unread: set[str]) -> list[Diagnostic]:
     """Return the findings that comments leave, and a warning for each comment that ignores nothing."""
-    paths = {absolute(path): path for path in files}
-    for diagnostic in found:
-        paths.setdefault(absolute(diagnostic.location.path), diagnostic.location.path)
-    ignores = {}
-    for place, path in paths.items():
+    ignores: dict[str, list[Ignore]] = {}
+    for path in {**files, **{diagnostic.location.path: False for diagnostic in found}}:
         with suppress(Rejected):
-            ignores[place] = ignores_in(path, content_of(path))
+            ignores[path] = ignores_in(path, content_of(path))
     remaining, used = without_ignored(found, ignores)
-    judged = [place for place, path in paths.items() if path in files and path not in unread]
-    idle = [ignore for place in judged for ignore in ignores.get(place, ()) if ignore not in used]
-    return remaining + [unused(ignore) for ignore in idle]
+    judged = [ignore for path in files if path not in unread for ignore in ignores.get(path, ())]
+    return remaining + [unused(ignore) for ignore in judged if ignore not in used]
 
 
 def find_and_mend(files: Mapping[str, bool], settings: Settings) -> tuple[list[Diagnostic], Mended]:

@@ -72,6 +72,8 @@ def test_what_is_ignored_or_only_imported_is_not_corrected(here, capsys):
     assert Path("flow.py").read_text() == text
     assert "retires" in Path("lib.py").read_text()
     assert exit_code(["validate", "--fix", "--ignore", "DSL205", "flow.py"]) == 0
+    assert exit_code(["validate", "--fix", "."]) == 0
+    assert "retries" in Path("lib.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_path_that_cannot_be_read_is_wrong_usage(path, said, here):
     assert "cannot read " in words
 
 
-@pytest.mark.parametrize("command", ["validate", "compile", "graph", "plan"])
+@pytest.mark.parametrize("command", ["compile", "graph", "plan"])
 @pytest.mark.parametrize("name", ["flow.yaml", "flow.yml", "flow.json"])
 def test_a_manifest_is_not_read_as_python(command, name, said):
     code, words = said(command, written(SOUND, name))

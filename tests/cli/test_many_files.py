@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dsl import stages
+from dsl import stages, validation
 from dsl.codes import Code
+from dsl.settings import Settings
 from tests.harness import heed_signals
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +155,13 @@ def test_however_it_is_ended_nothing_stays_behind(here, number, code):
     while alive := [pid for pid in started if is_alive(pid)]:
         assert time.monotonic() < deadline, alive
         time.sleep(0.05)
+
+
+def test_what_several_files_lead_to_is_told_once_at_the_path_that_was_given(here):
+    here(**{f"{name}.py": "import dsl, lib\n" for name in "abc"}, **{"lib.py": "import dsl\nif\n"})
+    [problem] = validation.find(stages.files_to_check(["."]), Settings())
+    assert (problem.code, str(problem.location)) == (Code.SYNTAX, "lib.py:2:3")
+    assert [str(one.location) for one in problem.related] == ["a.py:1:1", "b.py:1:1", "c.py:1:1"]
 
 
 def test_findings_come_in_the_order_of_the_files(here):
