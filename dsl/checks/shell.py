@@ -14,7 +14,7 @@ from dsl.diagnostics import Diagnostic
 from dsl.graph import Graph, GraphNode
 from dsl.location import Location
 from dsl.names import WINDOW, did_you_mean
-from dsl.shelltext import positional, undeclared
+from dsl.shelltext import positional, substituted, undeclared
 
 _WORKER_SETS = frozenset(
     [
@@ -83,7 +83,7 @@ def command_for_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     if node.function.kind != "shell" or not isinstance(node.reading.body, str):
         return
     variables = {parameter.name for parameter in node.reading.parameters} | _WORKER_SETS
-    for name in dict.fromkeys(_ARGV_VARIABLE.findall(node.reading.body)):
+    for name in dict.fromkeys(substituted(node.reading.body)):
         if name in variables:
             message = f"$({name}) of {node.id} runs a command of that name"
             place = text_of(graph.function(node.id), f"$({name})") or _text_place(graph, node)
