@@ -119,6 +119,15 @@ def substituted(text: str) -> list[str]:
     return _Scanner(text).substituted
 
 
+def has_windows_lines(text: str) -> bool:
+    r"""Whether a command of `text` ends with a carriage return; one inside quotes is a character.
+
+    >>> has_windows_lines("ls\r\n"), has_windows_lines("printf 'a\r\n'")
+    (True, False)
+    """
+    return "\r\n" in text and _Scanner(text).has_windows_lines
+
+
 class _Expansion(NamedTuple):
     name: str
     position: int
@@ -139,6 +148,7 @@ class _Scanner:
         self.expansions: list[_Expansion] = []
         self.assigned: set[str] = set()
         self.comments: list[tuple[int, int]] = []
+        self.has_windows_lines = False
         self.positional: list[str] = []
         self.substituted: list[str] = []
         self.reads_code = False
@@ -160,6 +170,7 @@ class _Scanner:
             if character == end and (not nested or end == "`"):
                 break
             if character in _BLANKS:
+                self.has_windows_lines |= self._at("\r\n")
                 self._position += 1
             elif self._at("\\\n"):
                 self._position += 2

@@ -14,7 +14,7 @@ from dsl.diagnostics import Diagnostic
 from dsl.graph import Graph, GraphNode
 from dsl.location import Location
 from dsl.names import WINDOW, did_you_mean
-from dsl.shelltext import positional, substituted, undeclared
+from dsl.shelltext import has_windows_lines, positional, substituted, undeclared
 
 _WORKER_SETS = frozenset(
     [
@@ -108,7 +108,7 @@ def shell_in_argv(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
 
 def carriage_return(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     """`sh` takes the carriage return at the end of a line for a part of its last word."""
-    if node.function.kind == "shell" and "\r\n" in str(node.reading.body):
+    if node.function.kind == "shell" and has_windows_lines(str(node.reading.body)):
         message = f"lines of the text of {node.id} end with a carriage return, which sh takes for a letter"
         hint = 'save the text with Unix line ends, or return text.replace("\\r\\n", "\\n")'
         yield Diagnostic(Code.CARRIAGE_RETURN, _text_place(graph, node), message, hint)
@@ -126,7 +126,7 @@ def shell_syntax(graph: Graph) -> Iterator[Diagnostic]:
     if not texts or not _complaint("".join(wrapped)):
         return
     for text, node in texts.items():
-        if "\r\n" not in text and (complaint := _complaint(text)):
+        if not has_windows_lines(text) and (complaint := _complaint(text)):
             found = _COMPLAINT.search(complaint)
             number, reason = (int(found["line"]), found["reason"]) if found else (1, complaint)
             place = _line_place(graph.function(node.id), text, number) or _text_place(graph, node)
