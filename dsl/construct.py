@@ -166,7 +166,7 @@ def _parsed(path: str, text: str) -> _Parts:
             parts.asked[_span(node)] = Location.of_node(path, node.test)
         elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             parts.asked[_span(node)] = Location.of_node(path, node.generators[0].iter)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
+        elif isinstance(node, ast.Expr) and _orders(node.value):
             parts.idle.add(_span(node.value))
         elif isinstance(node, ast.Call):
             _add_call(parts, path, node)
@@ -186,6 +186,12 @@ def _parsed(path: str, text: str) -> _Parts:
             if last := values[-1] if values else node.body if isinstance(node, ast.Lambda) else None:
                 parts.returns[first] = Location.of_node(path, last)
     return parts
+
+
+def _orders(node: ast.expr) -> bool:
+    """Whether an expression compares by size or for equality."""
+    others = ast.In | ast.NotIn | ast.Is | ast.IsNot
+    return isinstance(node, ast.Compare) and not any(isinstance(one, others) for one in node.ops)
 
 
 def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:

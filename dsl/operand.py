@@ -189,6 +189,12 @@ def is_step(key: object) -> bool:
     return isinstance(key, int) and not isinstance(key, bool) and abs(key) < 2**31
 
 
+def option_of_run(name: str, place: Location) -> Diagnostic:
+    """Return what to say of an option that is a value of the run."""
+    message = f"{name}= is known only when the DAG runs, and options are constants"
+    return Diagnostic(Code.OPTION_OF_RUN, place, message, f"write a constant: {name}=…")
+
+
 class Params:
     """`dag.params`: the parameters of a run by name, each of which has a default; none but they are seen."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from dsl.author import Chain, Chainable, Element, Mistaken, Node, Task, current_dag, record
 from dsl.codes import Code
@@ -17,7 +18,7 @@ from dsl.encode import shown
 from dsl.function import seconds
 from dsl.location import Location
 from dsl.names import did_you_mean
-from dsl.operand import Operand
+from dsl.operand import Operand, option_of_run
 from dsl.pattern import KEY, near, normal, regex_of
 
 MOST_ITEMS = 1_000_000
@@ -73,9 +74,9 @@ class Source(Element):
     def __init__(
         self, division: Division, parallelism: int | None, unknown: Mapping[str, object] | None = None
     ) -> None:
-        self.division = division
-        self.parallelism = parallelism
         self.location = Location.of_caller()
+        self.division = _constant(self.location, division)
+        self.parallelism = None if _is_late("parallelism", parallelism, self.location) else parallelism
         _record_unknown(self.location, unknown or {}, self.options)
 
     def table(self) -> Table:
@@ -282,7 +283,8 @@ class Range(Source):
         **unknown: object,
     ) -> None:
         super().__init__(Division(size, count), parallelism, unknown)
-        self.bounds = bounds
+        given: tuple[Any, ...] = bounds
+        self.bounds = tuple(int(bound) if isinstance(bound, Operand) else bound for bound in given)
 
     def table(self) -> Table:
         """Return the numbers."""
@@ -353,6 +355,21 @@ class Repartition(Element):
         self.parallelism = parallelism
         self.location = Location.of_caller()
         _record_unknown(self.location, unknown, ("size", "count", "by", "parallelism"))
+
+
+def _constant(place: Location, division: Division) -> Division:
+    """Return a division without what only the run knows, which is recorded."""
+    values = {name: getattr(division, name) for name in ("size", "count", "weight")}
+    late = [name for name, value in values.items() if _is_late(name, value, place)]
+    return replace(division, **dict.fromkeys(late)) if late else division
+
+
+def _is_late(name: str, value: object, place: Location) -> bool:
+    """Whether an option is a value of the run; if so that is recorded."""
+    late = isinstance(value, Operand | Chainable)
+    if late:
+        record(option_of_run(name, keyword_of(place, name)))
+    return late
 
 
 def _record_unknown(place: Location, unknown: Iterable[str], known: Sequence[str]) -> None:
