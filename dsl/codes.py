@@ -90,6 +90,7 @@ class Code(Enum):
     COLLIDING_NAMES = "DSL252", Severity.WARNING, "two nodes would have one name in Argo"
     COMMAND_FOR_VARIABLE = "DSL253", Severity.WARNING, "a shell task runs a parameter as a command"
     SHELL_IN_ARGV = "DSL254", Severity.WARNING, "a container task is written as if a shell read it"
+    OPTION_OF_RUN = "DSL255", Severity.ERROR, "an option has a value that only the run knows"
 
     NO_MATCH = "DSL301", Severity.ERROR, "a pattern matches no file"
     PARTITION_SIZE = "DSL302", Severity.ERROR, "a partition's size, count or weight is impossible"

@@ -31,7 +31,7 @@ class _Parts:
     returns: dict[int, Location] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     positional: dict[Location, tuple[Location, ...]] = field(default_factory=dict)
-    iterated: dict[tuple[int, int, int, int], Location] = field(default_factory=dict)
+    asked: dict[tuple[int, int, int, int], Location] = field(default_factory=dict)
     prints: set[tuple[int, int, int, int]] = field(default_factory=set)
     idle: set[tuple[int, int, int, int]] = field(default_factory=set)
     targets: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
@@ -55,10 +55,10 @@ def targets_of_caller() -> int:
     return _parts(Location.of_caller().path).targets.get(Location.span_of_caller(), 1)
 
 
-def iterated_by_caller() -> Location:
-    """Return where what stands that the author's code iterates now."""
+def asked_by_caller() -> Location:
+    """Return where what stands that a statement of the author tests or iterates now."""
     here = Location.of_caller()
-    return _parts(here.path).iterated.get(Location.span_of_caller(), here)
+    return _parts(here.path).asked.get(Location.span_of_caller(), here)
 
 
 def is_idle_comparison() -> bool:
@@ -161,10 +161,12 @@ def _parsed(path: str, text: str) -> _Parts:
                 Location.of_node(path, node.right),
             )
         elif isinstance(node, ast.For):
-            parts.iterated[_span(node)] = Location.of_node(path, node.iter)
+            parts.asked[_span(node)] = Location.of_node(path, node.iter)
+        elif isinstance(node, ast.If | ast.While | ast.Assert | ast.IfExp):
+            parts.asked[_span(node)] = Location.of_node(path, node.test)
         elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            parts.iterated[_span(node)] = Location.of_node(path, node.generators[0].iter)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):
+            parts.asked[_span(node)] = Location.of_node(path, node.generators[0].iter)
+        elif isinstance(node, ast.Expr) and _orders(node.value):
             parts.idle.add(_span(node.value))
         elif isinstance(node, ast.Call):
             _add_call(parts, path, node)
@@ -184,6 +186,12 @@ def _parsed(path: str, text: str) -> _Parts:
             if last := values[-1] if values else node.body if isinstance(node, ast.Lambda) else None:
                 parts.returns[first] = Location.of_node(path, last)
     return parts
+
+
+def _orders(node: ast.expr) -> bool:
+    """Whether an expression compares by size or for equality."""
+    others = ast.In | ast.NotIn | ast.Is | ast.IsNot
+    return isinstance(node, ast.Compare) and not any(isinstance(one, others) for one in node.ops)
 
 
 def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:

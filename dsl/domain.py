@@ -22,7 +22,8 @@ from dsl.encode import plain, shown
 from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight
-from dsl.source import MOST_ITEMS, Division, Repartition, Source, Table, as_bytes, regex_of
+from dsl.pattern import regex_of
+from dsl.source import MOST_ITEMS, Division, Repartition, Source, Table, as_bytes
 
 INPUTS, RUN = "inputs", "run"
 """Where the paths of a file column begin: at the DAG file's folder, or at the files that this run wrote."""

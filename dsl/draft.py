@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dsl.argument import TEMPLATES
-from dsl.author import DAG, Element, Mistaken, Node
+from dsl.author import DAG, Chainable, Element, Mistaken, Node
 from dsl.closure import ship
 from dsl.codes import Code
 from dsl.construct import entry_of, keyword_of
@@ -24,7 +24,7 @@ from dsl.function import DagOptions, ExecutionFunction, PythonSource, TaskOption
 from dsl.graph import operands
 from dsl.location import Location
 from dsl.names import did_you_mean, template_names
-from dsl.operand import FileOf, Output
+from dsl.operand import FileOf, Operand, Output, option_of_run
 from dsl.reading import Reading, read
 from dsl.source import Items, Repartition, Source
 from dsl.spelling import KEYWORD, respelt
@@ -121,6 +121,10 @@ def validated(
         for name in odd:
             message = f"{shown(name)} holds text that is not Unicode (a lone surrogate)"
             problems.append(Diagnostic(Code.UNSAFE_STRING, place_of(name), message, "correct the text"))
+        return None
+    if late := [name for name, value in fields.items() if isinstance(value, Operand | Chainable)]:
+        problems += [option_of_run(name, place_of(name)) for name in late]
+        validated(model, {name: fields[name] for name in fields if name not in late}, place_of, problems)
         return None
     try:
         return model.model_validate(dict(fields))

@@ -183,6 +183,8 @@ def _raised(path: str, problem: BaseException) -> Diagnostic:
     """Return what an exception of the author's code means, at the innermost line that is the author's."""
     import traceback
 
+    from dsl.advice import advice
+
     frames = of_traceback(path, problem.__traceback__)
     *callers, where = frames or [Location(path)]
     related = tuple(Related("on the way to it", caller) for caller in callers[-_TRACED:])
@@ -199,38 +201,4 @@ def _raised(path: str, problem: BaseException) -> Diagnostic:
         text = type(problem).__name__
     shown = " ".join(text.split())
     shown = shown if len(shown) <= 400 else f"{shown[:400]}…"
-    return Diagnostic(Code.IMPORT_FAILED, where, f"loading stopped here: {shown}", _advice(problem), related)
-
-
-def _advice(problem: BaseException) -> str:
-    """Return what to do about an exception of the author's code."""
-    if isinstance(problem, ImportError):
-        return _import_advice(problem)
-    if isinstance(problem, NameError) and problem.name and problem.__traceback__:
-        from dsl.names import did_you_mean
-
-        trace = problem.__traceback__
-        while trace.tb_next:
-            trace = trace.tb_next
-        guess = did_you_mean(problem.name, [*trace.tb_frame.f_locals, *trace.tb_frame.f_globals])
-        return f"did you mean {guess}?" if guess else f"define or import {problem.name} above this line"
-    if isinstance(problem, EOFError):
-        return "a DAG file has no standard input: make it a parameter of the DAG"
-    return "correct this line; what needs the run's data belongs into a task"
-
-
-def _import_advice(problem: ImportError) -> str:
-    import re
-
-    import dsl
-    from dsl.names import did_you_mean
-
-    if isinstance(problem, ModuleNotFoundError) and problem.name:
-        package = problem.name.partition(".")[0]
-        return f"install {package} beside dsl, or import it inside the tasks that use it"
-    if "relative import" in problem.msg:
-        return "a DAG file is no part of a package: import its neighbours by their plain names"
-    if missing := re.match(r"cannot import name '(\w+)' from 'dsl' ", problem.msg):
-        guess = did_you_mean(missing[1], dsl.__all__)
-        return f"did you mean {guess}?" if guess else f"dsl has: {', '.join(dsl.__all__)}"
-    return "correct the name, or the module that it is imported from"
+    return Diagnostic(Code.IMPORT_FAILED, where, f"loading stopped here: {shown}", advice(problem), related)

@@ -9,7 +9,7 @@ from functools import partialmethod
 from typing import TYPE_CHECKING, Any, cast
 
 from dsl.codes import Code
-from dsl.construct import is_idle_comparison, is_printing, iterated_by_caller, targets_of_caller
+from dsl.construct import asked_by_caller, is_idle_comparison, is_printing, targets_of_caller
 from dsl.diagnostics import Diagnostic
 from dsl.encode import json_text, plain, shown
 from dsl.location import Location
@@ -80,12 +80,12 @@ class Operand:
         message = "an output has no truth value before the DAG runs"
         hint = "write .when(…) for a task that depends on it, and & | ~ in place of and, or, not"
         # True once at a place, then False: what comes after `if` is recorded too, and `while` ends.
-        return self._recorded(Code.CONDITION_AS_BOOL, message, hint)
+        return self._recorded(Code.CONDITION_AS_BOOL, message, hint, asked_by_caller())
 
     def __iter__(self) -> Iterator[Any]:
         message = "an output cannot be iterated before the DAG runs"
         hint = "pass it to f.expand(…) or Items(…), or take out[0]"
-        self._recorded(Code.OUTPUT_ITERATED, message, hint, iterated_by_caller())
+        self._recorded(Code.OUTPUT_ITERATED, message, hint, asked_by_caller())
         return iter((self,) * targets_of_caller())
 
     def __contains__(self, _: object) -> bool:
@@ -188,6 +188,12 @@ def is_step(key: object) -> bool:
             return False
         return True
     return isinstance(key, int) and not isinstance(key, bool) and abs(key) < 2**31
+
+
+def option_of_run(name: str, place: Location) -> Diagnostic:
+    """Return what to say of an option that is a value of the run."""
+    message = f"{name}= is known only when the DAG runs, and options are constants"
+    return Diagnostic(Code.OPTION_OF_RUN, place, message, f"write a constant: {name}=…")
 
 
 class Params:

@@ -23,6 +23,7 @@ _HEREDOC: Final = re.compile(
     r"<<(?P<tabs>-?)[ \t]*(?P<word>(?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s;&|<>()'\"\\])+)"
 )
 _POSITIONAL: Final = re.compile(r"\$(?:[1-9]|\{[1-9][0-9]*\})")
+_SOLE_COMMAND: Final = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _FUNCTION: Final = re.compile(r"\w\s*\(\s*\)|\bfunction\s")
 _BLANKS: Final = " \t\r"
 _METACHARACTERS: Final = " \t\r\n;&|<>()"
@@ -109,6 +110,24 @@ def positional(text: str) -> list[str]:
     return [] if scanner.reads_code or scanner.sets_arguments else scanner.positional
 
 
+def substituted(text: str) -> list[str]:
+    """Return the commands that `text` runs for their output and without arguments.
+
+    >>> substituted("echo $(crs) '$(x)' $(date -u)")
+    ['crs']
+    """
+    return _Scanner(text).substituted
+
+
+def has_windows_lines(text: str) -> bool:
+    r"""Whether a command of `text` ends with a carriage return; one inside quotes is a character.
+
+    >>> has_windows_lines("ls\r\n"), has_windows_lines("printf 'a\r\n'")
+    (True, False)
+    """
+    return "\r\n" in text and _Scanner(text).has_windows_lines
+
+
 class _Expansion(NamedTuple):
     name: str
     position: int
@@ -129,7 +148,9 @@ class _Scanner:
         self.expansions: list[_Expansion] = []
         self.assigned: set[str] = set()
         self.comments: list[tuple[int, int]] = []
+        self.has_windows_lines = False
         self.positional: list[str] = []
+        self.substituted: list[str] = []
         self.reads_code = False
         self.sets_arguments = bool(_FUNCTION.search(text))
         self._text = text
@@ -149,6 +170,7 @@ class _Scanner:
             if character == end and (not nested or end == "`"):
                 break
             if character in _BLANKS:
+                self.has_windows_lines |= self._at("\r\n")
                 self._position += 1
             elif self._at("\\\n"):
                 self._position += 2
@@ -278,6 +300,8 @@ class _Scanner:
             self._position += 3
             self._arithmetic()
         elif self._at("$("):
+            if sole := _SOLE_COMMAND.match(self._text, start):
+                self.substituted.append(sole[1])
             self._position += 2
             self._substitution(")")
         elif self._at("`"):

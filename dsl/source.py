@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from dsl.author import Chain, Chainable, Element, Mistaken, Node, Task, current_dag, record
 from dsl.codes import Code
@@ -17,12 +18,12 @@ from dsl.encode import shown
 from dsl.function import seconds
 from dsl.location import Location
 from dsl.names import did_you_mean
-from dsl.operand import Operand
+from dsl.operand import Operand, option_of_run
+from dsl.pattern import KEY, near, normal, regex_of
 from dsl.spelling import KEYWORD, respelt
 
 MOST_ITEMS = 1_000_000
 """Items that one source may have; a manifest holds far fewer."""
-_KEY = re.compile(r"\{(\w+)\}")
 _BYTES = {
     "": 1,
     "k": 10**3,
@@ -74,9 +75,9 @@ class Source(Element):
     def __init__(
         self, division: Division, parallelism: int | None, unknown: Mapping[str, object] | None = None
     ) -> None:
-        self.division = division
-        self.parallelism = parallelism
         self.location = Location.of_caller()
+        self.division = _constant(self.location, division)
+        self.parallelism = None if _is_late("parallelism", parallelism, self.location) else parallelism
         _record_unknown(self.location, unknown or {}, self.options)
 
     def table(self) -> Table:
@@ -143,7 +144,7 @@ class Files(Source):
         sides: dict[str, dict[tuple[str, ...], str]] = {}
         names: list[str] | None = None
         for side, pattern in ((side, str(pattern)) for side, pattern in self.named.items()):
-            keys = list(dict.fromkeys(_KEY.findall(pattern)))
+            keys = list(dict.fromkeys(KEY.findall(pattern)))
             if names is None:
                 names = keys
             if sorted(keys) != sorted(names) or not keys:
@@ -188,12 +189,12 @@ class Files(Source):
             raise self._rejected(
                 Code.PATH_OUTSIDE, message, "put the files below that folder, or link them there"
             )
-        pattern = _normal(pattern)
+        pattern = normal(pattern)
         try:
             regex = regex_of(pattern)
         except ValueError as error:
             raise self._rejected(Code.INVALID_OPTION, str(error), "correct the pattern") from None
-        wild = _KEY.sub("*", pattern)
+        wild = KEY.sub("*", pattern)
         paths = [
             path
             for path in glob.glob(wild, root_dir=folder, recursive=True)  # noqa: PTH207 - relative paths
@@ -222,7 +223,7 @@ class Files(Source):
         hint = "check the pattern and the folder"
         if "\\" in pattern:
             hint = f"write / between the parts of a path: {pattern.replace(chr(92), '/')!r}"
-        elif guess := _near(folder, wild):
+        elif guess := near(folder, wild):
             hint = f"did you mean {guess!r}?"
         return self._rejected(Code.NO_MATCH, f"{pattern!r} matches no file in {folder}", hint)
 
@@ -283,7 +284,8 @@ class Range(Source):
         **unknown: object,
     ) -> None:
         super().__init__(Division(size, count), parallelism, unknown)
-        self.bounds = bounds
+        given: tuple[Any, ...] = bounds
+        self.bounds = tuple(int(bound) if isinstance(bound, Operand) else bound for bound in given)
 
     def table(self) -> Table:
         """Return the numbers."""
@@ -356,6 +358,21 @@ class Repartition(Element):
         _record_unknown(self.location, unknown, ("size", "count", "by", "parallelism"))
 
 
+def _constant(place: Location, division: Division) -> Division:
+    """Return a division without what only the run knows, which is recorded."""
+    values = {name: getattr(division, name) for name in ("size", "count", "weight")}
+    late = [name for name, value in values.items() if _is_late(name, value, place)]
+    return replace(division, **dict.fromkeys(late)) if late else division
+
+
+def _is_late(name: str, value: object, place: Location) -> bool:
+    """Whether an option is a value of the run; if so that is recorded."""
+    late = isinstance(value, Operand | Chainable)
+    if late:
+        record(option_of_run(name, keyword_of(place, name)))
+    return late
+
+
 def _record_unknown(place: Location, unknown: Iterable[str], known: Sequence[str]) -> None:
     """Record each option that a source does not have."""
     for name in unknown:
@@ -385,66 +402,3 @@ def _bounded(numbers: range) -> range:
     if numbers[MOST_ITEMS:]:
         raise ValueError(f"these are more than {MOST_ITEMS} items")
     return numbers
-
-
-def _normal(pattern: str) -> str:
-    """Return a relative pattern without empty parts and `.`; a slash at its end stays."""
-    parts = [part for part in pattern.split("/") if part not in ("", ".")]
-    return "/".join(parts) + ("/" if pattern.endswith("/") else "")
-
-
-def _near(folder: Path, wild: str) -> str | None:
-    """Return the pattern with a part that matches something in place of the first that matches nothing."""
-    parts = wild.split("/")
-    for depth, part in enumerate(parts):
-        there = "/".join(parts[: depth + 1])
-        if glob.glob(there, root_dir=folder):  # noqa: PTH207 - relative paths
-            continue
-        above = "/".join(parts[:depth])
-        beside = [Path(path).name for path in glob.glob(f"{above}/*".lstrip("/"), root_dir=folder)]  # noqa: PTH207
-        if "*" in part:
-            suffix = part.rpartition(".")[2]
-            beside = [f"*.{name.rpartition('.')[2]}" for name in beside if name.rpartition(".")[2] != suffix]
-        guess = did_you_mean(part, [name for name in dict.fromkeys(beside) if name != part])
-        return "/".join([*parts[:depth], guess, *parts[depth + 1 :]]) if guess else None
-    return None
-
-
-def regex_of(pattern: str) -> re.Pattern[str]:
-    """Return what a path must match: the glob's, with a group per key. Raises ValueError for none.
-
-    >>> bool(regex_of("a/**").fullmatch("a/b/c.txt"))
-    True
-    """
-    for name in _KEY.findall(pattern):
-        if not name.isidentifier():
-            raise ValueError(f"{{{name}}} in {pattern!r} is no name of a key")
-    try:
-        return re.compile(_regex_text(pattern))
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no pattern: {error.msg}") from None
-
-
-def _regex_text(pattern: str) -> str:
-    parts: list[str] = []
-    seen: set[str] = set()
-    tokens = r"\{\w+\}|(?:(?<=/)|^)\*\*(?:/|$)|\*|\?|\[!?[^]]+\]|."
-    for found in re.finditer(tokens, pattern.rstrip("/"), re.DOTALL):
-        token = found[0]
-        name = token[1:-1]
-        if _KEY.fullmatch(token) and token[0] == "{":
-            parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
-            seen.add(name)
-        elif token == "**/":
-            parts.append("(?:.*/)?")
-        elif token == "**":
-            parts.append(".*")
-        elif token == "*":
-            parts.append("[^/]*")
-        elif token == "?":
-            parts.append("[^/]")
-        elif len(token) > 1 and token[0] == "[":
-            parts.append("[^" + token[2:] if token[1] == "!" else token)
-        else:
-            parts.append(re.escape(token))
-    return "(?s:" + "".join(parts) + ")"

@@ -16,7 +16,7 @@ LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
-dsl.cron
+dsl.advice dsl.cron dsl.pattern
 dsl.manifest dsl.shape dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure

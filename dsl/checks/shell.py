@@ -14,7 +14,7 @@ from dsl.diagnostics import Diagnostic
 from dsl.graph import Graph, GraphNode
 from dsl.location import Location
 from dsl.names import WINDOW, did_you_mean
-from dsl.shelltext import positional, undeclared
+from dsl.shelltext import has_windows_lines, positional, substituted, undeclared
 
 _WORKER_SETS = frozenset(
     [
@@ -83,7 +83,7 @@ def command_for_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     if node.function.kind != "shell" or not isinstance(node.reading.body, str):
         return
     variables = {parameter.name for parameter in node.reading.parameters} | _WORKER_SETS
-    for name in dict.fromkeys(_ARGV_VARIABLE.findall(node.reading.body)):
+    for name in dict.fromkeys(substituted(node.reading.body)):
         if name in variables:
             message = f"$({name}) of {node.id} runs a command of that name"
             place = text_of(graph.function(node.id), f"$({name})") or _text_place(graph, node)
@@ -108,7 +108,7 @@ def shell_in_argv(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
 
 def carriage_return(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     """`sh` takes the carriage return at the end of a line for a part of its last word."""
-    if node.function.kind == "shell" and "\r\n" in str(node.reading.body):
+    if node.function.kind == "shell" and has_windows_lines(str(node.reading.body)):
         message = f"lines of the text of {node.id} end with a carriage return, which sh takes for a letter"
         hint = 'save the text with Unix line ends, or return text.replace("\\r\\n", "\\n")'
         yield Diagnostic(Code.CARRIAGE_RETURN, _text_place(graph, node), message, hint)
@@ -126,7 +126,7 @@ def shell_syntax(graph: Graph) -> Iterator[Diagnostic]:
     if not texts or not _complaint("".join(wrapped)):
         return
     for text, node in texts.items():
-        if "\r\n" not in text and (complaint := _complaint(text)):
+        if not has_windows_lines(text) and (complaint := _complaint(text)):
             found = _COMPLAINT.search(complaint)
             number, reason = (int(found["line"]), found["reason"]) if found else (1, complaint)
             place = _line_place(graph.function(node.id), text, number) or _text_place(graph, node)
