@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hera.workflows import Artifact, Env, Parameter, Resources, RetryStrategy, S3Artifact
+from hera.workflows import Artifact, Env, Parameter, RetryStrategy, S3Artifact
 from hera.workflows import models as m
 
 from dsl import encode
@@ -258,13 +258,18 @@ def _retries(options: TaskOptions) -> RetryStrategy | None:
     return RetryStrategy(limit=options.retries, retry_policy="Always", expression=expression, backoff=backoff)
 
 
-def _resources(options: TaskOptions) -> Resources | None:
-    if not (options.cpu or options.memory or options.disk or options.gpu):
+def _resources(options: TaskOptions) -> m.ResourceRequirements | None:
+    gpu = {"nvidia.com/gpu": str(options.gpu)} if options.gpu else {}
+    memory = {"memory": options.memory} if options.memory else {}
+    requests = {**memory, **gpu}
+    if options.cpu:
+        requests["cpu"] = options.cpu
+    if options.disk:
+        requests["ephemeral-storage"] = options.disk
+    if not requests:
         return None
-    return Resources(
-        cpu_request=options.cpu,
-        memory_request=options.memory,
-        memory_limit=options.memory,
-        ephemeral_request=options.disk,
-        gpus=options.gpu,
+    # Kubernetes takes units that Hera's own class refuses, such as bytes.
+    return m.ResourceRequirements(
+        requests={name: m.Quantity(root=text) for name, text in requests.items()},
+        limits={name: m.Quantity(root=text) for name, text in {**memory, **gpu}.items()} or None,
     )
