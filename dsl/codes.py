@@ -56,6 +56,8 @@ class Code(Enum):
     UNKNOWN_RUN_PARAMETER = "DSL223", Severity.ERROR, "the DAG has no such parameter"
     UNSUPPORTED = "DSL224", Severity.ERROR, "a construct that this version does not have"
     UNDECLARED_VARIABLE = "DSL225", Severity.WARNING, "a shell task uses a variable that nothing sets"
+    BARE_ON_VOLUME = "DSL291", Severity.ERROR, "a container task has files on a volume"
+    UNFINISHED_FILES = "DSL292", Severity.ERROR, "a task may read files of a container task that failed"
 
     NO_MATCH = "DSL301", Severity.ERROR, "a pattern matches no file"
     PARTITION_SIZE = "DSL302", Severity.ERROR, "a partition's size, count or weight is impossible"

@@ -215,6 +215,11 @@ def doubled(expression: str) -> str:
     return _replaced(expression, "$", "$$")
 
 
+def doubled_literal(text: str) -> str:
+    """Return text for such a place as it is written there."""
+    return text.replace("$", "$$")
+
+
 def needs_doubling(text: str) -> bool:
     """Whether the kubelet would change text that stands in a template."""
     return "$$" in text or "$(" in text

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from dsl.argument import Constant, Field, NodeValue, RunParameter
+from dsl.checks.unfinished import unfinished_files
 from dsl.codes import Code
 from dsl.construct import mention_of, parameter_of
 from dsl.diagnostics import Diagnostic, Related
@@ -368,4 +369,5 @@ GRAPH_CHECKS = (
     never_runs,
     value_unawaited,
     unequal_folders,
+    unfinished_files,
 )
