@@ -173,6 +173,7 @@ def test_a_container_with_files_on_a_volume_is_refused_where_it_is_used(text, fl
 
 WRITE = container("echo > $(OUTPUT_FILE)", options='output="{index}"')
 RULE = "gathered.override(trigger_rule={!r})"
+WAIT = "wait.override(trigger_rule='all_done', each='all')"
 
 
 @pytest.mark.parametrize(
@@ -182,13 +183,10 @@ RULE = "gathered.override(trigger_rule={!r})"
         (f"Range(2) >> c >> {RULE.format('one_success')}", True),
         (f"Range(2) >> c >> {RULE.format('none_failed')}", False),
         ("Range(2) >> c >> gathered", False),
-        ("Range(2) >> c >> wait.override(trigger_rule='all_done', each='all') >> gathered", True),
+        (f"Range(2) >> c >> {WAIT} >> gathered", True),
         ("Range(2) >> c >> wait.override(each='all') >> gathered", False),
-        (
-            "after = wait.override(trigger_rule='all_done', each='all'); Range(2) >> c >> after >> gathered; c >> gathered",
-            False,
-        ),
-        ("Range(2) >> c >> wait.override(trigger_rule='all_done', each='all')", False),
+        (f"after = {WAIT}; Range(2) >> c >> after >> gathered; c >> gathered", False),
+        (f"Range(2) >> c >> {WAIT}", False),
     ],
 )
 def test_only_a_task_that_runs_after_success_may_read_the_files_of_a_container(flow, refused, tmp_path):
