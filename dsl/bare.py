@@ -15,7 +15,7 @@ from dsl.domain import Domain, Made
 from dsl.draft import Draft
 from dsl.function import Each, Storage, Volume
 from dsl.graph import InputFiles, Written
-from dsl.outputs import constant_names, names_of
+from dsl.outputs import names_of
 from dsl.reading import Role
 
 
@@ -104,11 +104,16 @@ def _folders(draft: Draft) -> set[str]:
 
 def _unnameable(draft: Draft, written: Sequence[Written]) -> Iterator[Diagnostic]:
     """Each of its files is an artifact, whose key is text of a template."""
-    names = (name for file in written for name in names_of(file) or constant_names(file))
+    names = (name for file in written for name in names_of(file) or [_outline(file)])
     if name := next((name for name in names if "{{" in name), None):
         message = f"{draft.id} writes {name!r}, and Argo has no escape for {{{{ in the name of an artifact"
         place = draft.node.task.place_of("output")
         yield Diagnostic(Code.UNSAFE_STRING, place, message, "rename it in output=")
+
+
+def _outline(file: Written) -> str:
+    """Return a name that only the run knows, an asterisk for what it does not say by itself."""
+    return "".join(text if mark == "=" else "*" for template in file.chain[-1:] for mark, text in template)
 
 
 def _found(draft: Draft, code: Code, message: str, hint: str) -> Diagnostic:

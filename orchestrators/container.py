@@ -46,20 +46,20 @@ class _BareLeaf(Leaf):
     def file_name(
         self, output: OutputName, literal: Callable[[str], str], computed: Callable[[str], str]
     ) -> str:
-        """Return the name of an output: the author's text by `literal`, tags of expressions by `computed`."""
-        position = self.node.output_fields.get(output.variable)
+        """Return the name of an output: `literal` of a text, or the tag of an expression, `computed`."""
+        node, position = self.node, self.node.output_fields.get(output.variable)
         if position is not None:
             return encode.tag(computed(self.field(0, position)))
-        fields = {field.variable: self.field(0, at) for at, field in enumerate(self.node.fields)}
-        # Only the run knows the items here: what stays of the name is text, the index, and their keys.
-        return "".join(
-            literal(text)
-            if mark == "="
-            else self.partition
-            if mark == ""
-            else encode.tag(computed(fields[text]))
+        if not node.is_mapped:
+            return literal("".join(text if mark == "=" else self.partition for mark, text in output.template))
+        # Only the run knows these items: what their keys are, and which has which index.
+        fields = {field.variable: self.field(0, at) for at, field in enumerate(node.fields)}
+        index = "inputs.parameters.index"
+        parts = (
+            encode.literal(text) if mark == "=" else index if mark == "" else fields[text]
             for mark, text in output.template
         )
+        return encode.tag(computed(" + ".join(parts)))
 
     def _doubled(self, output: OutputName) -> Callable[[str], str]:
         """Return how an expression of the name is written where the kubelet expands it with the template."""

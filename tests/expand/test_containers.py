@@ -58,9 +58,9 @@ def test_a_container_over_such_a_list_names_its_files_by_index_where_output_is_n
 
 @BOTH
 def test_a_key_in_a_name_is_that_of_its_item_whatever_the_kubelet_makes_of_dollars(lowering, tmp_path):
-    text = container("""echo '$(x)' > '$(OUTPUT_FILE)'""", "x", 'output="{x}-$$(A)-{index}"')
+    text = container("""echo '$(x)' > '$(OUTPUT_FILE)'""", "x", 'output="{x}-$$(A)-{{{index}"')
     seen = names_and_texts(tmp_path, lowering, text, "c.expand(x=letters()) >> gathered")
-    assert seen == {"a-$$(A)-0": "a\n", "b$$-$$(A)-1": "b$$\n", "c-$$(A)-2": "c\n"}
+    assert seen == {"a-$$(A)-{0": "a\n", "b$$-$$(A)-{1": "b$$\n", "c-$$(A)-{2": "c\n"}
 
 
 @BOTH
@@ -195,9 +195,10 @@ def test_only_a_task_that_runs_after_success_may_read_the_files_of_a_container(f
     assert len(problems) == refused
 
 
-def test_a_name_that_argo_would_read_as_a_tag_is_refused_at_output(tmp_path):
-    text = container("echo > $(OUTPUT_FILE)", options='output="a{{{{b"')
-    [problem] = found(f'{text}with DAG("d"):\n    c()\n', tmp_path)
+@pytest.mark.parametrize("flow", ["c()", "Range(2) >> c", "Items(letters()) >> c"])
+def test_a_name_that_argo_would_read_as_a_tag_is_refused_at_output(flow, tmp_path):
+    text = container("echo > $(OUTPUT_FILE)", options='output="a{{{{b{index}"')
+    [problem] = found(f'{TASKS}{text}with DAG("d"):\n    {flow}\n', tmp_path)
     assert problem.startswith("UNSAFE_STRING at `output=")
 
 
