@@ -27,7 +27,7 @@ dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.bare dsl.values
 dsl.resolve
 dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
-dsl.checks dsl.checks.graph dsl.checks.unfinished dsl.checks.manifest dsl.analyze
+dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
 orchestrators

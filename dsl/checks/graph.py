@@ -364,10 +364,10 @@ GRAPH_CHECKS = (
     undeclared_variable,
     bare_and_called,
     files_unread,
+    unfinished_files,
     unsafe_string,
     skippable_value,
     never_runs,
     value_unawaited,
     unequal_folders,
-    unfinished_files,
 )
