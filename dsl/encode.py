@@ -216,7 +216,11 @@ def doubled(expression: str) -> str:
 
 
 def doubled_literal(text: str) -> str:
-    """Return text for such a place as it is written there."""
+    """Return text as it is written in such a place.
+
+    >>> doubled_literal("$(x) $$")
+    '$$(x) $$$$'
+    """
     return text.replace("$", "$$")
 
 
