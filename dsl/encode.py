@@ -216,6 +216,15 @@ def doubled(expression: str) -> str:
     return _replaced(expression, "$", "$$")
 
 
+def doubled_literal(text: str) -> str:
+    """Return text as it is written in such a place.
+
+    >>> doubled_literal("$(x) $$")
+    '$$(x) $$$$'
+    """
+    return text.replace("$", "$$")
+
+
 def needs_doubling(text: str) -> bool:
     """Whether the kubelet would change text that stands in a template."""
     return "$$" in text or "$(" in text

@@ -14,9 +14,8 @@ from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunPar
 from dsl.diagnostics import Diagnostic
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.location import Location
-from dsl.naming import SAME_NAME, Template
+from dsl.naming import Template
 from dsl.partition import Partitions
-from dsl.shelltext import mentions
 
 EXPLICIT_TASKS = 200
 """Tasks that a DAG template may hold: the limit of Argo's full CRDs."""
@@ -186,37 +185,3 @@ class Analysis:
     plan: Plan | None
     diagnostics: tuple[Diagnostic, ...]
     summary: Mapping[str, object]
-
-
-def stand_alone(function: ExecutionFunction, name: str, partitions: Partitions) -> PlannedNode:
-    """Return the plan of one function over files that stand by themselves, outside any DAG.
-
-    A shell text finds a file as INPUT_FILE; it writes what it names OUTPUT_FILE.
-    """
-    text = function.command if isinstance(function.command, str) else ""
-    reads = PlannedInput("INPUT_FILE", "slot", None, "partition", "source", 0)
-    writes = OutputName("OUTPUT_FILE", SAME_NAME)
-    return PlannedNode(
-        function.name,
-        name,
-        Location(function.name),
-        function,
-        "item",
-        "it stands alone",
-        "items",
-        partitions,
-        False,
-        None,
-        (PlannedField(None),),
-        (reads,),
-        (writes,) if mentions(text, "OUTPUT_FILE") else (),
-        None,
-        {},
-        (),
-        mentions(text, "RESULT_FILE") or function.kind == "python",
-        (),
-        {},
-        {},
-        {},
-        None,
-    )

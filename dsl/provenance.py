@@ -10,40 +10,16 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.domain import RUN, Domain, Made
 from dsl.draft import Draft
-from dsl.function import Each
+from dsl.function import Each, ExecutionFunction
 from dsl.graph import GraphNode, InputFiles, Written
 from dsl.operand import FileOf
 from dsl.outputs import constant_names, differs, names_of
 from dsl.reading import Parameter, Role
 
 
-def has_worker(draft: Draft) -> bool:
-    """Whether our program runs the task in its pod; a bare argv has to find everything in its environment."""
-    return draft.function.kind != "container"
-
-
-def check_bare(
-    draft: Draft,
-    each: Each,
-    domain: Domain | None,
-    inputs: Sequence[InputFiles],
-    written: Sequence[Written],
-) -> None:
-    """Raise Rejected for what a task without our program cannot do; add its outputs' names to its items."""
-    if each == "item" and domain and set(domain.sizes) - {1}:
-        most = max(domain.sizes)
-        message = f"{draft.id} is a container task, which takes one item per pod, and partitions hold {most}"
-        raise _rejected(draft, Code.PARTITION_SIZE, message, "remove size=, or make it a @task.shell")
-    if any(i.kind in ("one", "list", "file") or (i.kind == "dir" and i.written.domain) for i in inputs):
-        message = f"{draft.id} is a container task, which cannot look for its files"
-        raise _rejected(draft, Code.UNSUPPORTED, message, "make it a @task.shell")
-    if draft.options.retries and draft.reading.of(Role.OUT_DIR):
-        message = f"{draft.id} is a container task: what a failed attempt left in OUTPUT_DIR would stay there"
-        raise _rejected(draft, Code.UNSUPPORTED, message, "write an OUTPUT_FILE, or make it a @task.shell")
-    for file in written:
-        names = names_of(file)
-        if domain is not None and not file.many and names is not None:
-            domain.columns[Made(draft.id, file.variable, is_path=False)] = names
+def has_worker(function: ExecutionFunction) -> bool:
+    """Whether our program runs a task in its pod; a bare argv has to find everything in its environment."""
+    return function.kind != "container"
 
 
 def source_files(domain: Domain) -> tuple[Written, ...]:
@@ -131,7 +107,7 @@ def _input(
             return InputFiles(parameter.name, written, "list", upstream)
         if written.each == "partition":
             return InputFiles(parameter.name, written, "one", upstream)
-        if written.writer is not None and not has_worker(draft):
+        if written.writer is not None and not has_worker(draft.function):
             return InputFiles(
                 parameter.name, written, "slot", upstream, _stored_column(draft, domain, written)
             )

@@ -10,6 +10,7 @@ import networkx as nx
 from dsl import provenance
 from dsl.argument import NodeValue
 from dsl.author import DAG, Element, Node, foreign
+from dsl.bare import add_names, check_bare
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zipped
@@ -120,8 +121,9 @@ class _Resolver:
         arguments = arguments_of(draft, each, domain, self.resolved, keys)
         written_names = outputs_of(draft, each, domain, inputs, arguments)
         written = written_by(draft, each, domain, inputs, written_names)
-        if not provenance.has_worker(draft):
-            provenance.check_bare(draft, each, domain, inputs, written)
+        if not provenance.has_worker(draft.function):
+            check_bare(draft, each, domain, inputs, arguments, written, self.drafts.options.storage)
+            add_names(draft, domain, written)
         folder = next((parameter.name for parameter in draft.reading.of(Role.OUT_DIR)), None)
         check_conditions(draft, domain, self.resolved)
         return GraphNode(

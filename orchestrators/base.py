@@ -11,9 +11,10 @@ from hera.workflows import Container, Parameter, Script, Task
 
 from dsl import encode
 from dsl.function import ExecutionFunction, RecipeConfig
-from dsl.names import partition_name, template_names
-from dsl.partition import FilePartition, divide, sizes_by_size
-from dsl.plan import PlannedNode, stand_alone
+from dsl.names import partition_name
+from dsl.partition import FilePartition
+from dsl.plan import PlannedNode
+from orchestrators.alone import stand_alone
 from orchestrators.leaf import INDEX, ITEMS, Leaf
 
 
@@ -22,7 +23,7 @@ class ParallelExecutionOrchestrator(ABC):
 
     The compile pipeline hands over the planned `node`, whose partitions are final; `looped` says that its
     task stands in the template that a compact lane calls once per partition. Alone, an orchestrator divides
-    the inputs of its recipe itself.
+    the inputs of its recipe itself, and raises ValueError for a function that needs a DAG around it.
     """
 
     leaf_type: ClassVar[type[Leaf]] = Leaf
@@ -40,10 +41,8 @@ class ParallelExecutionOrchestrator(ABC):
         self.execution_function = execution_function
         self.looped = looped
         if node is None:
-            name = template_names([execution_function.name])[execution_function.name]
-            rows = [(file,) for file in recipe_config.inputs]
-            partitions = divide(rows, sizes_by_size(len(rows), recipe_config.parallel.partition_size))
-            node = stand_alone(execution_function, name, partitions)
+            size = recipe_config.parallel.partition_size
+            node = stand_alone(execution_function, recipe_config.inputs, size)
         if node.function.options.image is None and recipe_config.image is not None:
             node = node.with_image(recipe_config.image)
         self.node = node

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hera.workflows import Artifact, Env, Parameter, Resources, RetryStrategy, S3Artifact
+from hera.workflows import Artifact, Env, Parameter, RetryStrategy, S3Artifact
 from hera.workflows import models as m
 
 from dsl import encode
@@ -78,7 +78,7 @@ class Leaf:
 
     def artifacts(self) -> list[Artifact]:
         """Return the input artifacts: a folder per upstream, or a slot per source file of a partition."""
-        if isinstance(self.storage, Volume):
+        if not self.is_keyed:
             return []
         found: dict[str, Artifact] = {}
         for files in self.node.inputs:
@@ -92,22 +92,23 @@ class Leaf:
         return list(found.values())
 
     def outputs(self) -> list[Parameter | Artifact]:
-        """Return the output parameters and the folder of results."""
-        found: list[Parameter | Artifact] = []
-        if self.node.has_value:
-            found.append(_output_parameter(RESULT, "null"))
-        if self.node.writes and not isinstance(self.storage, Volume):
-            key = f"{WORKFLOW}/{self.node.name}/{self.partition}"
-            found.append(
-                S3Artifact(
-                    name="files",
-                    path=f"{ROOT}/out",
-                    key=key,
-                    optional=True,
-                    archive=m.ArchiveStrategy(none=m.NoneStrategy()),
-                )
-            )
-        return found
+        """Return the output parameters and the artifacts of results."""
+        values = [_output_parameter(RESULT, "null")] if self.node.has_value else []
+        return [*values, *(self.written() if self.node.writes and self.is_keyed else [])]
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether files travel as artifacts, whose keys say what they are."""
+        return not isinstance(self.storage, Volume)
+
+    @property
+    def key(self) -> str:
+        """The prefix of the keys of what it writes."""
+        return f"{WORKFLOW}/{self.node.name}/{self.partition}"
+
+    def written(self) -> list[Artifact]:
+        """Return the folder of results; there is none after a failure, because it appears at the end."""
+        return [result_artifact("files", f"{ROOT}/out", self.key, optional=True)]
 
     def planned_items(self) -> list[Parameter]:
         """Return the output that holds the partitions of the nodes whose items this node's value lists."""
@@ -239,6 +240,12 @@ def _input(name: str, path: str, key: str) -> Artifact:
     )
 
 
+def result_artifact(name: str, path: str, key: str, *, optional: bool) -> Artifact:
+    """Return an output artifact that is stored as it is, file or folder."""
+    plain = m.ArchiveStrategy(none=m.NoneStrategy())
+    return S3Artifact(name=name, path=path, key=key, optional=optional or None, archive=plain)
+
+
 def _output_parameter(name: str, default: str) -> Parameter:
     return Parameter(name=name, value_from=m.ValueFrom(path=f"{ROOT}/{name}", default=default))
 
@@ -258,13 +265,18 @@ def _retries(options: TaskOptions) -> RetryStrategy | None:
     return RetryStrategy(limit=options.retries, retry_policy="Always", expression=expression, backoff=backoff)
 
 
-def _resources(options: TaskOptions) -> Resources | None:
-    if not (options.cpu or options.memory or options.disk or options.gpu):
+def _resources(options: TaskOptions) -> m.ResourceRequirements | None:
+    gpu = {"nvidia.com/gpu": str(options.gpu)} if options.gpu else {}
+    memory = {"memory": options.memory} if options.memory else {}
+    requests = {**memory, **gpu}
+    if options.cpu:
+        requests["cpu"] = options.cpu
+    if options.disk:
+        requests["ephemeral-storage"] = options.disk
+    if not requests:
         return None
-    return Resources(
-        cpu_request=options.cpu,
-        memory_request=options.memory,
-        memory_limit=options.memory,
-        ephemeral_request=options.disk,
-        gpus=options.gpu,
+    # Kubernetes takes units that Hera's own class refuses, such as bytes.
+    return m.ResourceRequirements(
+        requests={name: m.Quantity(root=text) for name, text in requests.items()},
+        limits={name: m.Quantity(root=text) for name, text in {**memory, **gpu}.items()} or None,
     )

@@ -82,20 +82,24 @@ class ShellParallelExecutionOrchestrator(TaskPerPartition):
         if not isinstance(argument, NodeValue):
             raise ValueError(f"{self.node.id}: {name} cannot be a variable of a shell task")
         raw = reference(value_name(name))
-        if argument.form == "gather":
-            return encode.tag(encode.as_octal(f"({raw} == '' ? '' : {gathered(raw)})"))
         if argument.form == "line" and self.node.each == "item":
-            values = f"map({_lines(raw)}, {encode.as_octal(encode.shell_text(value_of_line('#')))})"
+            values = f"map({_lines(raw)}, {encode.as_octal(encode.shell_text(_value_of_line('#')))})"
             return encode.tag(f"join({values}, ';')")
-        if argument.many:
-            raw = f"'[' + join(map({_lines(raw)}, {value_of_line('#')}), ',') + ']'"
-        elif argument.form == "line":
-            raw = value_of_line(raw)
-        text = f"({raw} == '' ? '' : {encode.shell_text(raw)})"
-        return encode.tag(encode.as_octal(text))
+        return encode.tag(encode.as_octal(given_text(argument, raw)))
 
 
-def gathered(texts: str) -> str:
+def given_text(value: NodeValue, raw: str) -> str:
+    """Return the expression of what sh gets of another node's value; `raw` gives its text, '' if absent."""
+    if value.form == "gather":
+        return f"({raw} == '' ? '' : {_gathered(raw)})"
+    if value.many:
+        raw = f"'[' + join(map({_lines(raw)}, {_value_of_line('#')}), ',') + ']'"
+    elif value.form == "line":
+        raw = _value_of_line(raw)
+    return f"({raw} == '' ? '' : {encode.shell_text(raw)})"
+
+
+def _gathered(texts: str) -> str:
     """Return the expression of one JSON list, where `texts` gives a JSON list of value texts."""
     lines = f"split(join(fromJSON({texts}), '\\n'), '\\n')"
     values = f"map(filter({lines}, # != ''), #[indexOf(#, ' ') + 1:])"
@@ -107,6 +111,6 @@ def _lines(text: str) -> str:
     return f"filter(split({text}, '\\n'), # != '')"
 
 
-def value_of_line(text: str) -> str:
+def _value_of_line(text: str) -> str:
     """Return the expression of the JSON in a value text of one line."""
     return f"{text}[indexOf({text}, ' ') + 1:]"

@@ -26,10 +26,11 @@ dsl.operand
 dsl.author
 dsl.chaining dsl.decorate
 dsl.source dsl.reading
-dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.values dsl.resolve
+dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.bare dsl.values
+dsl.resolve
 dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
-dsl.checks dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text dsl.checks.module
-dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
+dsl.checks dsl.checks.unfinished dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text
+dsl.checks.module dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
 dsl.cluster
 orchestrators

@@ -8,6 +8,7 @@ import networkx as nx
 
 from dsl.argument import NodeValue
 from dsl.checks.shell import shell_syntax
+from dsl.checks.unfinished import unfinished_files
 from dsl.codes import Code
 from dsl.construct import entry_of, keyword_of
 from dsl.diagnostics import Diagnostic, Related
@@ -114,4 +115,5 @@ GRAPH_CHECKS = (
     unused_run_parameter,
     forgiven_failure,
     shell_syntax,
+    unfinished_files,
 )

@@ -352,14 +352,15 @@ def _keep_artifact(
     faults: list[str],
     kept: list[Path],
 ) -> None:
-    name, path = str(artifact["name"]), str(artifact.get("path") or "")
+    # The pod's program reads its template in a variable, which the kubelet expanded.
+    name, path = str(artifact["name"]), expand(str(artifact.get("path") or ""), {})
     source, archive = layout.place(path), artifact.get("archive")
     if not source.exists():
         if not artifact.get("optional"):
             faults.append(f"{_SAVE.format(name)}: stat {path}: no such file or directory")
         return
     unpacked = archive is not None and archive.get("none") is not None
-    key = str((artifact.get("s3") or {}).get("key") or "")
+    key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
     key = key or f"{places.workflow}/{job.pod}/{source.name if unpacked else f'{name}.tgz'}"
     try:
         place = places.store.keep(source, key, archive)

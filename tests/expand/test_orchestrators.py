@@ -194,7 +194,7 @@ def test_the_kinds_that_ship_make_tasks_in_one_way():
 
 @pytest.mark.parametrize(("orchestrator", "function"), KINDS)
 def test_making_a_template_changes_nothing_in_an_orchestrator(orchestrator, function):
-    made = orchestrator(RECIPE, function)
+    made = orchestrator(RECIPE.model_copy(update={"parallel": ParallelConfig()}), function)
     before = made.leaf
     made.create_execution_template()
     assert made.leaf is before
