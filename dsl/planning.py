@@ -158,12 +158,11 @@ def _needs(graph: Graph, node: GraphNode) -> dict[str, tuple[tuple[int, ...], ..
 
 
 def _test(graph: Graph, condition: object, node: GraphNode) -> Test:
-    """Return a condition as data; a bare operand is a test for true."""
-    if isinstance(condition, Condition):
-        return Test(
-            condition.operator, tuple(_operand(graph, operand, node) for operand in condition.operands)
-        )
-    return Test("==", (_operand(graph, condition, node), Constant(True)))
+    """Return a condition as data; a value that stands alone, or in `&`, `|` or `~`, is a test for true."""
+    if not isinstance(condition, Condition):
+        return Test("==", (_operand(graph, condition, node), Constant(True)))
+    read = _test if condition.operator in ("and", "or", "not") else _operand
+    return Test(condition.operator, tuple(read(graph, operand, node) for operand in condition.operands))
 
 
 def _operand(graph: Graph, operand: object, node: GraphNode) -> Test | NodeValue | RunParameter | Constant:

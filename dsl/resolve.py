@@ -16,7 +16,7 @@ from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zip
 from dsl.draft import Draft, Drafts, make_drafts
 from dsl.frequency import each_of, key_parameters
 from dsl.graph import Graph, GraphNode, Written, join_of, knots, operands
-from dsl.operand import FileOf
+from dsl.operand import FileOf, Operand
 from dsl.outputs import check_folder, names_of, outputs_of, written_by
 from dsl.reading import Role
 from dsl.source import Items, Repartition, Source
@@ -25,6 +25,7 @@ from dsl.values import (
     arguments_of,
     check_conditions,
     check_discoverable,
+    part_expanded,
     source_as_argument,
     unknown_argument,
 )
@@ -291,6 +292,8 @@ class _Resolver:
             value = Items(value.node if isinstance(value, FileOf) else value)
             value.location = draft.node.location
         elif not isinstance(value, Source):
+            if isinstance(value, Operand):
+                raise part_expanded(draft, keyword, value)
             if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
                 message = f"{keyword}={value!r} is no list to expand over"
                 hint = f"write {keyword}=[…], or .partial({keyword}=…) for one value"

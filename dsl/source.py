@@ -239,7 +239,8 @@ class Items(Source):
         self.items: list[object] = []
         self.refused = ""
         if isinstance(items, str | bytes | Mapping | Chainable | Operand) or not isinstance(items, Iterable):
-            self.refused = "" if self.upstream is not None else f"{shown(items)} is no list of items"
+            what = "what only the run knows" if isinstance(items, Operand) else shown(items)
+            self.refused = "" if self.upstream is not None else f"{what} is no list of items"
         else:
             self.items = list(items)
 

@@ -124,6 +124,19 @@ def source_as_argument(draft: Draft, name: str) -> Rejected:
     return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, argument_place(draft, name), message, hint))
 
 
+def part_expanded(draft: Draft, name: str, value: Operand) -> Rejected:
+    """Return a rejection of a keyword of `.expand` that is no list, and no node whose whole value is one."""
+    what = "a condition"
+    if isinstance(value, Output):
+        node = value.node.task.__name__
+        what = f"a part of the value of {node}" if value.path else f"the value of {node} with a default"
+    elif isinstance(value, ParamReference):
+        what = f"the parameter {value.name} of the run"
+    message = f"{name} of {draft.id} is {what}, and only the whole value of a task can be mapped over"
+    hint = f"return the list from a @task of its own, and write .expand({name}=that_task)"
+    return Rejected(Diagnostic(Code.UNSUPPORTED, argument_place(draft, name), message, hint))
+
+
 def argument_place(draft: Draft, name: str) -> Location:
     """Return where an argument stands in the call that made the node, or the call."""
     return keyword_of(draft.node.location, name)
