@@ -28,7 +28,6 @@ dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance
 dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
-dsl.cluster
 orchestrators
 dsl.compile
 dsl.report
@@ -45,12 +44,11 @@ PACKAGES = {
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
-    "subprocess": ("dsl.load", "dsl.engine", "dsl.cluster"),
+    "subprocess": ("dsl.load", "dsl.engine"),
 }
 SEES_LITTLE = {
     "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.manifest": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.encode"),
-    "dsl.cluster": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.manifest"),
 }
 
 
