@@ -52,6 +52,8 @@ class RunParameter:
 class NodeValue:
     """The value of a node: one (`single`), all of a mapped node (`gather`), or the item's own (`line`).
 
+    `path` leads to a part of it, for which `fallback` stands in. `by_task`: the task gets the whole value and
+    picks the part, or takes the fallback; Argo, which picks it else, reads every number with 53 bits.
     `many`: the list of a partition's lines.
     """
 
@@ -60,6 +62,7 @@ class NodeValue:
     path: tuple[str | int, ...] = ()
     fallback: tuple[object, ...] = ()
     many: bool = False
+    by_task: bool = False
 
 
 Argument: TypeAlias = Constant | Field | RunValue | RunParameter | NodeValue

@@ -81,6 +81,8 @@ class Code(Enum):
     SKIPPABLE_VALUE = "DSL318", Severity.ERROR, "a value may be absent and has no default"
     PARTITION_TOO_LARGE = "DSL319", Severity.ERROR, "a partition's items do not fit into a pod's environment"
     PATH_OUTSIDE = "DSL320", Severity.ERROR, "files lie outside the folder of the DAG file"
+    PART_OF_VALUE = "DSL391", Severity.WARNING, "a part of a value may change on its way to a shell"
+    STATUS_LIMIT = "DSL392", Severity.ERROR, "a run's status is larger than Argo stores"
 
     ORCHESTRATOR_REFUSED = "DSL401", Severity.ERROR, "an orchestrator refused its node"
     STATUS_SIZE = "DSL402", Severity.WARNING, "a run's status outgrows what Argo stores without a database"

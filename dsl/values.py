@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter, RunValue
 from dsl.author import Chainable, Node
@@ -220,7 +221,9 @@ def _value(draft: Draft, name: str, value: object, resolved: Resolved) -> Argume
         if gathers and value.fallback and not isinstance(value.fallback[0], list):
             message = f"the default of {node.id}, which has one value per {node.each}, is no list"
             raise _rejected(draft, Code.NO_VALUE, message, "write .default([…])")
-        return NodeValue(node.id, "gather" if gathers else "single", value.path, value.fallback)
+        by_task = bool(value.path) and draft.function.kind == "python"
+        form: Literal["gather", "single"] = "gather" if gathers else "single"
+        return NodeValue(node.id, form, value.path, value.fallback, by_task=by_task)
     if isinstance(value, Chainable | FileOf):
         message = f"{name} of {draft.id} is a {type(value).__name__}, not a value"
         hint = f"write .expand({name}=…) to map over a source; annotate {name}: InFile for a file"

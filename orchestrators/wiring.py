@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from dsl import encode
 from dsl.argument import Constant, NodeValue, RunParameter, may_skip
@@ -90,6 +91,8 @@ class Wiring:
 
         `early`: it is read before it is known whether the node `waiting` runs.
         """
+        if value.by_task:
+            value = replace(value, path=(), fallback=())
         node = self.by_id[value.node]
         guarded = early or waiting.function.options.trigger_rule != "all_success"
         if value.form == "line" and partition is not None and node.name not in self.compact:

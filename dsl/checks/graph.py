@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dsl.argument import Constant, Field, NodeValue, RunParameter
 from dsl.codes import Code
-from dsl.construct import mention_of, parameter_of
+from dsl.construct import keyword_of, mention_of, parameter_of
 from dsl.diagnostics import Diagnostic, Related
 from dsl.encode import needs_doubling
 from dsl.function import Volume
@@ -353,6 +353,17 @@ def _texts(value: object) -> str:
     return ""
 
 
+def part_of_value(graph: Graph) -> Iterator[Diagnostic]:
+    """What Argo picks of a value for a task goes through Go's numbers, which have 53 bits."""
+    for node in graph:
+        for name, argument in node.arguments.items():
+            if isinstance(argument, NodeValue) and argument.path and not argument.by_task:
+                part = f"{name} of {node.id} is a part of the value of {argument.node}"
+                message = f"{part}, and numbers in it may change"
+                hint = "let a @task return the part as its whole value, and pass that"
+                yield Diagnostic(Code.PART_OF_VALUE, keyword_of(node.location, name), message, hint)
+
+
 GRAPH_CHECKS = (
     empty_dag,
     invalid_name,
@@ -368,4 +379,5 @@ GRAPH_CHECKS = (
     never_runs,
     value_unawaited,
     unequal_folders,
+    part_of_value,
 )
