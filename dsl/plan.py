@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunParameter
+from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunParameter, Waiting
 from dsl.diagnostics import Diagnostic
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.location import Location
@@ -107,6 +107,11 @@ class PlannedNode:
     def is_mapped(self) -> bool:
         """Whether it runs once per partition."""
         return self.table is not None
+
+    @property
+    def waiting(self) -> Waiting:
+        """What decides whether it may be skipped."""
+        return self.name, self.function.options.trigger_rule, bool(self.conditions), self.joins.keys()
 
     @property
     def writes(self) -> bool:

@@ -32,10 +32,7 @@ class Wiring:
         self.compact = {name: lane.name for lane in plan.lanes if lane.compact for name in lane.nodes}
         self.ends: dict[str, str] = dict(self.compact)
         self.listed: set[str] = set()
-        self.may_skip = may_skip(
-            (node.name, node.function.options.trigger_rule, bool(node.conditions), node.joins)
-            for node in plan.nodes
-        )
+        self.may_skip = may_skip(node.waiting for node in plan.nodes)
         self._taken = {*self.by_name, *(lane.name for lane in plan.lanes)}
 
     def free_name(self, name: str) -> str:
