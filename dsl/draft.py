@@ -33,7 +33,8 @@ _OF_RETRIES = ("retry_delay", "retry_exponential_backoff", "max_retry_delay", "r
 class Draft:
     """A recorded node with everything that does not depend on other nodes.
 
-    `incoming` are the elements that stand before it in chains.
+    `incoming` are the elements that stand before it in chains. `keywords` are columns by the names that
+    `.expand` gives them here and in the nodes before it, which are resolved first.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Draft:
     reading: Reading
     function: ExecutionFunction
     incoming: tuple[tuple[Element, Location], ...]
+    keywords: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def make_drafts(dag: DAG) -> Drafts:
             continue
         function = _function(node, node_id, reading, chosen or TaskOptions(), shipped, problems)
         if chosen and function:
-            sound[node_id] = Draft(node_id, names[node_id], node, chosen, reading, function, incoming)
+            sound[node_id] = Draft(node_id, names[node_id], node, chosen, reading, function, incoming, {})
     frozen = {key: tuple(value) for key, value in before.items()}
     return Drafts(sound, ids, frozen, waits, options, tuple(problems))
 

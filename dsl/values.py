@@ -67,7 +67,7 @@ def arguments_of(
             continue
         if argument is not None:
             found[parameter.name] = argument
-        elif _is_missing(parameter, domain) and parameter.name not in given:
+        elif _is_missing(draft, parameter, domain) and parameter.name not in given:
             wrong.append(_missing(draft, parameter, domain, keys))
     if wrong:
         raise Rejected(*wrong)
@@ -165,12 +165,13 @@ def _argument(
         return None
     if name in draft.node.arguments:
         return _value(draft, name, draft.node.arguments[name], resolved)
+    column = draft.keywords.get(name, name)
     if name in draft.node.expanded and isinstance(draft.node.expanded[name], Source | FileOf):
-        return None if domain is None or name in domain.files else Field(name, many)
+        return None if domain is None or column in domain.files else Field(column, many)
     if name in draft.node.expanded:
         return _expanded_value(draft, name, domain, resolved, many)
-    if domain is not None and name in domain.columns:
-        return None if name in domain.files else Field(name, many and name not in domain.constants)
+    if domain is not None and column in domain.columns:
+        return None if column in domain.files else Field(column, many and column not in domain.constants)
     if role is Role.RUN:
         return RunValue(name)
     if parameter.default is not REQUIRED and draft.reading.body is not None:
@@ -240,9 +241,9 @@ def _value(draft: Draft, name: str, value: object, resolved: Resolved) -> Argume
         raise Rejected(Diagnostic(Code.NOT_JSON, place, message, hint)) from None
 
 
-def _is_missing(parameter: Parameter, domain: Domain | None) -> bool:
+def _is_missing(draft: Draft, parameter: Parameter, domain: Domain | None) -> bool:
     """Whether a parameter that got no argument needs one."""
-    is_file = domain is not None and parameter.name in domain.files
+    is_file = domain is not None and draft.keywords.get(parameter.name, parameter.name) in domain.files
     return parameter.role is Role.VALUE and parameter.default is REQUIRED and not is_file
 
 
