@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
@@ -59,6 +59,8 @@ class Domain:
     discovered_by: str | None = None
     discovered_size: int = 1
     constants: frozenset[str] = frozenset()
+    bytes: Mapping[object, int] = field(default_factory=dict)
+    """Of a source: the bytes of each file, by its path."""
     parents: tuple[Parent, ...] = ()
 
     @property
@@ -153,7 +155,9 @@ def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
         columns = {keyword if column == main else column: values for column, values in columns.items()}
         files = {keyword if column == main else column: root for column, root in files.items()}
     sizes = _sizes(source.division, source.location, table)
-    return Domain(name, source, source.location, columns, files, sizes, source.division, source.parallelism)
+    weights = {p: b for c, each in table.files.items() for p, b in zip(table.columns[c], each, strict=True)}
+    division, limit = source.division, source.parallelism
+    return Domain(name, source, source.location, columns, files, sizes, division, limit, bytes=weights)
 
 
 def of_discovered(source: Source, name: str, keyword: str, node_id: str) -> Domain:

@@ -102,6 +102,8 @@ class PlannedNode:
     """The fields that hold the names of outputs, for a task in whose pod nobody can derive them."""
     plans: Plans | None
     """Set if the items of another node are the elements of this node's value."""
+    bytes: int | None = None
+    """Of the source files that it reads, each counted once; None if it reads files that the run writes."""
 
     @property
     def is_mapped(self) -> bool:

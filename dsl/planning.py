@@ -109,7 +109,18 @@ def _planned(
         _needs(graph, node),
         shape.outputs,
         None,
+        _input_bytes(node),
     )
+
+
+def _input_bytes(node: GraphNode) -> int | None:
+    """Return the bytes of the source files that a node reads, None if it reads files that the run writes."""
+    found: dict[object, int] = {}
+    for written in (files.written for files in node.inputs):
+        if written.writer is not None or written.domain is None or written.column is None:
+            return None
+        found |= {path: written.domain.bytes[path] for path in written.domain.columns[written.column]}
+    return sum(found.values())
 
 
 def _first_row(partitions: Partitions) -> Row:

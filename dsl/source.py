@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -39,15 +39,19 @@ _BYTES = {
 class Table:
     """The items of a source: equally long columns of values.
 
-    Columns named in `files` hold paths relative to the DAG file's folder; `bytes` are the sizes of the items.
+    Columns named in `files` hold paths relative to the DAG file's folder; it has the bytes of each file.
     """
 
     columns: Mapping[str, Sequence[object]]
-    files: tuple[str, ...] = ()
-    bytes: Sequence[int] = ()
+    files: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def bytes(self) -> list[int]:
+        """The bytes of the files of each item."""
+        return [sum(sizes) for sizes in zip(*self.files.values(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Files(Source):
                 )
             columns: dict[str, list[object]] = {self.keyword: [path for path, _ in paths]}
             columns |= {name: [keys[name] for _, keys in paths] for name in names}
-            return Table(columns, (self.keyword,), [_bytes(folder / path) for path, _ in paths])
+            return Table(columns, {self.keyword: [_bytes(folder / path) for path, _ in paths]})
         return self._paired(folder)
 
     def _check_patterns(self) -> None:
@@ -166,12 +170,11 @@ class Files(Source):
                     raise self._rejected(
                         Code.UNPAIRED_KEYS, message, "add the missing file, or narrow the patterns"
                     )
-        columns: dict[str, list[object]] = {
-            side: [paths[key] for key in every] for side, paths in sides.items()
-        }
+        files = {side: [paths[key] for key in every] for side, paths in sides.items()}
+        columns: dict[str, Sequence[object]] = {**files}
         columns |= {name: [key[index] for key in every] for index, name in enumerate(names)}
-        weights = [sum(_bytes(folder / paths[key]) for paths in sides.values()) for key in every]
-        return Table(columns, tuple(sides), weights)
+        sizes = {side: [_bytes(folder / path) for path in paths] for side, paths in files.items()}
+        return Table(columns, sizes)
 
     def _matches(self, folder: Path, pattern: str) -> list[tuple[str, dict[str, str]]]:
         if "://" in pattern:
