@@ -203,7 +203,7 @@ class _Resolver:
         entries: Sequence[Source | Repartition],
         files: Sequence[Written],
     ) -> Axis | None:
-        """Return the domain that a node maps over, or None if it runs once."""
+        """Return what a node maps over, by the names that it has for it, or None if it runs once."""
         if len(entries) > 1:
             message = f"{draft.id} gets its items from {len(entries)} sources"
             own = f"{draft.node.task.__name__}.override(task_id=…)"
@@ -212,13 +212,10 @@ class _Resolver:
         domains = [self.entry_domain(entry) for entry in entries]
         if not domains and (draft.node.expanded or self.maps(draft, upstreams, files)):
             domains = self.upstream_domains(draft, upstreams, files)
-        taken = draft.node.expanded.keys()
-        inherited = [n for n in upstreams if n.domain in domains]
-        keywords = {name: c for name, c in _keywords(inherited).items() if name not in taken}
-        axes = [own_axis(domain, keywords) for domain in domains]
+        axes = [self.known_axis(draft, upstreams, domain) for domain in domains]
         labels = [domain.name for domain in domains]
         for keyword, value in draft.node.expanded.items():
-            axis = self.expanded_axis(draft, keyword, value)
+            axis = self.expanded_axis(draft, upstreams, keyword, value)
             same = [index for index, other in enumerate(axes) if other.domain is axis.domain]
             labels.append(keyword)
             if same and not draft.node.zipped:
@@ -231,6 +228,12 @@ class _Resolver:
             if labels[incoming:]:
                 axes[incoming:] = [zipped(axes[incoming:], labels[incoming:], draft.node.location)]
         return crossed(axes, draft.node.location) if axes else None
+
+    def known_axis(self, draft: Draft, upstreams: Sequence[GraphNode], domain: Domain) -> Axis:
+        """Return a domain by the names that the nodes before a node have for it and that it does not take."""
+        mapped = [*upstreams, *self.file_arguments(draft), *self.expanded_nodes(draft)]
+        known = _keywords(node for node in mapped if node.domain is domain)
+        return own_axis(domain, {n: c for n, c in known.items() if n not in draft.node.expanded})
 
     def entry_domain(self, entry: Source | Repartition) -> Domain:
         """Return the domain of a source or Repartition that stands directly before a node."""
@@ -292,6 +295,11 @@ class _Resolver:
         nodes = [_node(v) for name, v in draft.node.arguments.items() if roles.get(name) is Role.IN_FILE]
         return [self.nodes[self.drafts.ids[id(node)]] for node in nodes if node is not None]
 
+    def expanded_nodes(self, draft: Draft) -> list[GraphNode]:
+        """Return the nodes that are keywords of `.expand`."""
+        nodes = [_node(value) for value in draft.node.expanded.values()]
+        return [self.resolved.of(node) for node in nodes if node is not None]
+
     def expanded_files(self, draft: Draft) -> list[Written]:
         """Return the files of sources that are keywords of `.expand`."""
         found = []
@@ -302,7 +310,9 @@ class _Resolver:
                     found.append(Written(None, axis.domain, "item", keyword, column, ()))
         return found
 
-    def expanded_axis(self, draft: Draft, keyword: str, value: object) -> Axis:
+    def expanded_axis(
+        self, draft: Draft, upstreams: Sequence[GraphNode], keyword: str, value: object
+    ) -> Axis:
         """Return what a node maps over by one keyword of `.expand`."""
         if keyword not in draft.reading.named:
             raise unknown_argument(draft, keyword)
@@ -312,7 +322,7 @@ class _Resolver:
         if isinstance(value, Node | FileOf):
             node = self.resolved.of(value.node if isinstance(value, FileOf) else value)
             if node.domain is not None:
-                return own_axis(node.domain, {})
+                return self.known_axis(draft, upstreams, node.domain)
             value = Items(value.node if isinstance(value, FileOf) else value)
         elif not isinstance(value, Source):
             if isinstance(value, Operand):

@@ -13,6 +13,10 @@ def other(item, x=5): return [item, x]
 @task
 def plain(item): return item
 @task
+def third(v, x): return [v, x]
+@task
+def named(file: InFile, x): return [file.name, x]
+@task
 def grid(x, y): return [x, y]
 @task
 def one(x: InFile, y=0): return x.name
@@ -76,6 +80,8 @@ def test_a_keyword_for_files_is_no_file_of_other_nodes(order, folder):
         ("grid.expand(x=s, y=Items([3, 4]))", "grid", [[1, 3], [1, 4], [2, 3], [2, 4]]),
         ("s >> grid.expand(x=s, y=[3])", "grid", [[1, 3], [2, 3]]),
         ("first.expand(x=s) >> other.expand(x=[3])", "other", [[1, 3], [2, 3]]),
+        ("third.expand(v=first.expand(x=s))", "third", [[1, 1], [2, 2]]),
+        ("named.partial(file=write.expand(x=s))()", "named", [["1.txt", 1], ["2.txt", 2]]),
         ("write.expand(x=s) >> every", "every", ["1.txt", "2.txt"]),
         ("keyed.expand(x=s) >> every", "every", ["1.txt", "2.txt"]),
         ("write.expand(x=s) >> Repartition(by='x') >> read", "read", [[["1.txt"], 1], [["2.txt"], 2]]),
