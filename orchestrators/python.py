@@ -23,13 +23,13 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
         node = self.node
         if node.function.function is None:
             raise ValueError(f"{node.id} needs a function")
-        common = self.leaf.common()
-        common["image"] = node.function.options.image or PYTHON_IMAGE
-        common["inputs"] = [*common["inputs"], *self._files()]
+        fields = self.leaf.template_fields()
+        fields["image"] = node.function.options.image or PYTHON_IMAGE
+        fields["inputs"] = [*fields["inputs"], *self._files()]
         if node.plans:
-            common["outputs"] = [*common["outputs"], *self.leaf.planned_items()]
+            fields["outputs"] = [*fields["outputs"], *self.leaf.planned_items()]
         env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
-        return Script(**common, command=["python3"], source=program("run.py"), env=env)
+        return Script(**fields, command=["python3"], source=program("run.py"), env=env)
 
     def _environment(self) -> dict[str, str]:
         node = self.node
