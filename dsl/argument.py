@@ -5,7 +5,7 @@ Plain data: neither the author's objects nor networkx are needed to read it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -52,6 +52,8 @@ class RunParameter:
 class NodeValue:
     """The value of a node: one (`single`), all of a mapped node (`gather`), or the item's own (`line`).
 
+    `path` leads to a part of it, for which `fallback` stands in. `by_task`: the task gets the whole value and
+    picks the part, or takes the fallback; Argo, which picks it else, reads every number with 53 bits.
     `many`: the list of a partition's lines.
     """
 
@@ -60,6 +62,7 @@ class NodeValue:
     path: tuple[str | int, ...] = ()
     fallback: tuple[object, ...] = ()
     many: bool = False
+    by_task: bool = False
 
 
 Argument: TypeAlias = Constant | Field | RunValue | RunParameter | NodeValue
@@ -73,11 +76,22 @@ class OutputName:
     template: Template
 
 
-def may_skip(nodes: Iterable[tuple[str, TriggerRule, bool, Collection[str]]]) -> frozenset[str]:
-    """Return the nodes that may be skipped: those with a condition, and what inherits a skip.
+Waiting: TypeAlias = tuple[str, TriggerRule, bool, Collection[str]]
+"""Of a node: its name, its rule, whether it has a condition, and the names of its upstreams."""
 
-    `nodes` stand upstream first: name, rule, whether there is a condition, and the names of the upstreams.
-    """
+
+def hides_failure(nodes: Sequence[Waiting]) -> bool:
+    """Whether a leaf may be skipped below a failure that is forgiven, and Argo counts it; upstream first."""
+    forgiving: set[str] = set()
+    for name, rule, _, upstreams in nodes:
+        if rule != "all_success" or not forgiving.isdisjoint(upstreams):
+            forgiving.add(name)
+    waited = {before for *_, upstreams in nodes for before in upstreams}
+    return not waited.issuperset(forgiving & may_skip(nodes))
+
+
+def may_skip(nodes: Iterable[Waiting]) -> frozenset[str]:
+    """Return the nodes that may be skipped: those with a condition, and heirs of a skip; upstream first."""
     found: set[str] = set()
     for name, rule, has_condition, upstreams in nodes:
         if has_condition or _can_skip(rule, bool(upstreams), not found.isdisjoint(upstreams)):

@@ -24,7 +24,6 @@ from dsl.operand import Condition, FileOf, Operand, Output, ParamReference, Para
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Self = TypeVar("Self", bound="Chainable")
 
 _open: ContextVar[DAG | None] = ContextVar("open DAG", default=None)
 _opened: list[DAG] = []

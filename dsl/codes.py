@@ -122,6 +122,8 @@ class Code(Enum):
     FORGIVEN_FAILURE = "DSL322", Severity.WARNING, "the run succeeds although a node failed"
     PATH_AS_FILE = "DSL323", Severity.ERROR, "a path is given where a file of the run is taken"
     LOCAL_PATH = "DSL324", Severity.WARNING, "a task gets the path of a file that its pod does not have"
+    PART_OF_VALUE = "DSL391", Severity.WARNING, "a part of a value may change on its way to a shell"
+    STATUS_LIMIT = "DSL392", Severity.ERROR, "a run's status is larger than Argo stores"
 
     ORCHESTRATOR_REFUSED = "DSL401", Severity.ERROR, "an orchestrator refused its node"
     STATUS_SIZE = "DSL402", Severity.WARNING, "a run's status outgrows what Argo stores without a database"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
@@ -61,7 +61,9 @@ class Domain:
     discovered_by: str | None = None
     discovered_size: int = 1
     constants: frozenset[str] = frozenset()
-    parents: tuple[tuple[Domain, tuple[int, ...]], ...] = ()
+    bytes: Mapping[object, int] = field(default_factory=dict)
+    """Of a source: the bytes of each file, by its path."""
+    parents: tuple[Parent, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -72,10 +74,10 @@ class Domain:
             if isinstance(name, str) and name not in self.files and name != "item"
         )
 
-    def has_twin(self, column: Column) -> bool:
-        """Whether another column holds the same values: the items as another keyword names them."""
-        values = self.columns[column]
-        return any(other is values for name, other in self.columns.items() if name != column)
+    @property
+    def main(self) -> str:
+        """The column that a keyword stands for: the item, or its first file."""
+        return next(column for column in self.columns if isinstance(column, str))
 
     @cached_property
     def partition_of(self) -> tuple[int, ...]:
@@ -84,13 +86,55 @@ class Domain:
 
     def rows_in(self, ancestor: Domain) -> tuple[int, ...] | None:
         """Return the row of an ancestor that each row comes from, or None if there is no such ancestor."""
-        for parent, rows in self.parents:
-            if parent is ancestor:
-                return rows
-            further = parent.rows_in(ancestor)
+        for parent in self.parents:
+            if parent.domain is ancestor:
+                return parent.rows
+            further = parent.domain.rows_in(ancestor)
             if further is not None:
-                return tuple(further[row] for row in rows)
+                return tuple(further[row] for row in parent.rows)
         return None
+
+    def column_of(self, ancestor: Domain, column: Column) -> Column:
+        """Return the column that holds what a column of this domain or of an ancestor holds."""
+        for parent in self.parents:
+            if parent.domain is ancestor or parent.domain.rows_in(ancestor) is not None:
+                return parent.columns[parent.domain.column_of(ancestor, column)]
+        return column
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Where the rows of a domain come from, and which of its columns holds what a column there does."""
+
+    domain: Domain
+    rows: tuple[int, ...]
+    columns: Mapping[Column, Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A domain as one node maps over it: `names` are what the node calls its columns."""
+
+    domain: Domain
+    names: Mapping[str, str]
+
+    @property
+    def keywords(self) -> dict[str, str]:
+        """The names that are not those of the columns themselves."""
+        return {name: column for name, column in self.names.items() if name != column}
+
+
+def own_axis(domain: Domain, keywords: Mapping[str, str]) -> Axis:
+    """Return a domain by the names of its columns, and by keywords."""
+    return Axis(domain, {name: name for name in domain.columns if isinstance(name, str)} | dict(keywords))
+
+
+def named_axis(domain: Domain, keyword: str) -> Axis:
+    """Return a domain whose main column goes by a keyword, if there is no other column of that name."""
+    axis = own_axis(domain, {})
+    if keyword in axis.names:
+        return axis
+    return Axis(domain, {keyword: domain.main, **{n: c for n, c in axis.names.items() if c != domain.main}})
 
 
 def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
@@ -113,7 +157,9 @@ def of_source(source: Source, name: str, keyword: str | None = None) -> Domain:
         columns = {keyword if column == main else column: values for column, values in columns.items()}
         files = {keyword if column == main else column: root for column, root in files.items()}
     sizes = _sizes(source.division, source.location, table)
-    return Domain(name, source, source.location, columns, files, sizes, source.division, source.parallelism)
+    weights = {p: b for c, each in table.files.items() for p, b in zip(table.columns[c], each, strict=True)}
+    division, limit = source.division, source.parallelism
+    return Domain(name, source, source.location, columns, files, sizes, division, limit, bytes=weights)
 
 
 def of_discovered(source: Source, name: str, keyword: str, node_id: str) -> Domain:
@@ -131,10 +177,11 @@ def of_discovered(source: Source, name: str, keyword: str, node_id: str) -> Doma
     )
 
 
-def crossed(domains: Sequence[Domain], location: Location) -> Domain:
+def crossed(axes: Sequence[Axis], location: Location) -> Axis:
     """Return the cross product, the last domain fastest; size and parallelism come from the first."""
-    if len(domains) == 1:
-        return domains[0]
+    if len(axes) == 1:
+        return axes[0]
+    domains = [axis.domain for axis in axes]
     if any(domain.discovered_by for domain in domains):
         message = "a list that only the run knows cannot be combined with another"
         raise Rejected(
@@ -145,24 +192,28 @@ def crossed(domains: Sequence[Domain], location: Location) -> Domain:
         message = f"these are {facts} items, more than {MOST_ITEMS}"
         raise Rejected(Diagnostic(Code.PARTITION_SIZE, location, message, "combine fewer items"))
     picks = list(itertools.product(*(range(_length(domain)) for domain in domains)))
-    return _combined(domains, picks, location, " x ".join(domain.name for domain in domains))
+    return _combined(axes, picks, location, " x ".join(domain.name for domain in domains))
 
 
-def zipped(domains: Sequence[Domain], names: Sequence[str], location: Location) -> Domain:
+def zipped(axes: Sequence[Axis], names: Sequence[str], location: Location) -> Axis:
     """Return position by position. Raises Rejected if the lengths differ."""
+    domains = [axis.domain for axis in axes]
     if all(domain is domains[0] for domain in domains):
-        return domains[0]
+        return Axis(domains[0], {name: column for axis in axes for name, column in axis.names.items()})
     if any(domain.discovered_by for domain in domains):
-        return crossed(domains, location)
+        return crossed(axes, location)
     lengths = [_length(domain) for domain in domains]
     if len(set(lengths)) > 1:
         facts = ", ".join(f"{name} has {length}" for name, length in zip(names, lengths, strict=True))
         raise Rejected(Diagnostic(Code.UNEQUAL_ZIP, location, facts, "make the lists equally long"))
-    return _combined(domains, [(row,) * len(domains) for row in range(lengths[0])], location, "zip")
+    return _combined(axes, [(row,) * len(domains) for row in range(lengths[0])], location, "zip")
 
 
-def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | None) -> Domain:
+def regrouped(repartition: Repartition, axis: Axis, names: Sequence[str] | None) -> Domain:
     """Return the rows of a domain divided anew; `names` are the files that the rows stand for."""
+    domain = axis.domain
+    by_name: dict[Column, Column] = {column: column for column in domain.columns}
+    by_name.update(axis.keywords)
     division, here = repartition.division, repartition.location
     check_parallelism(repartition.parallelism, here)
     rows = list(range(_length(domain)))
@@ -170,7 +221,9 @@ def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | N
     if division.by is not None:
         if division.size is not None or division.count is not None:
             raise _bad_size(here, "by= already says how items are divided")
-        key, values = _grouping(division.by, domain, names, here)
+        named = {n: c for n, c in axis.names.items() if c not in domain.files and n != "item"}
+        keyed = {name: domain.columns[column] for name, column in named.items()}
+        key, values = _grouping(division.by, keyed, names, here)
         groups = {value: index for index, value in enumerate(dict.fromkeys(values))}
         rows.sort(key=lambda row: groups[values[row]])
         keys[key] = [values[row] for row in rows]
@@ -179,50 +232,54 @@ def regrouped(repartition: Repartition, domain: Domain, names: Sequence[str] | N
     else:
         table = Table({"row": rows})
         sizes, constants = _sizes(division, here, table), frozenset()
-    columns = {name: [values[row] for row in rows] for name, values in domain.columns.items()}
+    columns = {name: [domain.columns[column][row] for row in rows] for name, column in by_name.items()}
+    files = {name: domain.files[column] for name, column in by_name.items() if column in domain.files}
     return Domain(
         f"Repartition({domain.name})",
         repartition,
         here,
         {**columns, **keys},
-        dict(domain.files),
+        files,
         sizes,
         division,
         repartition.parallelism,
         constants=constants,
-        parents=((domain, tuple(rows)),),
+        parents=(Parent(domain, tuple(rows), {column: column for column in domain.columns}),),
     )
 
 
-def _combined(
-    domains: Sequence[Domain], picks: Sequence[tuple[int, ...]], here: Location, name: str
-) -> Domain:
+def _combined(axes: Sequence[Axis], picks: Sequence[tuple[int, ...]], here: Location, title: str) -> Axis:
     columns: dict[Column, Sequence[object]] = {}
     files: dict[Column, str] = {}
     owners: dict[Column, Domain] = {}
-    for position, domain in enumerate(domains):
-        for column, values in domain.columns.items():
-            if isinstance(column, Made):
-                continue
-            rows = [values[pick[position]] for pick in picks]
-            if column in columns and rows != columns[column]:
-                if domain.has_twin(column):
-                    continue
-                if not owners[column].has_twin(column):
-                    raise _two_columns(column, owners[column], domain, here)
-            columns[column], owners[column] = rows, domain
-            files.pop(column, None)
+    parents: list[Parent] = []
+    for position, axis in enumerate(axes):
+        domain = axis.domain
+        for name, column in axis.names.items():
+            rows = [domain.columns[column][pick[position]] for pick in picks]
+            if name in columns and rows != columns[name]:
+                raise _two_columns(name, owners[name], domain, here)
+            columns[name], owners[name] = rows, domain
+            files.pop(name, None)
             if column in domain.files:
-                files[column] = domain.files[column]
-    first = domains[0]
+                files[name] = domain.files[column]
+        held: dict[Column, Column] = {column: name for name, column in reversed([*axis.names.items()])}
+        parents.append(Parent(domain, tuple(pick[position] for pick in picks), held))
+    first = axes[0].domain
     division = Division(first.division.size, first.division.count)
     sizes = _sizes(division, here, Table({"row": picks}))
-    parents = tuple(
-        (domain, tuple(pick[position] for pick in picks)) for position, domain in enumerate(domains)
+    combined = Domain(
+        title,
+        first.origin,
+        here,
+        columns,
+        files,
+        sizes,
+        division,
+        first.parallelism,
+        parents=tuple(parents),
     )
-    return Domain(
-        name, first.origin, here, columns, files, sizes, division, first.parallelism, parents=parents
-    )
+    return own_axis(combined, {})
 
 
 def _two_columns(column: str, one: Domain, other: Domain, here: Location) -> Rejected:
@@ -233,20 +290,23 @@ def _two_columns(column: str, one: Domain, other: Domain, here: Location) -> Rej
 
 
 def _grouping(
-    by: str | Callable[[str], object], domain: Domain, names: Sequence[str] | None, here: Location
+    by: str | Callable[[str], object],
+    keys: Mapping[str, Sequence[object]],
+    names: Sequence[str] | None,
+    here: Location,
 ) -> tuple[str, list[object]]:
     """Return the name of the key that groups rows and its value for each."""
     if not isinstance(by, str) and not callable(by):
         message = f"by={shown(by)} is no key, no pattern and no function"
         raise Rejected(Diagnostic(Code.REPARTITION, here, message, 'write by="year" for the key {year}'))
     if isinstance(by, str) and "{" not in by:
-        if by not in domain.keys:
-            known = ", ".join(domain.keys) or "none"
+        if by not in keys:
+            known = ", ".join(keys) or "none"
             message = f"there is no key {by!r} here; the items have: {known}"
-            guess = did_you_mean(by, domain.keys)
+            guess = did_you_mean(by, keys)
             hint = f'did you mean by="{guess}"?' if guess else 'write a pattern, such as by="{year}_*.tif"'
             raise Rejected(Diagnostic(Code.UNKNOWN_KEY, here, message, hint))
-        return by, list(domain.columns[by])
+        return by, list(keys[by])
     if names is None:
         message = "no file names are known here before the DAG runs"
         raise Rejected(Diagnostic(Code.REPARTITION, here, message, "give the task before it output= names"))

@@ -46,7 +46,8 @@ _CODES = {
 class Draft:
     """A recorded node with everything that does not depend on other nodes.
 
-    `incoming` are the elements that stand before it in chains.
+    `incoming` are the elements that stand before it in chains. `keywords` are columns by the names that
+    `.expand` gives them here and in the nodes before it, which are resolved first.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Draft:
     incoming: tuple[tuple[Element, Location], ...]
     mistaken: bool
     """Whether a mistake is recorded in what it is given, or in what stands before it."""
+    keywords: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def make_drafts(dag: DAG) -> Drafts:
         if chosen and function:
             mistaken = _is_mistaken(node, before)
             sound[node_id] = Draft(
-                node_id, names[node_id], node, chosen, reading, function, incoming, mistaken
+                node_id, names[node_id], node, chosen, reading, function, incoming, mistaken, {}
             )
     frozen = {key: tuple(value) for key, value in before.items()}
     return Drafts(sound, ids, frozen, waits, options, tuple(problems))

@@ -142,9 +142,9 @@ def to_json(plan: Summary) -> str:
 
 def to_table(plan: Summary) -> Text:
     """Return a plan in columns: its nodes and what divides them, its edges with their joins, totals."""
-    nodes = [("node", "each", "partitions", "pods", "why")]
+    nodes = [("node", "each", "partitions", "pods", "input bytes", "why")]
     for node in plan["nodes"]:
-        counts = (_count(node, "partitions"), _count(node, "pods"))
+        counts = _count(node, "partitions"), _count(node, "pods"), _count(node, "bytes")
         nodes.append((visible(node["id"]), _word(node, "each"), *counts, _word(node, "reason")))
     parts = [in_columns(nodes)]
     if plan["edges"]:

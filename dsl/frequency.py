@@ -57,6 +57,7 @@ def each_of(
 def key_parameters(draft: Draft, domains: Iterable[Domain]) -> list[str]:
     """Return the parameters that are keys of the domains and that no argument fills."""
     keys = {key for domain in domains for key in (*domain.keys, *domain.files)}
+    keys |= draft.keywords.keys()
     taken = {*draft.node.arguments, *draft.node.expanded}
     return [p.name for p in draft.reading.of(Role.VALUE, Role.RUN) if p.name in keys and p.name not in taken]
 

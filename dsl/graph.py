@@ -69,6 +69,8 @@ class GraphNode:
     arguments: Mapping[str, Argument]
     conditions: tuple[tuple[object, Location], ...]
     written: tuple[Written, ...]
+    keywords: Mapping[str, str]
+    """What it and the nodes after it call columns of the domain, beside their own names."""
 
     @property
     def is_mapped(self) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import networkx as nx
 
-from dsl.argument import TEMPLATES
+from dsl.argument import TEMPLATES, hides_failure
 from dsl.names import template_names
 from dsl.plan import EXPLICIT_TASKS, ItemTable, Lane, PlannedNode
 
+_GATED = ("one_success", "all_done_min_one_success")
+"""Rules for which a task has a gate where it asks how the partitions of a lane ended."""
 EXPLICIT_WAITS = 2000
 """Waits of a barrier, partitions times partitions, that are still written out one by one."""
 
@@ -107,5 +109,12 @@ def _spread(nodes: Sequence[PlannedNode], compact: dict[str, str]) -> None:
                 compact.setdefault(node.table, "it divides anew what a lane writes")
 
 
-def _tasks(nodes: Iterable[PlannedNode], compact: Mapping[str, str]) -> int:
-    return sum(1 if node.table is None or node.table in compact else len(node.partitions) for node in nodes)
+def _tasks(nodes: Sequence[PlannedNode], compact: Mapping[str, str]) -> int:
+    """Return how many tasks `main` has; at most so many for a lane, whose shape says what tells its end."""
+    looped = {node.name for node in nodes if node.table in compact}
+    count = int(bool(looped) or hides_failure([node.waiting for node in nodes]))
+    for node in nodes:
+        own = 2 if node.name in looped else len(node.partitions)
+        gated = node.function.options.trigger_rule in _GATED and not looped.isdisjoint(node.joins)
+        count += 2 * own if gated else own
+    return count

@@ -175,15 +175,17 @@ def _template(
         raise _output_rejected(
             draft, Code.INVALID_OUTPUT_NAME, f"output={given!r}: {error}", "correct output="
         ) from None
-    keys = domain.keys if domain else ()
-    template = tuple(("$", text) if mark == "" and text in keys else (mark, text) for mark, text in template)
-    if domain and len(domain.keys) == 1 and "key" not in domain.columns:
-        template = tuple(("$", domain.keys[0]) if part == ("$", "key") else part for part in template)
+    keys = _keys(draft, domain)
+    if domain and len(keys) == 1 and "key" not in domain.columns:
+        template = tuple(("$", next(iter(keys))) if part == ("$", "key") else part for part in template)
+    template = tuple(
+        ("$", keys[text]) if text in keys and mark != "=" else (mark, text) for mark, text in template
+    )
     constants = {name: shell_value(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
     template = filled(template, constants)
     for name in references(template):
-        known = [*(domain.keys if domain else ()), *constants, *FILE_FIELDS]
-        if isinstance(arguments.get(name), Field) or (domain and name in domain.keys):
+        known = [*keys, *constants, *FILE_FIELDS]
+        if isinstance(arguments.get(name), Field) or name in keys.values():
             continue
         if name in arguments:
             message = f"output={given!r}: {name!r} is known only when the DAG runs"
@@ -201,6 +203,14 @@ def _template(
             draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
         )
     return template
+
+
+def _keys(draft: Draft, domain: Domain | None) -> dict[str, str]:
+    """Return the column of each key that a name may have: keys of the items, and keywords for items."""
+    if domain is None:
+        return {}
+    called = {name: column for name, column in draft.keywords.items() if column not in domain.files}
+    return {key: key for key in domain.keys} | called
 
 
 def _output_rejected(draft: Draft, code: Code, message: str, hint: str, fix: Fix | None = None) -> Rejected:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunParameter
+from dsl.argument import Argument, Constant, Join, NodeValue, OutputName, RunParameter, Waiting
 from dsl.diagnostics import Diagnostic
 from dsl.function import Artifacts, Each, ExecutionFunction, Storage
 from dsl.location import Location
@@ -101,11 +101,18 @@ class PlannedNode:
     """The fields that hold the names of outputs, for a task in whose pod nobody can derive them."""
     plans: Plans | None
     """Set if the items of another node are the elements of this node's value."""
+    bytes: int | None = None
+    """Of the source files that it reads, each counted once; None if it reads files that the run writes."""
 
     @property
     def is_mapped(self) -> bool:
         """Whether it runs once per partition."""
         return self.table is not None
+
+    @property
+    def waiting(self) -> Waiting:
+        """What decides whether it may be skipped."""
+        return self.name, self.function.options.trigger_rule, bool(self.conditions), self.joins.keys()
 
     @property
     def writes(self) -> bool:

@@ -109,7 +109,18 @@ def _planned(
         _needs(graph, node),
         shape.outputs,
         None,
+        _input_bytes(node),
     )
+
+
+def _input_bytes(node: GraphNode) -> int | None:
+    """Return the bytes of the source files that a node reads, None if it reads files that the run writes."""
+    found: dict[object, int] = {}
+    for written in (files.written for files in node.inputs):
+        if written.writer is not None or written.domain is None or written.column is None:
+            return None
+        found |= {path: written.domain.bytes[path] for path in written.domain.columns[written.column]}
+    return sum(found.values())
 
 
 def _first_row(partitions: Partitions) -> Row:
@@ -158,12 +169,11 @@ def _needs(graph: Graph, node: GraphNode) -> dict[str, tuple[tuple[int, ...], ..
 
 
 def _test(graph: Graph, condition: object, node: GraphNode) -> Test:
-    """Return a condition as data; a bare operand is a test for true."""
-    if isinstance(condition, Condition):
-        return Test(
-            condition.operator, tuple(_operand(graph, operand, node) for operand in condition.operands)
-        )
-    return Test("==", (_operand(graph, condition, node), Constant(True)))
+    """Return a condition as data; a value that stands alone, or in `&`, `|` or `~`, is a test for true."""
+    if not isinstance(condition, Condition):
+        return Test("==", (_operand(graph, condition, node), Constant(True)))
+    read = _test if condition.operator in ("and", "or", "not") else _operand
+    return Test(condition.operator, tuple(read(graph, operand, node) for operand in condition.operands))
 
 
 def _operand(graph: Graph, operand: object, node: GraphNode) -> Test | NodeValue | RunParameter | Constant:

@@ -84,7 +84,9 @@ def inputs_of(
 
 def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...]:
     """Return the parameters that stand for files, also those named like a file column of the domain."""
-    columns = set(domain.files) - set(draft.node.arguments) if domain else set()
+    files = domain.files if domain else {}
+    called = {name for name, column in draft.keywords.items() if column in files}
+    columns = {*files, *called} - set(draft.node.arguments)
     return tuple(
         replace(parameter, role=Role.IN_FILE) if parameter.role is Role.VALUE else parameter
         for parameter in draft.reading.parameters
@@ -131,8 +133,9 @@ def _input(
         )
         hint = "let both come from one source, or read input_dir"
         raise _rejected(draft, Code.NO_COMMON_SOURCE, f"{message}; {what}", hint)
-    if written.writer is None:
-        return InputFiles(parameter.name, written, "slot", upstream, written.column)
+    if written.writer is None and written.column:
+        column = domain.column_of(written.domain, written.column)
+        return InputFiles(parameter.name, written, "slot", upstream, column)
     return InputFiles(parameter.name, written, "slot", upstream, _stored_column(draft, domain, written))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import networkx as nx
@@ -13,7 +14,17 @@ from dsl.author import DAG, Element, Node, foreign
 from dsl.bare import add_names, check_bare
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
-from dsl.domain import Domain, crossed, of_discovered, of_source, regrouped, zipped
+from dsl.domain import (
+    Axis,
+    Domain,
+    crossed,
+    named_axis,
+    of_discovered,
+    of_source,
+    own_axis,
+    regrouped,
+    zipped,
+)
 from dsl.draft import Draft, Drafts, make_drafts
 from dsl.frequency import each_of, key_parameters
 from dsl.graph import Graph, GraphNode, Written, join_of, knots, operands
@@ -26,6 +37,7 @@ from dsl.values import (
     arguments_of,
     check_conditions,
     check_discoverable,
+    part_expanded,
     path_as_file,
     source_as_argument,
     unknown_argument,
@@ -106,7 +118,10 @@ class _Resolver:
         self.reject_hidden(draft)
         own = [w for source in entries for w in self.source_files(source)]
         files = provenance.reaching(upstreams, own)
-        domain = self.domain(draft, upstreams, entries, files)
+        draft = replace(draft, keywords=_keywords(upstreams))
+        axis = self.axis(draft, upstreams, entries, files)
+        domain = axis.domain if axis else None
+        draft = replace(draft, keywords=axis.keywords if axis else {})
         files = (*files, *self.expanded_files(draft))
         each, reason = each_of(draft, domain, bool(entries), files)
         if each == "all":
@@ -141,6 +156,7 @@ class _Resolver:
             arguments,
             tuple(draft.node.conditions),
             written or files,
+            draft.keywords if domain else {},
         )
 
     def reject_arguments(self, draft: Draft) -> None:
@@ -184,70 +200,79 @@ class _Resolver:
             return ()
         return provenance.source_files(self.source_domain(entry))
 
-    def source_domain(self, source: Source, keyword: str | None = None) -> Domain:
+    def source_domain(self, source: Source) -> Domain:
         """Return the domain of a source, the same one wherever it stands; its items are read once."""
         if id(source) not in self.domains:
-            name = type(source).__name__
-            self.named[name] = self.named.get(name, 0) + 1
-            label = name if self.named[name] == 1 else f"{name}-{self.named[name]}"
             try:
-                if isinstance(source, Items) and isinstance(source.upstream, Node):
-                    node_id = self.drafts.ids.get(id(source.upstream), "")
-                    if not node_id:
-                        raise Rejected(foreign(source.upstream, source.location))
-                    check_discoverable(source, self.nodes[node_id])
-                    self.domains[id(source)] = of_discovered(source, label, keyword or "item", node_id)
-                else:
-                    self.domains[id(source)] = of_source(source, label, keyword)
+                self.domains[id(source)] = self.read(source)
             except Rejected as rejected:
                 self.domains[id(source)] = rejected
         found = self.domains[id(source)]
         if isinstance(found, Rejected):
             raise found
-        if keyword and keyword not in found.columns:
-            main = next(iter(found.columns))
-            found.columns[keyword] = found.columns[main]
-            if main in found.files:
-                found.files[keyword] = found.files[main]
         return found
+
+    def read(self, source: Source, keyword: str | None = None) -> Domain:
+        """Return a new domain of a source, whose item is called `keyword`. Raises Rejected if it has none."""
+        name = type(source).__name__
+        self.named[name] = self.named.get(name, 0) + 1
+        label = name if self.named[name] == 1 else f"{name}-{self.named[name]}"
+        if not isinstance(source, Items) or not isinstance(source.upstream, Node):
+            return of_source(source, label, keyword)
+        node_id = self.drafts.ids.get(id(source.upstream), "")
+        if not node_id:
+            raise Rejected(foreign(source.upstream, source.location))
+        check_discoverable(source, self.nodes[node_id])
+        return of_discovered(source, label, keyword or "item", node_id)
 
     # -- what a node maps over
 
-    def domain(
+    def axis(
         self,
         draft: Draft,
         upstreams: Sequence[GraphNode],
         entries: Sequence[Source | Repartition],
         files: Sequence[Written],
-    ) -> Domain | None:
-        """Return the domain that a node maps over, or None if it runs once."""
+    ) -> Axis | None:
+        """Return what a node maps over, by the names that it has for it, or None if it runs once."""
         if len(entries) > 1:
             message = f"{draft.id} gets its items from {len(entries)} sources"
             own = f"{draft.node.task.__name__}.override(task_id=…)"
             hint = f"use one source with several patterns, or {own} per source"
             raise _rejected(draft, Code.TWO_SOURCES, message, hint)
-        axes = [self.entry_domain(draft, entry, upstreams) for entry in entries]
-        if not axes and (draft.node.expanded or self.maps(draft, upstreams, files)):
-            axes = self.upstream_domains(draft, upstreams, files)
-        names = []
+        domains = [self.entry_domain(entry) for entry in entries]
+        if not domains and (draft.node.expanded or self.maps(draft, upstreams, files)):
+            domains = self.upstream_domains(draft, upstreams, files)
+        axes = [self.known_axis(draft, upstreams, domain) for domain in domains]
+        labels = [domain.name for domain in domains]
         for keyword, value in draft.node.expanded.items():
-            domain = self.expanded_domain(draft, keyword, value)
-            names.append(keyword)
-            if domain not in axes or draft.node.zipped:
-                axes.append(domain)
+            axis = self.expanded_axis(draft, upstreams, keyword, value)
+            same = [index for index, other in enumerate(axes) if other.domain is axis.domain]
+            labels.append(keyword)
+            if same and not draft.node.zipped:
+                other = axes[same[0]]
+                axes[same[0]] = Axis(other.domain, {**other.names, **axis.names})
+            else:
+                axes.append(axis)
         if draft.node.zipped and axes:
-            incoming = 0 if draft.node.zipped == "zip" else len(axes) - len(names)
-            names = [*(domain.name for domain in axes[: len(axes) - len(names)]), *names][incoming:]
-            axes = [*axes[:incoming], zipped(axes[incoming:], names, draft.node.location)] if names else axes
+            incoming = 0 if draft.node.zipped == "zip" else len(domains)
+            if labels[incoming:]:
+                axes[incoming:] = [zipped(axes[incoming:], labels[incoming:], draft.node.location)]
         return crossed(axes, draft.node.location) if axes else None
 
-    def entry_domain(
-        self, draft: Draft, entry: Source | Repartition, upstreams: Sequence[GraphNode]
-    ) -> Domain:
+    def known_axis(self, draft: Draft, upstreams: Sequence[GraphNode], domain: Domain) -> Axis:
+        """Return a domain by the names that the nodes before a node have for it and that it does not take."""
+        mapped = [*upstreams, *self.file_arguments(draft), *self.expanded_nodes(draft)]
+        known = _keywords(node for node in mapped if node.domain is domain)
+        return own_axis(domain, {n: c for n, c in known.items() if n not in draft.node.expanded})
+
+    def entry_domain(self, entry: Source | Repartition) -> Domain:
         """Return the domain of a source or Repartition that stands directly before a node."""
         if isinstance(entry, Source):
             return self.source_domain(entry)
         if id(entry) not in self.domains:
+            behind = [node for node in self.before(entry) if isinstance(node, Node)]
+            upstreams = [self.nodes[self.drafts.ids[id(node)]] for node in behind]
             files = provenance.reaching(upstreams, ())
             domains = {id(w.domain): w.domain for w in files}
             domain = next(iter(domains.values()), None)
@@ -256,7 +281,8 @@ class _Resolver:
                 hint = "put it after a task that runs per item and writes files"
                 raise Rejected(Diagnostic(Code.REPARTITION, entry.location, message, hint))
             names = names_of(files[0]) if files[0].each == "item" else None
-            self.domains[id(entry)] = regrouped(entry, domain, names)
+            mapped = [node for node in upstreams if node.domain is domain]
+            self.domains[id(entry)] = regrouped(entry, own_axis(domain, _keywords(mapped)), names)
         found = self.domains[id(entry)]
         if isinstance(found, Rejected):
             raise found
@@ -300,16 +326,25 @@ class _Resolver:
         nodes = [_node(v) for name, v in draft.node.arguments.items() if roles.get(name) is Role.IN_FILE]
         return [self.nodes[self.drafts.ids[id(node)]] for node in nodes if node is not None]
 
+    def expanded_nodes(self, draft: Draft) -> list[GraphNode]:
+        """Return the nodes that are keywords of `.expand`."""
+        nodes = [_node(value) for value in draft.node.expanded.values()]
+        return [self.resolved.of(node) for node in nodes if node is not None]
+
     def expanded_files(self, draft: Draft) -> list[Written]:
         """Return the files of sources that are keywords of `.expand`."""
         found = []
         for keyword, value in draft.node.expanded.items():
-            if isinstance(value, Source) and keyword in (domain := self.source_domain(value, keyword)).files:
-                found.append(Written(None, domain, "item", keyword, keyword, ()))
+            if isinstance(value, Source):
+                axis = named_axis(self.source_domain(value), keyword)
+                if (column := axis.names[keyword]) in axis.domain.files:
+                    found.append(Written(None, axis.domain, "item", keyword, column, ()))
         return found
 
-    def expanded_domain(self, draft: Draft, keyword: str, value: object) -> Domain:
-        """Return the domain of one keyword of `.expand`."""
+    def expanded_axis(
+        self, draft: Draft, upstreams: Sequence[GraphNode], keyword: str, value: object
+    ) -> Axis:
+        """Return what a node maps over by one keyword of `.expand`."""
         if keyword not in draft.reading.named:
             raise unknown_argument(draft, keyword)
         if isinstance(value, FileOf) and draft.reading.named[keyword].role is not Role.IN_FILE:
@@ -318,21 +353,24 @@ class _Resolver:
         if isinstance(value, Node | FileOf):
             node = self.resolved.of(value.node if isinstance(value, FileOf) else value)
             if node.domain is not None:
-                return node.domain
+                return self.known_axis(draft, upstreams, node.domain)
             value = Items(value.node if isinstance(value, FileOf) else value)
-            value.location = draft.node.location
         elif not isinstance(value, Source):
+            if isinstance(value, Operand):
+                raise part_expanded(draft, keyword, value)
             if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
                 message = f"{keyword}={value!r} is no list to expand over"
                 hint = f"write {keyword}=[…], or .partial({keyword}=…) for one value"
                 raise _rejected(draft, Code.NOT_JSON, message, hint)
             value = Items(list(value))
-            value.location = draft.node.location
-        return self.source_domain(value, keyword)
+        else:
+            return named_axis(self.source_domain(value), keyword)
+        value.location = draft.node.location
+        return own_axis(self.read(value, keyword), {})
 
     def keys_before(self, draft: Draft, upstreams: Sequence[GraphNode]) -> set[str]:
         """Return the keys of the items that stand before a node in chains."""
-        keys = {key for node in upstreams if node.domain for key in node.domain.keys}
+        keys = {key for node in upstreams if node.domain for key in (*node.domain.keys, *node.keywords)}
         return keys | {key for entry in self.entries(draft) for key in self.keys_of(entry)}
 
     def keys_of(self, entry: Source | Repartition) -> tuple[str, ...]:
@@ -373,6 +411,11 @@ class _Resolver:
     def is_head(self, draft: Draft, node: GraphNode) -> bool:
         """Whether a node gets its items from the source itself, not along an aligned join."""
         return not any(self.nodes[b].domain is node.domain for b in self.drafts.waits.predecessors(draft.id))
+
+
+def _keywords(nodes: Iterable[GraphNode]) -> dict[str, str]:
+    """Return what nodes call columns of their domains that have another name."""
+    return {name: column for node in nodes for name, column in node.keywords.items()}
 
 
 def _node(value: object) -> Node | None:

@@ -55,17 +55,6 @@ class Place(NamedTuple):
     column: int
 
 
-def words_used(text: str) -> frozenset[str]:
-    """Return the names of variables that `text` expands.
-
-    Comments, single quotes and here-documents with a quoted delimiter expand nothing.
-
-    >>> sorted(words_used('echo "$a ${b:-$c}" # $d'))
-    ['a', 'b', 'c']
-    """
-    return frozenset(expansion.name for expansion in _Scanner(text).expansions)
-
-
 def mentions(body: str | Sequence[str], word: str) -> bool:
     """Whether `word` stands in sh text as a whole word outside comments, quoted or not, or in an argv.
 

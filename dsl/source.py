@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,19 @@ _BYTES = {
 class Table:
     """The items of a source: equally long columns of values.
 
-    Columns named in `files` hold paths relative to the DAG file's folder; `bytes` are the sizes of the items.
+    Columns named in `files` hold paths relative to the DAG file's folder; it has the bytes of each file.
     """
 
     columns: Mapping[str, Sequence[object]]
-    files: tuple[str, ...] = ()
-    bytes: Sequence[int] = ()
+    files: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def bytes(self) -> list[int]:
+        """The bytes of the files of each item."""
+        return [sum(sizes) for sizes in zip(*self.files.values(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Files(Source):
                 )
             columns: dict[str, list[object]] = {self.keyword: [path for path, _ in paths]}
             columns |= {name: [keys[name] for _, keys in paths] for name in names}
-            return Table(columns, (self.keyword,), [_bytes(folder / path) for path, _ in paths])
+            return Table(columns, {self.keyword: [_bytes(folder / path) for path, _ in paths]})
         return self._paired(folder)
 
     def _check_patterns(self) -> None:
@@ -170,12 +174,11 @@ class Files(Source):
                     raise self._rejected(
                         Code.UNPAIRED_KEYS, message, "add the missing file, or narrow the patterns"
                     )
-        columns: dict[str, list[object]] = {
-            side: [paths[key] for key in every] for side, paths in sides.items()
-        }
+        files = {side: [paths[key] for key in every] for side, paths in sides.items()}
+        columns: dict[str, Sequence[object]] = {**files}
         columns |= {name: [key[index] for key in every] for index, name in enumerate(names)}
-        weights = [sum(_bytes(folder / paths[key]) for paths in sides.values()) for key in every]
-        return Table(columns, tuple(sides), weights)
+        sizes = {side: [_bytes(folder / path) for path in paths] for side, paths in files.items()}
+        return Table(columns, sizes)
 
     def _matches(self, folder: Path, pattern: str) -> list[tuple[str, dict[str, str]]]:
         if "://" in pattern:
@@ -255,7 +258,8 @@ class Items(Source):
         self.items: list[object] = []
         self.refused = ""
         if isinstance(items, str | bytes | Mapping | Chainable | Operand) or not isinstance(items, Iterable):
-            self.refused = "" if self.upstream is not None else f"{shown(items)} is no list of items"
+            what = "what only the run knows" if isinstance(items, Operand) else shown(items)
+            self.refused = "" if self.upstream is not None else f"{what} is no list of items"
         else:
             self.items = list(items)
 

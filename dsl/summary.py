@@ -20,6 +20,7 @@ def summarize(plan: Plan) -> dict[str, Any]:
             "partitions": counts[node.id],
             "items": None if node.discovered else len(node.partitions.rows) if node.is_mapped else None,
             "pods": counts[node.id],
+            "bytes": node.bytes,
             "lane": node.lane,
         }
         for node in plan.nodes

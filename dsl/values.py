@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from dsl.argument import Argument, Constant, Field, NodeValue, RunParameter, RunValue
 from dsl.author import Chainable, Node
@@ -67,7 +68,7 @@ def arguments_of(
             continue
         if argument is not None:
             found[parameter.name] = argument
-        elif _is_missing(parameter, domain) and parameter.name not in (*given, *meant):
+        elif _is_missing(draft, parameter, domain) and parameter.name not in (*given, *meant):
             wrong.append(_missing(draft, parameter, domain, keys))
     if wrong:
         raise Rejected(*wrong)
@@ -142,6 +143,19 @@ def path_as_file(draft: Draft, name: str, value: object) -> Diagnostic:
     return Diagnostic(Code.PATH_AS_FILE, argument_place(draft, name), message, hint)
 
 
+def part_expanded(draft: Draft, name: str, value: Operand) -> Rejected:
+    """Return a rejection of a keyword of `.expand` that is no list, and no node whose whole value is one."""
+    what = "a condition"
+    if isinstance(value, Output):
+        node = value.node.task.__name__
+        what = f"a part of the value of {node}" if value.path else f"the value of {node} with a default"
+    elif isinstance(value, ParamReference):
+        what = f"the parameter {value.name} of the run"
+    message = f"{name} of {draft.id} is {what}, and only the whole value of a task can be mapped over"
+    hint = f"return the list from a @task of its own, and write .expand({name}=that_task)"
+    return Rejected(Diagnostic(Code.UNSUPPORTED, argument_place(draft, name), message, hint))
+
+
 def argument_place(draft: Draft, name: str) -> Location:
     """Return where an argument stands in the call that made the node, or the call."""
     place, names = draft.node.location, list(draft.reading.named)
@@ -171,12 +185,13 @@ def _argument(
         return None
     if name in draft.node.arguments:
         return _value(draft, name, draft.node.arguments[name], resolved)
+    column = draft.keywords.get(name, name)
     if name in draft.node.expanded and isinstance(draft.node.expanded[name], Source | FileOf):
-        return None if domain is None or name in domain.files else Field(name, many)
+        return None if domain is None or column in domain.files else Field(column, many)
     if name in draft.node.expanded:
         return _expanded_value(draft, name, domain, resolved, many)
-    if domain is not None and name in domain.columns:
-        return None if name in domain.files else Field(name, many and name not in domain.constants)
+    if domain is not None and column in domain.columns:
+        return None if column in domain.files else Field(column, many and column not in domain.constants)
     if role is Role.RUN:
         return RunValue(name)
     if parameter.default is not REQUIRED and draft.reading.body is not None:
@@ -227,7 +242,9 @@ def _value(draft: Draft, name: str, value: object, resolved: Resolved) -> Argume
         if gathers and value.fallback and not isinstance(value.fallback[0], list):
             message = f"the default of {node.id}, which has one value per {node.each}, is no list"
             raise _rejected(draft, Code.NO_VALUE, message, "write .default([…])")
-        return NodeValue(node.id, "gather" if gathers else "single", value.path, value.fallback)
+        by_task = bool(value.path) and draft.function.kind == "python"
+        form: Literal["gather", "single"] = "gather" if gathers else "single"
+        return NodeValue(node.id, form, value.path, value.fallback, by_task=by_task)
     if isinstance(value, Chainable | FileOf):
         message = f"{name} of {draft.id} is a {type(value).__name__}, not a value"
         hint = f"write .expand({name}=…) to map over a source; annotate {name}: InFile for a file"
@@ -244,9 +261,9 @@ def _value(draft: Draft, name: str, value: object, resolved: Resolved) -> Argume
         raise Rejected(Diagnostic(Code.NOT_JSON, place, message, hint)) from None
 
 
-def _is_missing(parameter: Parameter, domain: Domain | None) -> bool:
+def _is_missing(draft: Draft, parameter: Parameter, domain: Domain | None) -> bool:
     """Whether a parameter that got no argument needs one."""
-    is_file = domain is not None and parameter.name in domain.files
+    is_file = domain is not None and draft.keywords.get(parameter.name, parameter.name) in domain.files
     return parameter.role is Role.VALUE and parameter.default is REQUIRED and not is_file
 
 

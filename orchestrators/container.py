@@ -94,7 +94,7 @@ class ContainerParallelExecutionOrchestrator(TaskPerPartition):
         env = [*self.leaf.environment(), *(Env(name=name, value=value) for name, value in self._variables())]
         known = {str(variable.name) for variable in env}
         first, *rest = (_word(word, known) for word in node.function.command)
-        return Container(**self.leaf.common(), command=[first], args=rest or None, env=env)
+        return Container(**self.leaf.template_fields(), command=[first], args=rest or None, env=env)
 
     def _variables(self) -> Iterator[tuple[str, str]]:
         node = self.node

@@ -148,7 +148,7 @@ class Leaf:
             if word not in given and mentions(self.node.function.command or "", word):
                 yield word
 
-    def common(self) -> dict[str, Any]:
+    def template_fields(self) -> dict[str, Any]:
         """Return the fields that templates of all kinds have, as keywords of Hera's classes."""
         volumes, mounts = self.volumes()
         return {

@@ -7,7 +7,7 @@ from typing import Any
 from hera.workflows import Artifact, Env, RawArtifact, Script
 
 from dsl import encode
-from dsl.argument import Constant, RunParameter, RunValue
+from dsl.argument import Constant, NodeValue, RunParameter, RunValue
 from dsl.naming import as_text
 from dsl.plan import PYTHON_IMAGE
 from orchestrators.base import TaskPerPartition
@@ -23,13 +23,13 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
         node = self.node
         if node.function.function is None:
             raise ValueError(f"{node.id} needs a function")
-        common = self.leaf.common()
-        common["image"] = node.function.options.image or PYTHON_IMAGE
-        common["inputs"] = [*common["inputs"], *self._gathered()]
+        fields = self.leaf.template_fields()
+        fields["image"] = node.function.options.image or PYTHON_IMAGE
+        fields["inputs"] = [*fields["inputs"], *self._files()]
         if node.plans:
-            common["outputs"] = [*common["outputs"], *self.leaf.planned_items()]
+            fields["outputs"] = [*fields["outputs"], *self.leaf.planned_items()]
         env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
-        return Script(**common, command=["python3"], source=program("run.py"), env=env)
+        return Script(**fields, command=["python3"], source=program("run.py"), env=env)
 
     def _environment(self) -> dict[str, str]:
         node = self.node
@@ -38,7 +38,7 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
         values = {
             f"ARGOSY_VALUE_{name}": encode.tag(reference(value_name(name)))
             for name, value in self.leaf.values()
-            if value.form != "gather"
+            if not _by_file(value)
         }
         for name, parameter in constants(node.arguments, RunParameter).items():
             values[f"ARGOSY_VALUE_{name}"] = encode.tag(encode.brace_safe(run_parameter(parameter.name)))
@@ -56,10 +56,7 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
     def _task(self) -> dict[str, Any]:
         node = self.node
         assert node.function.function
-        forms: dict[str, object] = {
-            name: {"form": "json" if value.form == "single" else "lines" if value.many else value.form}
-            for name, value in self.leaf.values()
-        }
+        forms: dict[str, object] = {name: _form(value) for name, value in self.leaf.values()}
         for name, parameter in constants(node.arguments, RunParameter).items():
             forms[name] = "json" if parameter.is_text else "json-text"
         files = next((i.variable for i in node.inputs if i.variable == "input_files"), None)
@@ -91,8 +88,8 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
             "plans": {"forms": list(node.plans.forms), "size": node.plans.size} if node.plans else None,
         }
 
-    def _gathered(self) -> list[Artifact]:
-        """Return lists of values as files: an environment variable could be too small for them."""
+    def _files(self) -> list[Artifact]:
+        """Return values as files that an environment variable could be too small for."""
         return [
             RawArtifact(
                 name=f"values-{name}",
@@ -100,5 +97,17 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
                 data=encode.tag(reference(value_name(name))),
             )
             for name, value in self.leaf.values()
-            if value.form == "gather"
+            if _by_file(value)
         ]
+
+
+def _by_file(value: NodeValue) -> bool:
+    """Whether a value travels as a file: a list of many, or one of which the task needs a part only."""
+    return value.form == "gather" or value.by_task
+
+
+def _form(value: NodeValue) -> dict[str, object]:
+    """Return how the worker reads a value."""
+    if value.by_task:
+        return {"form": "part", "path": list(value.path), "default": list(value.fallback)}
+    return {"form": "json" if value.form == "single" else "lines" if value.many else value.form}

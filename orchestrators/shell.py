@@ -23,7 +23,7 @@ class ShellParallelExecutionOrchestrator(TaskPerPartition):
         if not isinstance(node.function.command, str):
             raise ValueError(f"{node.id} needs a command, the text that sh runs")
         env = [*self.leaf.environment(), *(Env(name=n, value=v) for n, v in self._environment().items())]
-        return Script(**self.leaf.common(), command=["sh"], source=program("run.sh"), env=env)
+        return Script(**self.leaf.template_fields(), command=["sh"], source=program("run.sh"), env=env)
 
     def _environment(self) -> dict[str, str]:
         node, options = self.node, self.node.function.options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from dsl import encode
 from dsl.argument import Constant, NodeValue, RunParameter, may_skip
@@ -31,10 +32,7 @@ class Wiring:
         self.compact = {name: lane.name for lane in plan.lanes if lane.compact for name in lane.nodes}
         self.ends: dict[str, str] = dict(self.compact)
         self.listed: set[str] = set()
-        self.may_skip = may_skip(
-            (node.name, node.function.options.trigger_rule, bool(node.conditions), node.joins)
-            for node in plan.nodes
-        )
+        self.may_skip = may_skip(node.waiting for node in plan.nodes)
         self._taken = {*self.by_name, *(lane.name for lane in plan.lanes)}
 
     def free_name(self, name: str) -> str:
@@ -90,6 +88,8 @@ class Wiring:
 
         `early`: it is read before it is known whether the node `waiting` runs.
         """
+        if value.by_task:
+            value = replace(value, path=(), fallback=())
         node = self.by_id[value.node]
         guarded = early or waiting.function.options.trigger_rule != "all_success"
         if value.form == "line" and partition is not None and node.name not in self.compact:

@@ -18,7 +18,7 @@ from hera.workflows import (
 )
 
 from dsl import encode
-from dsl.argument import NodeValue
+from dsl.argument import NodeValue, hides_failure
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.names import object_name
@@ -108,17 +108,13 @@ def _outcome(plan: Plan, wiring: Wiring) -> list[Task]:
     To Argo a leaf that was skipped or omitted ends as the nodes above it did: a forgiven failure would count,
     and one that a verdict tells would not, because below a steps node its first step is seen, which succeeds.
     """
-    waited = {before for node in plan.nodes for before in node.joins}
-    leaves = [node for node in plan.nodes if node.name not in waited]
-    forgiving: set[str] = set()
-    for node in plan.nodes:
-        if node.function.options.trigger_rule != "all_success" or forgiving & set(node.joins):
-            forgiving.add(node.name)
     told = {
         b for node in plan.nodes for b in node.joins if b in wiring.listed and not wiring.in_one_lane(b, node)
     }
-    if not told and not any(leaf.name in forgiving & wiring.may_skip for leaf in leaves):
+    if not told and not hides_failure([node.waiting for node in plan.nodes]):
         return []
+    waited = {before for node in plan.nodes for before in node.joins}
+    leaves = [node for node in plan.nodes if node.name not in waited]
     tasks = list(dict.fromkeys(task for leaf in leaves for task in wiring.tasks(leaf.name, leaf, None)))
     phases = ", ".join(f"{task_of(task)}.status" for task in tasks)
     states = f"toJson(filter([{phases}], # != 'Skipped'))"

@@ -32,7 +32,6 @@ dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanati
 dsl.checks dsl.checks.unfinished dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text
 dsl.checks.module dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
 dsl.engine
-dsl.cluster
 orchestrators
 dsl.compile
 dsl.report dsl.sarif dsl.settings
@@ -50,12 +49,11 @@ PACKAGES = {
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
-    "subprocess": ("dsl.child", "dsl.checks.shell", "dsl.engine", "dsl.cluster"),
+    "subprocess": ("dsl.child", "dsl.checks.shell", "dsl.engine"),
 }
 SEES_LITTLE = {
     "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.manifest": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.encode"),
-    "dsl.cluster": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.manifest"),
 }
 
 

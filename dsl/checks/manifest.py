@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TypeAlias
@@ -12,12 +13,14 @@ from dsl import encode
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
 from dsl.function import Volume
+from dsl.partition import Partitions
 from dsl.plan import EXPLICIT_TASKS, Plan, PlannedNode
 
 Emitted: TypeAlias = tuple[Plan, dict[str, Any]]
 
 MANIFEST_BYTES = 1_000_000
 STATUS_WARNING = 500_000
+STATUS_BYTES = 800_000
 SLOTS = 20
 ENVIRONMENT_BYTES = 130_000
 """Of a variable's value; Linux (MAX_ARG_STRLEN) counts its name too."""
@@ -33,7 +36,23 @@ def manifest_size(emitted: Emitted) -> Iterator[Diagnostic]:
         message = (
             f"the manifest of {plan.name} has {size // 1000} kB; Argo stores 1000 kB with the run's status"
         )
-        yield Diagnostic(Code.MANIFEST_SIZE, plan.location, message, "make fewer partitions: size=…")
+        yield Diagnostic(Code.MANIFEST_SIZE, plan.location, message, _what_shrinks(plan, size))
+
+
+def _what_shrinks(plan: Plan, size: int) -> str:
+    """Return what makes a manifest of `size` bytes smaller: items are in it however they are divided."""
+    items = {name: len(_items_text(table.partitions)) for name, table in plan.tables.items()}
+    looped = {lane.table for lane in plan.lanes if lane.compact}
+    written = sum(items[node.table] for node in plan.nodes if node.table and node.table not in looped)
+    written += sum(items[table] for table in looped)
+    if written > sum(items.values()) and size - written + sum(items.values()) <= MANIFEST_BYTES:
+        return 'write DAG(…, lowering="compact"): the nodes of a lane then share one list of items'
+    if 2 * written < size:
+        return "put long constants and texts into files beside the DAG file, and let them travel along `>>`"
+    largest = max(items, key=lambda name: items[name])
+    if any(i.kind == "slot" and not i.writer for n in plan.nodes if n.table == largest for i in n.inputs):
+        return "map over folders of files: Files(…) with a pattern that ends in /"
+    return "put the items into files, many in each, and map over Files(…)"
 
 
 def counts(emitted: Emitted) -> Iterator[Diagnostic]:
@@ -46,23 +65,51 @@ def counts(emitted: Emitted) -> Iterator[Diagnostic]:
         if number > EXPLICIT_TASKS:
             message = f"the manifest has {number} {what}; Argo accepts {EXPLICIT_TASKS}"
             hint = "map one task over items in place of many calls, or split the DAG"
+            if what != "templates" and any(not lane.compact for lane in plan.lanes):
+                hint = 'remove lowering="explicit": many partitions then become one loop'
             yield Diagnostic(Code.TEMPLATE_COUNT, plan.location, message, hint)
 
 
 def status_size(emitted: Emitted) -> Iterator[Diagnostic]:
     """A run's status, compressed, must fit beside the manifest into one megabyte, or the controller loops."""
-    plan, _ = emitted
-    size = 0
+    plan, manifest = emitted
+    size, room = _status_bytes(plan), MANIFEST_BYTES - len(json.dumps(manifest))
+    room = min(STATUS_BYTES, room) if room > 0 else STATUS_BYTES
+    message = f"a run of {plan.name} has a status of about {size // 1000} kB"
+    hint = "put more items into a partition: size=…"
+    if size > room:
+        message += f", and Argo stores {room // 1000} kB beside its manifest"
+        yield Diagnostic(Code.STATUS_LIMIT, plan.location, message, hint)
+    elif size > STATUS_WARNING:
+        message += "; Argo without a database stores 1000 kB"
+        hint += ", or turn on nodeStatusOffLoad in the controller"
+        yield Diagnostic(Code.STATUS_SIZE, plan.location, message, hint)
+
+
+def _status_bytes(plan: Plan) -> int:
+    """Return about how large a run's status gets: what Argo was seen to need, and the items in it.
+
+    What tasks return is known only to the run. A looped partition is a node of its own, with its items.
+    """
+    size = 0.0
+    items = {name: _compressed_bytes(_items_text(t.partitions)) for name, t in plan.tables.items()}
     for node in plan.nodes:
         retries = 2 if node.function.options.retries else 1
         slots = sum(max(node.partitions.sizes, default=0) for i in node.inputs if i.kind == "slot")
-        size += len(node.partitions) * (100 * retries + 8 * slots)
-    size += sum(70 * len(plan.tables[lane.table].partitions) for lane in plan.lanes if lane.compact)
-    if size > STATUS_WARNING:
-        about = f"a status of about {size // 1000} kB"
-        message = f"a run of {plan.name} has {about}; Argo without a database stores 1000 kB"
-        hint = "put more items into a partition: size=…, or turn on nodeStatusOffLoad in the controller"
-        yield Diagnostic(Code.STATUS_SIZE, plan.location, message, hint)
+        size += retries * (len(node.partitions) * 100 + items.get(node.table or "", 0))
+        size += len(node.partitions) * 8 * slots
+    for lane in plan.lanes:
+        size += (70 * len(plan.tables[lane.table].partitions) + items[lane.table]) * lane.compact
+    return int(size)
+
+
+def _items_text(partitions: Partitions) -> str:
+    return "\n".join("|".join(row) for row in partitions.rows)
+
+
+def _compressed_bytes(text: str) -> float:
+    """Return the bytes that a text adds to a status, which is compressed and then written in base64."""
+    return len(zlib.compress(text.encode())) * 4 / 3
 
 
 def many_slots(emitted: Emitted) -> Iterator[Diagnostic]:

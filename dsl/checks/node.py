@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dsl.argument import Field, NodeValue, RunParameter
 from dsl.codes import Code
-from dsl.construct import parameter_of
+from dsl.construct import keyword_of, parameter_of
 from dsl.diagnostics import Diagnostic
 from dsl.graph import Graph, GraphNode, operands, skippable
 from dsl.names import INJECTED, RUN_VALUES, WINDOW, is_reserved, is_shell_variable
@@ -177,6 +177,16 @@ def unwritten_output(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.UNWRITTEN_OUTPUT, place, message, hint)
 
 
+def part_of_value(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
+    """What Argo picks of a value for a task goes through Go's numbers, which have 53 bits."""
+    for name, argument in node.arguments.items():
+        if isinstance(argument, NodeValue) and argument.path and not argument.by_task:
+            part = f"{name} of {node.id} is a part of the value of {argument.node}"
+            message = f"{part}, and numbers in it may change"
+            hint = "let a @task return the part as its whole value, and pass that"
+            yield Diagnostic(Code.PART_OF_VALUE, keyword_of(node.location, name), message, hint)
+
+
 NODE_CHECKS = (
     invalid_name,
     missing_image,
@@ -188,4 +198,5 @@ NODE_CHECKS = (
     value_unawaited,
     unequal_folders,
     unwritten_output,
+    part_of_value,
 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from dsl.engine.definition import Refused
 
 STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
 _OWN = (LOGS, RESULTS, STATUS)
+_TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, *_OWN)))})(\.files)*")
 
 
 class Unusable(Refused):
@@ -21,12 +23,23 @@ class Unusable(Refused):
 
 
 def task_folder(out: Path, task: str) -> Path:
-    """Return where a task's files are shown; names of our own are spoken for.
+    """Return where a task's files are shown: a folder of its own, and none of the names that are ours.
 
-    >>> task_folder(Path("out"), "logs").name
-    'logs.files'
+    >>> [task_folder(Path("out"), task).name for task in ("a b", "a/b", "logs", "logs.files")]
+    ['a b', 'a%2Fb', 'logs.files', 'logs.files.files']
     """
-    return out / (f"{task}.files" if task in (STATE, *_OWN) else task)
+    name = _component(task)
+    return out / (f"{name}.files" if _TAKEN.fullmatch(name) else name)
+
+
+def log_file(logs: Path, task: str) -> Path:
+    """Return the log of a task, which it shares with no other."""
+    return logs / f"{_component(task)}.log"
+
+
+def _component(task: str) -> str:
+    """Return a task's id as one part of a path, a different one for each id."""
+    return re.sub(r"[%/\0]|^\.{1,2}$", lambda found: "".join(f"%{ord(one):02X}" for one in found[0]), task)
 
 
 def prepare(out: Path, tasks: Iterable[str]) -> None:

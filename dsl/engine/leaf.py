@@ -23,6 +23,7 @@ from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
 from dsl.engine.definition import Template
 from dsl.engine.environment import environment
+from dsl.engine.folder import log_file
 from dsl.engine.node import Node
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
@@ -58,7 +59,7 @@ class LeafResult:
 
 
 @dataclass(slots=True, eq=False)
-class LeafJob:
+class Leaf:
     """A leaf to run; `attempt` counts from 0.
 
     `log` is the log of its task and `lines` its own part of it, known when it starts.
@@ -80,13 +81,13 @@ class LeafJob:
 class Leaves:
     """The leaves that wait and run; the least `order` starts first."""
 
-    def __init__(self, places: Places, jobs: int, ended: Callable[[LeafJob, LeafResult], None]) -> None:
+    def __init__(self, places: Places, jobs: int, ended: Callable[[Leaf, LeafResult], None]) -> None:
         self.places = places
         self.jobs = jobs
         self._ended = ended
         self._tickets = itertools.count()
-        self._waiting: list[tuple[tuple[int, ...], int, LeafJob]] = []
-        self._jobs: dict[Node, LeafJob] = {}
+        self._waiting: list[tuple[tuple[int, ...], int, Leaf]] = []
+        self._leaves: dict[Node, Leaf] = {}
         self._threads: dict[Node, threading.Thread] = {}
         self._logs = threading.Lock()
 
@@ -97,73 +98,70 @@ class Leaves:
 
     def nodes(self) -> list[Node]:
         """Return the nodes of all leaves that wait or run."""
-        return list(self._jobs)
+        return list(self._leaves)
 
-    def add(self, job: LeafJob, order: tuple[int, ...]) -> None:
+    def add(self, leaf: Leaf, order: tuple[int, ...]) -> None:
         """Let a leaf wait for its turn."""
-        self._jobs[job.node] = job
-        heapq.heappush(self._waiting, (order, next(self._tickets), job))
+        self._leaves[leaf.node] = leaf
+        heapq.heappush(self._waiting, (order, next(self._tickets), leaf))
 
-    def start_waiting(self, starts: Callable[[LeafJob], None]) -> None:
+    def start_waiting(self, starts: Callable[[Leaf], None]) -> None:
         """Start as many as may run; `starts` hears of each."""
         while self._waiting and len(self._threads) < self.jobs:
-            job = heapq.heappop(self._waiting)[2]
-            if job.node not in self._jobs:
+            leaf = heapq.heappop(self._waiting)[2]
+            if leaf.node not in self._leaves:
                 continue
-            job.log = self.places.logs / f"{_file_name(job.template.task)}.log"
-            job.lines = self.places.tasks / f"{_folder_name(job)}.log"
-            starts(job)
-            thread = threading.Thread(target=self._run, args=(job,), daemon=True)
-            self._threads[job.node] = thread
+            leaf.log = log_file(self.places.logs, leaf.template.task)
+            leaf.lines = self.places.tasks / f"{_folder_name(leaf)}.log"
+            starts(leaf)
+            thread = threading.Thread(target=self._run, args=(leaf,), daemon=True)
+            self._threads[leaf.node] = thread
             thread.start()
 
-    def _run(self, job: LeafJob) -> None:
+    def _run(self, leaf: Leaf) -> None:
         try:
-            result = run_leaf(job, self.places)
+            result = run_leaf(leaf, self.places)
         except Exception as wrong:
             result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")
         try:
             with self._logs:
-                _append(job.lines, job.log)
+                _append(leaf.lines, leaf.log)
             if result.phase == "Succeeded":
-                job.lines.unlink(missing_ok=True)
+                leaf.lines.unlink(missing_ok=True)
         except OSError as wrong:
             result = LeafResult("Error", f"the log cannot be written: {wrong}")
-        self._ended(job, result)
+        self._ended(leaf, result)
 
-    def forget(self, node: Node) -> LeafJob | None:
+    def forget(self, node: Node) -> Leaf | None:
         """Take an ended leaf out."""
         self._threads.pop(node, None)
-        return self._jobs.pop(node, None)
+        return self._leaves.pop(node, None)
 
     def cancel(self, node: Node, reason: str) -> bool:
         """Stop a leaf; True when it had not started, so that nobody else will end it."""
-        self._jobs[node].group.stop(reason)
+        self._leaves[node].group.stop(reason)
         return node not in self._threads
 
     def stop(self) -> None:
         """Kill everything: first asked, soon forced; returns when no process is left."""
-        jobs = list(self._jobs.values())
+        leaves = list(self._leaves.values())
         threads = [thread for thread in self._threads.values() if thread.is_alive()]
         try:
-            for job in jobs:
-                job.group.stop("interrupted")
+            for leaf in leaves:
+                leaf.group.stop("interrupted")
             for thread in threads:
                 thread.join(2.0 / len(threads))
         finally:  # a second interrupt must not leave a process behind
-            for job in jobs:
-                job.group.kill()
+            for leaf in leaves:
+                leaf.group.kill()
         for thread in threads:
             thread.join(5.0)
 
 
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.-]", "_", text) or "_"
-
-
-def _folder_name(job: LeafJob) -> str:
-    digest = hashlib.sha256(job.node.name.encode()).hexdigest()[:16]
-    return f"{_file_name(job.template.task)[:80]}-{digest}"
+def _folder_name(leaf: Leaf) -> str:
+    digest = hashlib.sha256(leaf.node.name.encode()).hexdigest()[:16]
+    plain = re.sub(r"[^\w.-]", "_", leaf.template.task)[:80]
+    return f"{plain}-{digest}"
 
 
 def _append(lines: Path, log: Path) -> None:
@@ -174,16 +172,16 @@ def _append(lines: Path, log: Path) -> None:
             shutil.copyfileobj(source, target)
 
 
-def run_leaf(job: LeafJob, places: Places) -> LeafResult:
+def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
-    folder = places.tasks / _folder_name(job)
+    folder = places.tasks / _folder_name(leaf)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as after:
-        layout = layout_of(job.body, job.artifacts, job.template.kind, folder)
+        layout = layout_of(leaf.body, leaf.artifacts, leaf.template.kind, folder)
         if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
             layout.folder = _plain_link(folder, after)
-        result = _prepared(job, places, layout)
+        result = _prepared(leaf, places, layout)
     if result.phase == "Succeeded":
         shutil.rmtree(folder, ignore_errors=True)
     return result
@@ -196,21 +194,21 @@ def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
     return link
 
 
-def _prepared(job: LeafJob, places: Places, layout: Layout) -> LeafResult:
+def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
-    body, mounts = job.body, job.body[job.template.kind].get("volumeMounts") or []
+    body, mounts = leaf.body, leaf.body[leaf.template.kind].get("volumeMounts") or []
     try:
         mount(layout, mounts, volumes_by_name(places.spec, body), places.claims)
         layout.make_parents()
     except (ValueError, OSError) as wrong:
         return LeafResult("Error", str(wrong))
-    for name, artifact in job.artifacts.items():
+    for name, artifact in leaf.artifacts.items():
         try:
             place = layout.place(str(artifact.get("path") or ""))
             places.store.fetch(_as_pods_read(artifact), place, link=bool(layout.base))
         except (ArtifactError, OSError) as wrong:
             return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
-    return _executed(job, places, layout)
+    return _executed(leaf, places, layout)
 
 
 def _as_pods_read(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -219,27 +217,27 @@ def _as_pods_read(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**artifact, "s3": {**artifact["s3"], "key": expand(key, {})}} if "$" in key else artifact
 
 
-def _executed(job: LeafJob, places: Places, layout: Layout) -> LeafResult:
-    container = job.body[job.template.kind]
-    env, command = _environment(job, places, layout), _command(job, layout)
+def _executed(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
+    container = leaf.body[leaf.template.kind]
+    env, command = _environment(leaf, places, layout), _command(leaf, layout)
     command = [expand(layout.rewrite(part), env) for part in command]
-    if job.template.kind == "script" and container.get("source"):
+    if leaf.template.kind == "script" and container.get("source"):
         script = layout.folder / "script"
         script.write_text(layout.rewrite(str(container["source"]).replace("$$", "$")), encoding="utf-8")
         command.append(str(script))
     try:
-        seconds = _limit(job.body)
+        seconds = _limit(leaf.body)
     except ValueError as wrong:
         return LeafResult("Error", f"invalid timeout format {wrong}")
-    with job.lines.open("wb", buffering=0) as log:
+    with leaf.lines.open("wb", buffering=0) as log:
         try:
-            code, stdout = job.group.run(
+            code, stdout = leaf.group.run(
                 command, env, _working_folder(container, layout), log,
-                keeps_stdout=job.keeps_stdout, seconds=seconds, reason=_ACTIVE_TOO_LONG,
+                keeps_stdout=leaf.keeps_stdout, seconds=seconds, reason=_ACTIVE_TOO_LONG,
             )  # fmt: skip
         except OSError as wrong:
             return _unstartable(command, wrong, log)
-    return _collected(job, places, layout, code, stdout)
+    return _collected(leaf, places, layout, code, stdout)
 
 
 def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> LeafResult:
@@ -265,22 +263,22 @@ def _limit(body: Mapping[str, Any]) -> float | None:
     return min(limits) if limits else None
 
 
-def _command(job: LeafJob, layout: Layout) -> list[str]:
-    container = job.body[job.template.kind]
+def _command(leaf: Leaf, layout: Layout) -> list[str]:
+    container = leaf.body[leaf.template.kind]
     command = [*map(str, container.get("command") or []), *map(str, container.get("args") or [])]
     if command and command[0] in ("python", "python3"):
         command[0] = sys.executable
     return command
 
 
-def _environment(job: LeafJob, places: Places, layout: Layout) -> dict[str, str]:
+def _environment(leaf: Leaf, places: Places, layout: Layout) -> dict[str, str]:
     own = {
         "ARGO_CONTAINER_NAME": "main",
-        "ARGO_NODE_ID": job.node.identity(places.workflow),
+        "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
-        "HOSTNAME": job.pod,
+        "HOSTNAME": leaf.pod,
     }
-    return environment(job.body[job.template.kind].get("env") or [], layout, own)
+    return environment(leaf.body[leaf.template.kind].get("env") or [], layout, own)
 
 
 def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
@@ -292,24 +290,24 @@ def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
     return place
 
 
-def _collected(job: LeafJob, places: Places, layout: Layout, code: int, stdout: bytes) -> LeafResult:
+def _collected(leaf: Leaf, places: Places, layout: Layout, code: int, stdout: bytes) -> LeafResult:
     """Read what the process left; a missing output is an Error only after success."""
     result = LeafResult("Succeeded" if code == 0 else "Failed", exit_code=str(code))
     if code:
         result.message = f"main: Error (exit code {code})"
     faults: list[str] = []
-    outputs = job.body.get("outputs") or {}
+    outputs = leaf.body.get("outputs") or {}
     for parameter in outputs.get("parameters") or []:
         _read_parameter(parameter, layout, result, faults)
     kept: list[Path] = []
     for artifact in outputs.get("artifacts") or []:
-        _keep_artifact(artifact, job, places, layout, result, faults, kept)
-    moved = _moved_to_storage(job, layout)
+        _keep_artifact(artifact, leaf, places, layout, result, faults, kept)
+    moved = _moved_to_storage(leaf, layout)
     result.kept = (*kept, *moved)
-    if job.keeps_stdout:
+    if leaf.keeps_stdout:
         result.result = stdout.decode("utf-8", "replace")
-    if job.group.stopped:
-        return LeafResult("Failed", job.group.stopped, str(code) if code else None, outputs=result.outputs)
+    if leaf.group.stopped:
+        return LeafResult("Failed", leaf.group.stopped, str(code) if code else None, outputs=result.outputs)
     if faults and code == 0:
         result.phase, result.message = "Error", faults[0]
     return result
@@ -345,7 +343,7 @@ def _read_parameter(
 
 def _keep_artifact(
     artifact: Mapping[str, Any],
-    job: LeafJob,
+    leaf: Leaf,
     places: Places,
     layout: Layout,
     result: LeafResult,
@@ -361,7 +359,7 @@ def _keep_artifact(
         return
     unpacked = archive is not None and archive.get("none") is not None
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
-    key = key or f"{places.workflow}/{job.pod}/{source.name if unpacked else f'{name}.tgz'}"
+    key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.tgz'}"
     try:
         place = places.store.keep(source, key, archive)
     except (ArtifactError, OSError) as wrong:
@@ -371,9 +369,9 @@ def _keep_artifact(
     result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}
 
 
-def _moved_to_storage(job: LeafJob, layout: Layout) -> tuple[Path, ...]:
+def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     """The result folder that a worker itself put on a mounted volume."""
-    container = job.body[job.template.kind]
+    container = leaf.body[leaf.template.kind]
     outs = [str(v.get("value")) for v in container.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
     mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
     for out in outs if layout.base else []:

@@ -20,7 +20,7 @@ from dsl.engine.call import Call, Prepared, prepare
 from dsl.engine.clock import seconds_of
 from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
-from dsl.engine.leaf import LeafJob, LeafResult, Leaves, Places
+from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Node, NodeFault, Waiting
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
@@ -31,7 +31,7 @@ from dsl.engine.tags import TagError
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
 _EXCEEDED = "Step exceeded its deadline"
-_BATCH = 256
+_AT_A_TIME = 256
 
 
 def _limit(prepared: Prepared) -> int:
@@ -60,7 +60,7 @@ class Engine:
         self.outputs: dict[str, str] = {}
         self.output_artifacts: dict[str, dict[str, Any]] = {}
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
-        self.leaves = Leaves(places, jobs, lambda job, result: self.events.put((job.node, result)))
+        self.leaves = Leaves(places, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
         self.past_deadline = False
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[Callable[[], None]] = deque()
@@ -84,7 +84,7 @@ class Engine:
     def run_until_quiet(self, is_over: Callable[[], bool]) -> None:
         """Work until `is_over()`, or until nothing is left that could change anything."""
         while not is_over():
-            for _ in range(min(len(self._ready), _BATCH)):
+            for _ in range(min(len(self._ready), _AT_A_TIME)):
                 self._ready.popleft()()
             if is_over():  # a clock that nobody needs any more may be left
                 return
@@ -356,36 +356,36 @@ class Engine:
             self._leaf_ended(node, LeafResult("Failed", _EXCEEDED))
             return
         call = prepared.call
-        parent = call.boundary.template if call.boundary else None
-        keeps = parent is not None and call.task in parent.read_results and not call.flag
+        caller = call.boundary.template if call.boundary else None
+        keeps = caller is not None and call.task in caller.read_results and not call.flag
         attempt = int(prepared.scope.local.get("retries", "0"))
-        job = LeafJob(
+        leaf = Leaf(
             node, prepared.template, prepared.body, prepared.inputs, prepared.artifacts, keeps, attempt,
             str(prepared.scope.local.get("pod.name", "")),
         )  # fmt: skip
-        self.leaves.add(job, node.order)
+        self.leaves.add(leaf, node.order)
 
-    def _leaf_starts(self, job: LeafJob) -> None:
-        job.node.phase = "Running"
-        job.node.ran = True
+    def _leaf_starts(self, leaf: Leaf) -> None:
+        leaf.node.phase = "Running"
+        leaf.node.ran = True
         self.progress.started(
             LeafEvent(
-                job.template.task, job.node.path, job.attempt + 1, "Running", "", 0.0, job.log, job.lines
+                leaf.template.task, leaf.node.path, leaf.attempt + 1, "Running", "", 0.0, leaf.log, leaf.lines
             )
         )
 
     def _leaf_ended(self, node: Node, result: LeafResult) -> None:
-        job = self.leaves.forget(node)
+        leaf = self.leaves.forget(node)
         node.outputs, node.artifacts = result.outputs, result.artifacts
         node.result, node.exit_code = result.result, result.exit_code
-        if result.kept and result.phase == "Succeeded" and job:
-            self.kept.append((job.template.task, result.kept))
+        if result.kept and result.phase == "Succeeded" and leaf:
+            self.kept.append((leaf.template.task, result.kept))
         self.finish(node, result.phase, result.message)
-        if job:
+        if leaf:
             seconds = node.finished - node.started
             event = LeafEvent(
-                job.template.task, node.path, job.attempt + 1, result.phase, result.message, seconds,
-                job.log, job.lines,
+                leaf.template.task, node.path, leaf.attempt + 1, result.phase, result.message, seconds,
+                leaf.log, leaf.lines,
             )  # fmt: skip
             self.progress.ended(event)
 

@@ -217,15 +217,17 @@ class Worker:
 
     def arrived(self, parameter: str, form: Any, call: Call) -> list[Any]:  # noqa: ANN401 - JSON
         """Return the value of a parameter as the only element, or nothing when it is absent."""
-        optional, form = (
-            isinstance(form, dict) and "default" in form,
-            form["form"] if isinstance(form, dict) else form,
-        )
+        more = form if isinstance(form, dict) else {"form": form}
+        optional, form = "default" in more, more["form"]
         text = self.env.get(f"ARGOSY_VALUE_{parameter}", "")
-        if form == "gather":
+        if form in ("gather", "part"):
             path = self.root / "values" / parameter
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if form == "gather":
             return [[value for _, value in decoded(json.loads(text))]] if text else []
+        if form == "part":
+            absent: list[Any] = more["default"]
+            return [picked(json.loads(text), more["path"], parameter)] if text else absent
         if form == "text":
             return [text] if text or not optional else []
         if form == "json":
@@ -448,6 +450,18 @@ def unescaped(text: str) -> str:
 def escaped(found: re.Match[str]) -> str:
     """Return the JSON escape of one character."""
     return f"\\u{ord(found[0]):04x}"
+
+
+def picked(value: Any, path: list[Any], parameter: str) -> Any:  # noqa: ANN401 - JSON
+    """Return what keys and indexes lead to, None for a key that is not there; raises Failure for no part."""
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+            value = value[step]
+        else:
+            raise Failure(f"{parameter} is a part of a value that has none at {json.dumps(step)}")
+    return value
 
 
 def decoded(texts: list[Any]) -> list[tuple[int, Any]]:

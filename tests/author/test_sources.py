@@ -111,6 +111,10 @@ with DAG("x"):
             "UNPAIRED_KEYS at `Files(a='data/{k}.tif', b='pairs/{j}-red.tif')`: 'b' has the keys "
             "['j'], 'a' has ['k']",
         ),
+        (
+            "Items(total([1])['x'])",
+            "NOT_JSON at `Items(total([1])['x'])`: what only the run knows is no list of items",
+        ),
         ("Items(5)", "NOT_JSON at `Items(5)`: 5 is no list of items"),
         ("Items('abc')", "NOT_JSON at `Items('abc')`: 'abc' is no list of items"),
         (

@@ -47,14 +47,57 @@ def test_what_is_too_large_is_told_with_what_makes_it_smaller(items, hint, tmp_p
     assert finding.hint == hint
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("Range(2500) >> measure", None),
+        ("Range(3500) >> measure", "STATUS_SIZE"),
+        ("Range(5000) >> measure", "STATUS_LIMIT"),
+        ("Range(5000, size=2) >> measure", None),
+        ("Range(2500) >> measure.override(retries=1)", "STATUS_SIZE"),
+        ("Items([hex(n)[3:] for n in noise], size=10) >> measure", "STATUS_LIMIT"),
+        ("Items(['0' * 200] * 3000, size=10) >> measure", None),
+    ],
+)
+def test_a_status_is_warned_of_before_it_is_refused_and_grows_with_items(body, code, tmp_path):
+    head = "import random\nnoise = [random.Random(n).getrandbits(900) + 2**900 for n in range(3000)]\n"
+    compiled = compiled_in(tmp_path, f'{head}{MEASURE}with DAG("x"):\n    {body}\n')
+    found = [diagnostic.code.name for diagnostic in compiled.diagnostics]
+    assert found == [code] * (code is not None)
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ("Items(['0' * 1000] * 1500, size=50) >> measure", "put the items into files, many in each"),
+        ("Files('f/*', size=50) >> size", "map over folders of files"),
+        ("Items(['0' * 1000] * 600, size=50) >> [measure, other]", 'lowering="compact"'),
+        ("[measure.override(each='all')('0' * 100_000) for _ in range(12)]", "put long constants and texts"),
+    ],
+)
+def test_a_manifest_that_is_too_large_is_told_with_what_makes_it_smaller(body, hint, tmp_path):
+    (tmp_path / "f").mkdir()
+    for number in range(5000):
+        (tmp_path / "f" / f"{number:0240}").touch()
+    text = (
+        f'{MEASURE}@task\ndef other(item): return 1\n@task\ndef size(input_files): return 1\nwith DAG("x"):\n'
+    )
+    found = found_after_compiling(tmp_path, f"{text}    {body}\n")
+    [finding] = [one for one in found if one.code.name == "MANIFEST_SIZE"]
+    assert hint in finding.hint
+
+
 def codes_after_compiling(folder, body):
     return {diagnostic.code.name for diagnostic in found_after_compiling(folder, body)}
 
 
 def found_after_compiling(folder, body):
+    return [diagnostic for diagnostic in compiled_in(folder, body).diagnostics if diagnostic.is_error]
+
+
+def compiled_in(folder, body):
     from harness import load_file
 
     from dsl.compile import compile_dag
 
-    compiled = compile_dag(load_file(write(folder, body)))
-    return [diagnostic for diagnostic in compiled.diagnostics if diagnostic.is_error]
+    return compile_dag(load_file(write(folder, body)))

@@ -154,3 +154,23 @@ def test_only_what_tools_need_of_the_callers_environment_reaches_a_task(tmp_path
     ran(workflow(dag("main", loop("a", ["x"])), leaf("a", source, env=[ROOT])), tmp_path / "out")
     shown = (tmp_path / "out/a/env").read_text().splitlines()
     assert {line for line in shown if line.endswith("=given")} == {"GDAL_DATA=given", "LC_NUMERIC=given"}
+
+
+def test_tasks_whose_names_look_alike_share_neither_log_nor_files(tmp_path):
+    tasks = ["a b", "a_b", "a/b", "a%2Fb", "..", "logs", "logs.files"]
+    leaves = [leaf(f"t{n}", f"echo {n}; {SUMMARY}") for n in range(len(tasks))]
+    for n, template in enumerate(leaves):
+        template["metadata"]["annotations"]["argosy/node"] = tasks[n]
+    ran(workflow(dag("main", *(loop(f"t{n}", ["x"]) for n in range(len(tasks)))), *leaves), tmp_path / "out")
+    logs = {path.name: path.read_text() for path in (tmp_path / "out/logs").iterdir()}
+    assert logs == {
+        "a b.log": "0\n",
+        "a_b.log": "1\n",
+        "a%2Fb.log": "2\n",
+        "a%252Fb.log": "3\n",
+        "%2E%2E.log": "4\n",
+        "logs.log": "5\n",
+        "logs.files.log": "6\n",
+    }
+    folders = {path.parent.name for path in (tmp_path / "out").glob("*/summary.txt")}
+    assert folders == {"a b", "a_b", "a%2Fb", "a%252Fb", "%2E%2E", "logs.files", "logs.files.files"}

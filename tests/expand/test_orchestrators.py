@@ -169,7 +169,7 @@ class Backwards(ParallelExecutionOrchestrator):
     """A third party's orchestrator, which makes tasks in its own way."""
 
     def create_execution_template(self):
-        return Container(**self.leaf.common(), command=["true"])
+        return Container(**self.leaf.template_fields(), command=["true"])
 
     def _create_tasks_from_partitions(self, partitions, template):
         return [self.partition_task(partition, template) for partition in reversed(partitions)]

@@ -3,6 +3,8 @@
 import pytest
 from dags import edges, found, planned
 
+from dsl import plan
+
 TASKS = """
 @task
 def check(input_file) -> dict: return {"ok": True}
@@ -105,3 +107,15 @@ def test_what_is_no_condition_is_never_dropped(condition, after, tmp_path):
 
 def test_true_may_stand_beside_a_condition(tmp_path):
     assert found(dag("show.override(each='all')(1).when((one > 1) & True)"), tmp_path) == []
+
+
+@pytest.mark.parametrize("condition", ["one['ok']", "~one['ok']", "~(~one['ok'] | (one['n'] > 1))"])
+def test_a_value_that_stands_alone_in_a_condition_is_tested_for_true(condition, tmp_path):
+    pending = [
+        *planned(dag(f"show.override(each='all')(1).when({condition})"), tmp_path).nodes[-1].conditions
+    ]
+    while pending:
+        test = pending.pop()
+        assert isinstance(test, plan.Test), "a value is no truth by itself"
+        if test.operator in ("and", "or", "not"):
+            pending += test.operands

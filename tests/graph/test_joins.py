@@ -215,6 +215,16 @@ def test_what_comes_along_a_chain_is_the_first_keyword(tmp_path):
             "item, and cell combines them with other items",
         ),
         (
+            "cell.expand(x=total([1])['list'], y=[1])",
+            "UNSUPPORTED at `x=total([1])['list']`: x of cell is a part of the value of total, and only "
+            "the whole value of a task can be mapped over",
+        ),
+        (
+            "cell.expand_zip(x=[1], y=total([1]).default([1]))",
+            "UNSUPPORTED at `y=total([1]).default([1])`: y of cell is the value of total with a default, "
+            "and only the whole value of a task can be mapped over",
+        ),
+        (
             "cell.expand_kwargs([{'x': 1}, {'y': 1}])",
             "UNEQUAL_ZIP at `cell.expand_kwargs([{'x': 1}, {'y': 1}])`: a row has the keys y, the "
             "first one x",

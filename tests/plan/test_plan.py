@@ -95,6 +95,36 @@ def test_a_summary_counts_pods_and_gives_reasons(tmp_path):
     assert all(node["reason"] for node in found["nodes"])
 
 
+def test_a_summary_adds_the_bytes_of_source_files_where_no_task_writes_them(tmp_path):
+    tasks = """
+@task
+def red_only(red): return 1
+@task
+def both(red, nir): return 1
+@task
+def often(input_file, n): return 1
+"""
+    statements = (
+        "files = Files('data/*.tif', size=2)",
+        "files >> measure >> clean >> mosaic",
+        "pairs = Files(red='pairs/{k}-red.tif', nir='pairs/{k}-nir.tif')",
+        "pairs >> [red_only, both]",
+        "often.expand(input_file=files, n=[1, 2])",
+        "total([1])",
+    )
+    body = "".join(f"    {statement}\n" for statement in statements)
+    found = summarize(planned(f"{tasks}with DAG('x'):\n{body}", tmp_path))
+    assert {node["id"]: node["bytes"] for node in found["nodes"]} == {
+        "measure": 30,
+        "clean": 30,
+        "mosaic": None,
+        "red_only": 15,
+        "both": 30,
+        "often": 30,
+        "total": 0,
+    }
+
+
 def test_pods_of_a_list_of_the_run_are_unknown(tmp_path):
     found = summarize(planned('with DAG("x"):\n    Items(total([1])) >> show\n', tmp_path))
     assert (found["pods"], [node["pods"] for node in found["nodes"]]) == (None, [1, None])

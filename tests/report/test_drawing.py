@@ -7,8 +7,15 @@ PLAN = {
     "dag": 'sea "ice"',
     "nodes": [
         {"id": "source", "each": None, "partitions": 3},
-        {"id": "warp", "each": "item", "partitions": 3, "pods": 3, "reason": "it reads input_file"},
-        {"id": "end", "each": "item", "partitions": None, "pods": None},
+        {
+            "id": "warp",
+            "each": "item",
+            "partitions": 3,
+            "pods": 3,
+            "bytes": 4321,
+            "reason": "it reads input_file",
+        },
+        {"id": "end", "each": "item", "partitions": None, "pods": None, "bytes": None},
         {"id": "[red]", "each": "all", "partitions": 1, "pods": 1},
     ],
     "edges": [
@@ -60,10 +67,10 @@ def test_dot_quotes_every_id():
 def test_a_table_says_why():
     plan = PLAN | {"pods": None, "critical_path": ["warp", "end", "[red]"]}
     assert to_table(plan).plain.splitlines() == [
-        "node    each  partitions   pods         why",
+        "node    each  partitions   pods         input bytes  why",
         "source                  3",
-        "warp    item            3            3  it reads input_file",
-        "end     item  at run time  at run time",
+        "warp    item            3            3         4321  it reads input_file",
+        "end     item  at run time  at run time  at run time",
         "[red]   all             1            1",
         "",
         "from    to     join     carries  why",
