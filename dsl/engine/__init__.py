@@ -89,6 +89,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         with suppress(OSError):
             _write(out, definition, engine, workflow.broken_off(f"{type(wrong).__name__}: {wrong}"))
         raise
+    finally:
+        claims.clear()
     try:
         _write(out, definition, engine, outcome)
     except OSError as wrong:
