@@ -217,6 +217,8 @@ def run(
     options = running.Options(Path(file).parent, given, jobs, Path(out) if out else None)
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except running.Refused as refused:
         click.echo(f"dsl: {refused}", err=True)
         is_usage = isinstance(refused, running.Unusable) or str(refused).startswith("not supported:")
@@ -368,7 +370,7 @@ def _bug(problem: Exception) -> int:
 
 
 def main() -> None:
-    """Run the command of this process's arguments and exit."""
+    """Run the command of this process's arguments and exit. Raises KeyboardInterrupt after an interrupt."""
     import signal
 
     def ended(number: int, _: object) -> None:
@@ -382,7 +384,6 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:])
     if code == INTERRUPTED:
-        # CPython ends by SIGINT once an interrupt passed through `exec`, as in imports, though it was caught.
         sys.stdout.flush()
-        os._exit(code)
+        raise KeyboardInterrupt
     sys.exit(code)
