@@ -171,6 +171,20 @@ def test_a_run_that_nobody_reads_of_ends_as_it_would(here, options, body, code):
     assert Path(".argosy/d/latest/results.json").exists()
 
 
+def test_a_forgiven_failure_that_fails_the_run_is_named_and_nothing_of_ours(here):
+    Path("flow.py").write_text(
+        "from dsl import DAG, task\n\n\n"
+        "@task\ndef bad():\n    raise ValueError\n\n\n"
+        "@task(trigger_rule='one_failed')\ndef alarm():\n    pass\n\n\n"
+        "@task\ndef never():\n    pass\n\n\n"
+        "with DAG('d'):\n    bad >> [alarm, never]\n"
+    )
+    result = dsl("run", "flow.py")
+    assert result.returncode == 1
+    assert "the run failed because bad failed\n" in result.stderr
+    assert "verdict" not in result.stderr + result.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("command", ["validate", "compile", "graph", "plan", "run", "explain"])
 def test_an_output_that_takes_no_more_is_1_and_one_line(here, command):
