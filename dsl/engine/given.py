@@ -7,6 +7,7 @@ volume the file of others, and here its retry and its neighbours would read on i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -55,7 +56,8 @@ class Given:
         """Remove the copies: the folder of a leaf that failed stays, and they may be large."""
         for place in self._names:
             if place.is_relative_to(self._folder):
-                remove(place)
+                with suppress(OSError):  # its program may have taken its permissions away
+                    remove(place)
 
 
 def _key_in_pod(artifact: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -63,7 +64,8 @@ class Claims:
     def clear(self) -> None:
         """Remove the copies: a run that has ended needs them no more."""
         for folder in self.root.glob("*/inputs"):
-            remove(folder)
+            with suppress(OSError):  # a program may have taken its permissions away
+                remove(folder)
 
 
 def _paths(items: str, columns: Iterable[int]) -> Iterator[PurePosixPath]:
