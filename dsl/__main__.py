@@ -1,5 +1,19 @@
-"""`python -m dsl` is the command `dsl`."""
+"""The command `dsl`, which is `python -m dsl` too."""
 
-from dsl.cli import main
+import os
+import signal
 
-main()
+
+def main() -> None:
+    """Run the command; an interrupt ends it in silence, also while it is imported."""
+    try:
+        from dsl import cli
+
+        cli.main()
+    except KeyboardInterrupt:
+        # CPython ends by SIGINT once an interrupt passed through `exec`, as in imports, though it was caught.
+        os._exit(128 + signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,6 @@ Heavy packages are imported inside the commands: `dsl --help` answers at once.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
@@ -250,6 +249,8 @@ def run(
     options = running.Options(Path(file).parent, given, jobs, Path(out) if out else None)
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except running.Refused as refused:
         click.echo(f"dsl: {refused}", err=True)
         is_usage = isinstance(refused, running.Unusable) or str(refused).startswith("not supported:")
@@ -376,7 +377,7 @@ def exit_code(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """Run the command of this process's arguments and exit."""
+    """Run the command of this process's arguments and exit. Raises KeyboardInterrupt after an interrupt."""
     import signal
 
     def ended(number: int, _: object) -> None:
@@ -390,7 +391,6 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:])
     if code == INTERRUPTED:
-        # CPython ends by SIGINT once an interrupt passed through `exec`, as in imports, though it was caught.
         sys.stdout.flush()
-        os._exit(code)
+        raise KeyboardInterrupt
     sys.exit(code)

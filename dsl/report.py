@@ -7,8 +7,10 @@ control character of the terminal.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from rich.cells import cell_len, chop_cells
@@ -26,7 +28,15 @@ _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow"}
 
 def console(stream: IO[str] | None = None) -> Console:
     """Return a console that wraps no line and reads no markup; plain without a terminal or with NO_COLOR."""
-    return Console(file=stream or sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return _Console(file=stream or sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Say no more: that nobody reads on neither ends a command nor changes its exit code."""
+        self.quiet = True
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
 
 
 def visible(text: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dsl.engine import Outcome, Refused, RunOptions, Unusable, run, task_folder
+from dsl.engine import Refused, RunOptions, Unusable, run, task_folder
 from dsl.names import object_name
 from dsl.report import console, counted, in_columns, visible
 from dsl.watch import closing, untold, watcher
@@ -44,7 +44,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     """Run a manifest and say how it ended; return whether it succeeded.
 
     Progress goes to standard error, the table or results.json to standard output. Raises Refused, before it
-    starts, for what the engine does not do.
+    starts, for what the engine does not do, and KeyboardInterrupt or SystemExit, after telling, for a signal.
     """
     out = options.out or _fresh_folder(manifest)
     chosen = RunOptions(
@@ -53,20 +53,30 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         parameters=dict(options.parameters),
         inputs=options.inputs.absolute(),
     )
-    began = time.monotonic()
     screen = console(sys.stderr)
-    with watcher(screen, quiet=quiet) as watch:
-        outcome = run(manifest, chosen, watch)
-    screen.print(untold(outcome), end="")
-    if not options.out:
-        _point_to(out)
-    if as_json:
-        sys.stdout.write(_results(out))
-    seconds = time.monotonic() - began
-    if not quiet:
-        _tell(outcome, out, seconds, screen if as_json else console())
-    elif not outcome.succeeded:
-        screen.print(closing(outcome.phase, outcome.message, seconds, str(out)))
+
+    def tell(phase: str, message: str) -> None:
+        line = closing(phase, message, time.monotonic() - began, str(out))
+        if not options.out:
+            _point_to(out)
+        if as_json:
+            console().out(_results(out), end="", highlight=False)
+        if not quiet:
+            _show(out, line, screen if as_json else console())
+        elif phase != "Succeeded":
+            screen.print(line)
+
+    began = time.monotonic()
+    try:
+        with watcher(screen, quiet=quiet) as watch:
+            outcome = run(manifest, chosen, watch)
+    except (KeyboardInterrupt, SystemExit):
+        if _results(out):
+            tell("interrupted", "")
+        raise
+    states = {task: str(facts["state"]) for task, facts in _tasks(out).items()}
+    screen.print(untold(outcome, states), end="")
+    tell(outcome.phase, outcome.message)
     return outcome.succeeded
 
 
@@ -94,17 +104,23 @@ def _results(out: Path) -> str:
     return ""
 
 
-def _tell(outcome: Outcome, out: Path, seconds: float, screen: Console) -> None:
-    results = json.loads(_results(out) or '{"tasks": {}}')
-    files = {task: _files(task_folder(out, task)) for task in results["tasks"]}
+def _tasks(out: Path) -> dict[str, Any]:
+    tasks: dict[str, Any] = json.loads(_results(out) or '{"tasks": {}}')["tasks"]
+    return tasks
+
+
+def _show(out: Path, line: Text, screen: Console) -> None:
+    """Show a table of the tasks, the files that each made, and the last line of the run."""
+    tasks = _tasks(out)
+    files = {task: _files(task_folder(out, task)) for task in tasks}
     rows = [("task", "state", "pods", "attempts", "files")]
-    for task, facts in results["tasks"].items():
+    for task, facts in tasks.items():
         counts = (str(facts["pods"]), str(facts["attempts"]), str(len(files[task]) or ""))
         rows.append((visible(task), str(facts["state"]), *counts))
     screen.print(in_columns(rows))
     for path in (path for paths in files.values() for path in _some(paths)):
         screen.print(Text(visible(str(path)), style="dim"))
-    screen.print(closing(outcome.phase, outcome.message, seconds, str(out)))
+    screen.print(line)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,10 @@ from dsl.report import visible
 
 _BAR = 24
 _TAIL_BYTES, _TAIL_LINES = 4096, 5  # of a failed pod's log
+_VERDICT = (
+    "verdict"  # the template, reserved in manifests of ours, of a task without pods that ends as others do
+)
+_NAMED = 4
 _GOOD = ("Succeeded", "Skipped", "Omitted")
 
 
@@ -216,18 +221,40 @@ def _last_lines(log: Path) -> list[str]:
     return [line.replace("\t", "    ") for line in lines if line.strip()][-_TAIL_LINES:]
 
 
-def untold(outcome: Outcome) -> Text:
-    """Return a line for every node that failed by itself and has no pod: a condition that has no value."""
+def untold(outcome: Outcome, states: Mapping[str, str]) -> Text:
+    """Return a line for every node that failed by itself and has no pod: a condition that has no value.
+
+    `states` are those of the author's tasks. What the compiler put beside them to end as they do says
+    nothing; where it decides the run, the tasks are named that made it fail.
+    """
     bad = {path: node for path, node in outcome.nodes.items() if node.phase in ("Failed", "Error")}
+    verdicts = [path for path, node in bad.items() if states and node.template == _VERDICT]
     above = {path[: mark.start()] for path in bad for mark in re.finditer(r"[/(]", path)}
     lines = [
         Text.assemble(
             (visible(path), "bold"), " ", (node.phase.lower(), "bold red"), f": {visible(node.message)}\n"
         )
         for path, node in bad.items()
-        if node.type != "Pod" and node.message and path not in above
+        if node.type != "Pod"
+        and node.message
+        and path not in above
+        and not any(f"{path}/".startswith(f"{verdict}/") for verdict in verdicts)
     ]
+    if f"main/{_VERDICT}" in verdicts:
+        lines.append(Text(f"the run failed because {_cause(states)}\n"))
     return Text().join(lines)
+
+
+def _cause(states: Mapping[str, str]) -> str:
+    """Return which tasks failed, or were omitted where none did."""
+    failed = [visible(task) for task, state in states.items() if state in ("Failed", "Error")]
+    omitted = [visible(task) for task, state in states.items() if state == "Omitted"]
+    names, verb = (failed, "failed") if failed else (omitted, "did not run")
+    shown = (
+        names[:_NAMED] if len(names) <= _NAMED else [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} more"]
+    )
+    *first, last = shown
+    return f"{', '.join(first)}{' and ' if first else ''}{last} {verb}"
 
 
 def watcher(console: Console, *, quiet: bool = False) -> Watch:

@@ -174,6 +174,10 @@ class Leaf:
         }
         if node.has_value:
             notes[f"{NOTE}/result"] = "json" if node.each == "all" else "lines"
+        if isinstance(self.storage, Volume):
+            sources = [files for files in node.inputs if self.folder(files) == "storage/inputs"]
+            if fields := sorted({files.field or 0 for files in sources}):
+                notes[f"{NOTE}/inputs"] = " ".join(map(str, fields))
         if self.options.doc_md:
             notes[f"{NOTE}/doc"] = encode.field(self.options.doc_md)
         return notes

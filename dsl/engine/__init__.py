@@ -68,7 +68,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     Raises:
         Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
         Unusable: `out` holds something else, or cannot be written; nothing was started.
-        KeyboardInterrupt: every process group was killed first.
+        KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
     definition = read_definition(manifest, options.name)
     refuse(definition)
@@ -85,10 +85,14 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     try:
         outcome = workflow.outcome()
     except BaseException as wrong:
-        engine.leaves.stop()
-        with suppress(OSError):
-            _write(out, definition, engine, workflow.broken_off(f"{type(wrong).__name__}: {wrong}"))
+        try:
+            engine.leaves.stop()
+        finally:
+            with suppress(OSError):
+                _write(out, definition, engine, workflow.broken_off(wrong))
         raise
+    finally:
+        claims.clear()
     try:
         _write(out, definition, engine, outcome)
     except OSError as wrong:

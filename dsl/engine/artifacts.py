@@ -1,6 +1,7 @@
 """The artifact store: keys in, files and folders out, and back.
 
-A key below `inputs/` is a source file, read only.
+A key below `inputs/` is a file of the user's own: leaves get copies of it. What leaves left is linked, and
+has to stay as it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from dsl.engine.copies import copy_file, copy_folder, remove
+from dsl.engine.stamps import Stamps
 
 
 class ArtifactError(ValueError):
@@ -23,6 +27,7 @@ class Store:
     def __init__(self, root: Path, inputs: Path) -> None:
         self.root = root
         self.inputs = inputs
+        self._stamps = Stamps()
 
     def path(self, key: str) -> Path:
         """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
@@ -34,10 +39,13 @@ class Store:
         return self.root.joinpath(*parts)
 
     def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool) -> None:
-        """Put an artifact at `target`: a link, or a copy that its reader may change. Tarballs are unpacked.
+        """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.
+
+        With `link` what a leaf left is linked instead.
 
         Raises:
-            ArtifactError: there is nothing under its key and it is not optional.
+            ArtifactError: there is nothing under its key and it is not optional, or a link would lead to what
+                a reader has changed.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.get("raw") is not None:
@@ -50,14 +58,13 @@ class Store:
             target.mkdir(exist_ok=True)
         elif source.is_file() and _is_packed(artifact, source):
             _unpack(source, target)
-        elif link:
-            _remove(target)
+        elif link and source.is_relative_to(self.root):
+            if changed := self._stamps.changed(source):
+                raise ArtifactError(f"{changed.name} was changed in place by a task that read it")
+            remove(target)
             target.symlink_to(source.resolve())
-        elif source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
         else:
-            shutil.copyfile(source, target)
-            target.chmod(int(artifact.get("mode") or 0o600))
+            _copy(source, target, artifact)
 
     def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> Path:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`; return its place.
@@ -76,7 +83,17 @@ class Store:
         else:
             _replace_links(source)
             _move(source, target)
+        self._stamps.note(target, self.root)
         return target
+
+
+def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:
+    mode = artifact.get("mode")
+    if source.is_dir():
+        copy_folder(source, target, int(mode) if mode and artifact.get("recurseMode") else None)
+    else:
+        copy_file(source, target)
+        target.chmod(int(mode or 0o600))
 
 
 def _replace_links(source: Path) -> None:
@@ -106,18 +123,11 @@ def _move(source: Path, target: Path) -> None:
         for entry in sorted(source.iterdir()):
             _move(entry, target / entry.name)
         return
-    _remove(target)
+    remove(target)
     try:
         source.rename(target)
     except OSError:  # another file system
         shutil.move(str(source), str(target))
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        shutil.rmtree(path)
 
 
 def _is_packed(artifact: Mapping[str, Any], source: Path) -> bool:
@@ -139,7 +149,7 @@ def _unpack(source: Path, target: Path) -> None:
         else:  # Python before 3.11.4
             tarball.extractall(aside, refuse_escapes(tarball))
     entries = list(aside.iterdir())
-    _remove(target)
+    remove(target)
     if len(entries) == 1:
         entries[0].rename(target)
         aside.rmdir()
@@ -171,7 +181,7 @@ def _climbs(place: PurePosixPath) -> bool:
 
 
 def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
-    _remove(target)
+    remove(target)
     level = (archive.get("tar") or {}).get("compressionLevel")
     if level == 0:
         with tarfile.open(target, "w") as tarball:
@@ -188,7 +198,7 @@ def link_tree(source: Path, target: Path) -> None:
         for entry in sorted(source.iterdir()):
             link_tree(entry, target / entry.name)
         return
-    _remove(target)
+    remove(target)
     try:
         os.link(source, target)
     except OSError:

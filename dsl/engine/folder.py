@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from dsl.engine.copies import remove
 from dsl.engine.definition import Refused
 
 STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
@@ -63,18 +63,11 @@ def prepare(out: Path, tasks: Iterable[str]) -> None:
 def _clear(out: Path, tasks: list[str]) -> None:
     """Remove what a run made, its record last: what was interrupted here is taken up again."""
     for name in (*_OWN, *tasks):
-        _remove(out / name)
+        remove(out / name)
     state = out / STATE
     for path in sorted(state.iterdir(), key=lambda path: path.name == "run.json"):
-        _remove(path)
+        remove(path)
     state.rmdir()
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        shutil.rmtree(path)
 
 
 def write(path: Path, text: str) -> None:

@@ -24,10 +24,11 @@ from dsl.engine.clock import seconds_of
 from dsl.engine.definition import Template
 from dsl.engine.environment import environment
 from dsl.engine.folder import log_file
+from dsl.engine.given import Given
 from dsl.engine.node import Node
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
-from dsl.engine.volumes import Claims, mount, volumes_by_name
+from dsl.engine.volumes import Claims, claims_of, mount, volumes_by_name
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
@@ -198,23 +199,25 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
     body, mounts = leaf.body, leaf.body[leaf.template.kind].get("volumeMounts") or []
     try:
-        mount(layout, mounts, volumes_by_name(places.spec, body), places.claims)
+        volumes = volumes_by_name(places.spec, body)
+        mount(layout, mounts, volumes, places.claims)
+        columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
+        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, volumes))
         layout.make_parents()
     except (ValueError, OSError) as wrong:
         return LeafResult("Error", str(wrong))
+    given = Given(layout)
     for name, artifact in leaf.artifacts.items():
         try:
-            place = layout.place(str(artifact.get("path") or ""))
-            places.store.fetch(_as_pods_read(artifact), place, link=bool(layout.base))
-        except (ArtifactError, OSError) as wrong:
+            given.put(name, artifact, places.store)
+        except ArtifactError as wrong:
             return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
-    return _executed(leaf, places, layout)
-
-
-def _as_pods_read(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an artifact with the key that is left when the kubelet expanded the template that holds it."""
-    key = str((artifact.get("s3") or {}).get("key") or "")
-    return {**artifact, "s3": {**artifact["s3"], "key": expand(key, {})}} if "$" in key else artifact
+    result = _executed(leaf, places, layout)
+    changed = given.changed()
+    if changed and result.phase == "Succeeded":  # programs of ours have found it themselves
+        result.phase, result.message = "Failed", f"the program changed its input {changed} in place"
+    given.clear()
+    return result
 
 
 def _executed(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:

@@ -66,7 +66,10 @@ def _rank(state: str) -> int:
 
 
 class _States:
-    """The state of a template: the worst of its nodes; where it has none, of those that would call it."""
+    """The state of a template: the worst of its nodes; where it has none, of those that would call it.
+
+    A caller that failed without calling it omitted it.
+    """
 
     def __init__(self, definition: Definition, by_template: Mapping[str, list[Node]]) -> None:
         self.by_template = by_template
@@ -83,7 +86,8 @@ class _States:
         ]
         if not phases:
             above = [caller for caller in self.callers.get(name, []) if caller not in seen]
-            phases = [self.of(caller, (*seen, name)) for caller in above]
+            called = (self.of(caller, (*seen, name)) for caller in above)
+            phases = ["Omitted" if phase == "Failed" else phase for phase in called]
         return max(phases, key=_rank, default="Succeeded")
 
 

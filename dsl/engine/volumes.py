@@ -1,37 +1,91 @@
-"""A leaf's volume mounts in, links to folders of this machine out."""
+"""A leaf's volume mounts in, links to folders of this machine out.
+
+In claims that are made here `inputs` holds copies of the files that partitions name. On a cluster those files
+are put there before a run; here they are the user's own, relative to one folder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dsl.engine.copies import copy_file, copy_folder, remove
 from dsl.engine.relocate import Layout
+from dsl.engine.stamps import Stamps
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
     """Folders that stand for persistent volume claims: given ones by name, others below `root`.
 
-    In those made here `inputs` leads to the folder that artifact keys `inputs/…` are relative to: the same
-    relative names are input files in both kinds of storage.
+    `inputs` is the folder that artifact keys `inputs/…` are relative to: the same relative names are input
+    files in both kinds of storage.
     """
 
     root: Path
     given: Mapping[str, Path]
     inputs: Path
+    _stamps: Stamps = field(default_factory=Stamps)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def folder(self, name: str) -> Path:
         """Return a claim's folder; it exists afterwards."""
         folder = self.given.get(name, self.root / name)
         folder.mkdir(parents=True, exist_ok=True)
-        link = folder / "inputs"
-        if name not in self.given:
-            with suppress(FileExistsError):  # another leaf's thread was here
-                link.symlink_to(self.inputs, target_is_directory=True)
         return folder.resolve()
+
+    def stage(self, items: str, columns: Iterable[int], claims: Iterable[str]) -> None:
+        """Copy what these fields of a partition line name below `inputs` into claims, unless it is there.
+
+        A copy that a leaf changed is made anew.
+        """
+        paths = list(_paths(items, list(columns)))
+        for name in claims:
+            for path in paths if name not in self.given else ():
+                with self._lock:
+                    self._copy(self.inputs / path, self.root / name / "inputs" / path)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        if not source.exists() or (target.exists() and not self._stamps.changed(target)):
+            return
+        remove(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            copy_folder(source, target, None)
+        else:
+            copy_file(source, target)
+        self._stamps.note(target, self.root)
+
+    def clear(self) -> None:
+        """Remove the copies: a run that has ended needs them no more."""
+        for folder in self.root.glob("*/inputs"):
+            with suppress(OSError):  # a program may have taken its permissions away
+                remove(folder)
+
+
+def _paths(items: str, columns: Iterable[int]) -> Iterator[PurePosixPath]:
+    r"""Yield the relative paths in these fields, bodies of JSON strings, of a partition line.
+
+    >>> [str(path) for path in _paths("0;a.tif|1;b\\u007c.tif|2;../x|3", [0])]
+    ['a.tif', 'b|.tif']
+    """
+    for fields in (item.split("|") for item in items.split(";")[1:]):
+        for column in columns:
+            path = PurePosixPath(json.loads(f'"{fields[column]}"'))
+            if not path.is_absolute() and ".." not in path.parts:
+                yield path
+
+
+def claims_of(mounts: Iterable[Mapping[str, Any]], volumes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the names of the persistent volume claims among a leaf's mounts."""
+    mounted = (volumes.get(str(entry.get("name"))) or {} for entry in mounts)
+    found = [volume["persistentVolumeClaim"] for volume in mounted if volume.get("persistentVolumeClaim")]
+    return [str(claim.get("claimName")) for claim in found]
 
 
 def mount(

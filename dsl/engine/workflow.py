@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -152,12 +153,20 @@ class WorkflowRun:
 
     # --- time and ends ---
 
-    def broken_off(self, why: str) -> Outcome:
-        """Return how far the run came before `why`, with what had not ended as failed."""
-        for node in self.engine.nodes.values():
+    def broken_off(self, why: BaseException) -> Outcome:
+        """Return how far the run came before `why`: what had begun failed, the rest is omitted.
+
+        Argo fails both when a workflow is terminated; here a state says whether there is anything to look at.
+        """
+        is_bug = isinstance(why, Exception)
+        phase, message = ("Error", f"{type(why).__name__}: {why}") if is_bug else ("Failed", "interrupted")
+        nodes = self.engine.nodes
+        ran = [path for path, node in nodes.items() if node.ran]
+        begun = {path[: mark.start()] for path in ran for mark in re.finditer(r"[/(]|$", path)}
+        for path, node in nodes.items():
             if not node.is_done:
-                node.phase, node.message = "Failed", why
-        return self._ended("Error", why)
+                node.phase, node.message = ("Failed" if path in begun else "Omitted"), message
+        return self._ended(phase, message)
 
     def _start_deadline(self) -> None:
         seconds = self.spec.get("activeDeadlineSeconds")

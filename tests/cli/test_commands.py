@@ -1,6 +1,7 @@
 """The command line: what is printed where, and the exit codes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,10 +101,10 @@ def interrupted_at_work(number, name):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     parent.send_signal(number)
-    parent.communicate(timeout=20)
+    said = parent.communicate(timeout=20)
     child = int(Path("pid").read_text())
     assert any(ended(child) for _ in range(200))
-    return parent.returncode
+    return parent.returncode, *(text.decode() for text in said)
 
 
 def ended(process):
@@ -112,29 +113,76 @@ def ended(process):
 
 
 def test_an_interrupt_is_130_and_leaves_no_child(here):
-    assert interrupted(signal.SIGINT) == 130
+    assert interrupted(signal.SIGINT)[0] == 130
 
 
 def test_a_termination_is_143_and_leaves_no_child(here):
-    assert interrupted(signal.SIGTERM) == 143
+    assert interrupted(signal.SIGTERM)[0] == 143
 
 
 def test_a_closed_terminal_is_129_and_leaves_no_child(here):
-    assert interrupted(signal.SIGHUP) == 129
+    assert interrupted(signal.SIGHUP)[0] == 129
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_an_interrupted_run_leaves_its_results_and_no_process(here, number, code):
+def test_an_interrupted_run_tells_of_its_results_and_leaves_no_process(here, number, code):
     Path("flow.py").write_text(
         "from dsl import DAG, task\n\n\n@task\ndef hang():\n"
         f"    import os, time\n    open({str(here / 'pid')!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
-        "    time.sleep(60)\n\n\nwith DAG('hanging'):\n    hang()\n"
+        "    time.sleep(60)\n\n\n@task\ndef late():\n    pass\n\n\nwith DAG('hanging'):\n    hang() >> late\n"
     )
-    assert interrupted_at_work(number, "run") == code
-    (results,) = Path(".argosy/hanging").glob("*/results.json")
-    assert '"state": "Failed"' in results.read_text()
+    returned, out, err = interrupted_at_work(number, "run")
+    assert (returned, err) == (code, "")
+    *table, last = out.splitlines()
+    assert [line.split() for line in table[1:]] == [
+        ["hang", "Failed", "1", "1"],
+        ["late", "Omitted", "0", "0"],
+    ]
+    folder = Path(".argosy/hanging/latest").resolve().relative_to(here.resolve())
+    assert re.fullmatch(rf"interrupted after \d+\.\d s; results in {folder}", last)
+    assert '"state": "Omitted"' in (folder / "results.json").read_text()
+
+
+def test_an_interrupt_in_the_imports_of_the_command_is_130_and_silent(here):
+    Path("click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "dsl", "explain"],
+        env=environment(PYTHONPATH=str(here)),
+        capture_output=True,
+        preexec_fn=heed_signals,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--quiet", "--json"]])
+@pytest.mark.parametrize(("body", "code"), [("return 1", 0), ("raise ValueError", 1)])
+def test_a_run_that_nobody_reads_of_ends_as_it_would(here, options, body, code):
+    Path("flow.py").write_text(
+        f"from dsl import DAG, task\n@task\ndef f():\n    {body}\n\nwith DAG('d'):\n    f()\n"
+    )
+    read, written = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "dsl", "run", "flow.py", *options]
+    result = subprocess.run(command, env=environment(), stdout=written, stderr=written)
+    os.close(written)
+    assert result.returncode == code
+    assert Path(".argosy/d/latest/results.json").exists()
+
+
+def test_a_forgiven_failure_that_fails_the_run_is_named_and_nothing_of_ours(here):
+    Path("flow.py").write_text(
+        "from dsl import DAG, task\n\n\n"
+        "@task\ndef bad():\n    raise ValueError\n\n\n"
+        "@task(trigger_rule='one_failed')\ndef alarm():\n    pass\n\n\n"
+        "@task\ndef never():\n    pass\n\n\n"
+        "with DAG('d'):\n    bad >> [alarm, never]\n"
+    )
+    result = dsl("run", "flow.py")
+    assert result.returncode == 1
+    assert "the run failed because bad failed\n" in result.stderr
+    assert "verdict" not in result.stderr + result.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

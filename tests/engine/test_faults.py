@@ -114,7 +114,7 @@ def test_a_volume_that_has_no_place_is_an_error(tmp_path):
 def test_many_leaves_may_make_one_claim_at_once(tmp_path):
     main = dag("main", task("x", withSequence={"count": "40"}))
     for number in range(3):
-        manifest = workflow(main, mounting("x", "ls /mnt/vol/inputs/ >/dev/null"), **CLAIM)
+        manifest = workflow(main, mounting("x", "ls /mnt/vol/ >/dev/null"), **CLAIM)
         assert run(manifest, RunOptions(tmp_path / f"out{number}", jobs=20, inputs=tmp_path)).succeeded
 
 

@@ -103,9 +103,27 @@ def test_what_breaks_a_run_off_leaves_its_results(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(manifest, RunOptions(tmp_path / "out", jobs=1), Breaking())
     status = json.loads((tmp_path / "out/status.json").read_text())
-    assert (status["phase"], status["nodes"]["main/a(0:x)"]["phase"]) == ("Error", "Succeeded")
-    results = json.loads((tmp_path / "out/results.json").read_text())
-    assert results["tasks"]["a"]["state"] == "Failed"
+    assert (status["phase"], status["message"]) == ("Failed", "interrupted")
+    nodes = {path: node["phase"] for path, node in status["nodes"].items()}
+    assert nodes == {
+        "main": "Failed",
+        "main/a": "Failed",
+        "main/a(0:x)": "Succeeded",
+        "main/a(1:y)": "Omitted",
+    }
+
+
+def test_a_task_that_a_run_broken_off_never_reached_has_not_failed(tmp_path):
+    manifest = workflow(
+        dag("main", loop("a", ["x"]), task("b", depends="a")), leaf("a", SUMMARY), leaf("b", SUMMARY)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(tmp_path / "out"), Breaking())
+    tasks = json.loads((tmp_path / "out/results.json").read_text())["tasks"]
+    assert {name: (facts["state"], facts["pods"]) for name, facts in tasks.items()} == {
+        "a": ("Succeeded", 1),
+        "b": ("Omitted", 0),
+    }
 
 
 class Filling(Silent):

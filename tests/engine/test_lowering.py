@@ -203,7 +203,7 @@ def test_raw_artifacts_and_slots_arrive_where_the_worker_looks(tmp_path):
         "s3": {"key": "inputs/none"},
     }
     values = {"name": "values", "path": "/argosy/values/v", "raw": {"data": "{{= inputs.parameters.text }}"}}
-    source = """cat slots/INPUT_FILE/0/x values/v; test -L slots/INPUT_FILE/0/x || exit 4
+    source = """cat slots/INPUT_FILE/0/x values/v; test ! -L slots/INPUT_FILE/0/x || exit 4
 test -d slots/INPUT_FILE/1/x || exit 5
 printf '"%s"' "$(cat slots/INPUT_FILE/0/x values/v)" > result"""
     manifest = workflow(

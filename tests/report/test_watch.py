@@ -58,6 +58,27 @@ def test_failures_alone_are_told_when_quiet():
     assert stream.getvalue() == "warp (main/warp(0)) failed: [red]no\\x1b; log: logs/warp.log\n"
 
 
+def test_what_the_compiler_put_beside_the_tasks_names_the_tasks_that_made_it_fail():
+    boolean = "failed to resolve references: Expected boolean evaluation for 'failed'. Got failed"
+    nodes = {
+        "main": NodeOutcome("DAG", "Failed", ""),
+        "main/bad": NodeOutcome("Pod", "Failed", "main: Error (exit code 3)", template="bad"),
+        "main/verdict": NodeOutcome("Steps", "Failed", boolean, template="verdict"),
+        "main/verdict/[1]": NodeOutcome("StepGroup", "Error", boolean),
+    }
+    outcome = Outcome("x", "Failed", "", nodes)
+    states = {"bad": "Failed", "alarm": "Succeeded", "late": "Omitted"}
+    assert untold(outcome, states).plain == "the run failed because bad failed\n"
+    many = {**dict.fromkeys("abcde", "Error"), **states}
+    assert untold(outcome, many).plain == "the run failed because a, b, c and 3 more failed\n"
+    assert untold(outcome, {"late": "Omitted"}).plain == "the run failed because late did not run\n"
+
+
+def test_a_foreign_template_may_be_called_verdict():
+    nodes = {"main": NodeOutcome("Steps", "Error", "no such step", template="verdict")}
+    assert untold(Outcome("x", "Error", "", nodes), {}).plain == "main error: no such step\n"
+
+
 def test_a_node_is_told_that_failed_by_itself_and_has_no_pod():
     nodes = {
         "main": NodeOutcome("DAG", "Error", "child 'main/b' errored"),
@@ -66,7 +87,7 @@ def test_a_node_is_told_that_failed_by_itself_and_has_no_pod():
         "main/c": NodeOutcome("Retry", "Failed", "No more retries left"),
         "main/c(0)": NodeOutcome("Pod", "Failed", "exit code 1", flag="retried"),
     }
-    assert untold(Outcome("x", "Error", "", nodes)).plain == "main/b error: bool is\\x1b not a number\n"
+    assert untold(Outcome("x", "Error", "", nodes), {}).plain == "main/b error: bool is\\x1b not a number\n"
 
 
 def test_a_loop_that_grows_is_told_again():

@@ -1,0 +1,51 @@
+"""Copies of files and folders that their readers may change; links become what they point to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_CHUNK = 1 << 30
+
+
+def copy_file(source: str | Path, target: str | Path) -> None:
+    """Copy what is in a file. Where the file system can, both share it until one is changed.
+
+    Raises OSError, also for what is no file and could not be read to an end.
+    """
+    if not Path(source).is_file():
+        raise OSError(f"{source} is no file")
+    with Path(source).open("rb") as old, Path(target).open("wb") as new:
+        if sys.platform == "linux":
+            with suppress(OSError):  # another file system; what is left is copied below
+                while os.copy_file_range(old.fileno(), new.fileno(), _CHUNK):
+                    pass
+        shutil.copyfileobj(old, new)
+
+
+def copy_folder(source: Path, target: Path, mode: int | None) -> None:
+    """Copy a folder, into one that may be there; all in it gets `mode`, or keeps what it has."""
+    shutil.copytree(
+        source, target, copy_function=_copy_like, ignore_dangling_symlinks=True, dirs_exist_ok=True
+    )
+    if mode is None:
+        return
+    for folder, _, names in os.walk(target):
+        for path in (Path(folder), *(Path(folder, name) for name in names)):
+            path.chmod(mode)
+
+
+def _copy_like(source: str, target: str) -> None:
+    copy_file(source, target)
+    shutil.copymode(source, target)
+
+
+def remove(path: Path) -> None:
+    """Remove a link, a file, or a folder with all in it; nothing there is right too."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)

@@ -1,0 +1,141 @@
+"""What the user wrote stays as it is, whatever tasks do to their inputs; a task that does it is told of."""
+
+import pytest
+
+from dsl.engine import RunOptions, run
+from tests.harness import compile_file, run_here, write
+
+SHELL = """
+@task.shell(image="busybox:1", retries=1)
+def spoil():
+    return 'echo x >> "$INPUT_FILE"; cat "$INPUT_FILE" > "$OUTPUT_FILE"'
+"""
+PYTHON = """
+@task
+def spoil(input_file):
+    input_file.write_text("spoiled")
+"""
+CONTAINER = """
+@task.container(image="busybox:1", retries=1, output="{stem}.c")
+def spoil():
+    return ["sh", "-c", "echo x > $(INPUT_FILE); cp $(INPUT_FILE) $(OUTPUT_FILE)"]
+"""
+FOLDER = """
+@task.shell(image="busybox:1")
+def spoil():
+    return 'for f in "$INPUT_DIR"/*; do echo x > "$f"; done'
+"""
+COPY = """
+@task.shell(image="busybox:1")
+def copy():
+    return 'cp "$INPUT_FILE" "$OUTPUT_FILE"'
+"""
+
+
+def chained(folder, text, chain="Files('data/*.txt') >> spoil", storage="Artifacts()"):
+    (folder / "data").mkdir()
+    for name in ("a.txt", "b; |c.txt"):
+        (folder / "data" / name).write_text(f"{name}\n")
+    options = f"from dsl import Artifacts, Volume\n\n\nwith DAG('d', storage={storage}):\n    {chain}\n"
+    return compile_file(write(folder, text + options))
+
+
+def untouched(folder):
+    texts = {path.name: path.read_text() for path in (folder / "data").iterdir()}
+    return texts == {name: f"{name}\n" for name in ("a.txt", "b; |c.txt")}
+
+
+@pytest.mark.parametrize("text", [SHELL, PYTHON, CONTAINER, FOLDER])
+def test_a_task_that_changes_its_input_fails_and_leaves_the_users_file_alone(text, tmp_path):
+    ended = run_here(chained(tmp_path, text), tmp_path, tmp_path / "out")
+    assert ended.states == {"spoil": "Failed"}
+    assert untouched(tmp_path)
+
+
+@pytest.mark.parametrize("text", [SHELL, PYTHON, FOLDER])
+def test_a_volume_holds_copies_of_the_users_files(text, tmp_path):
+    manifest = chained(tmp_path, text, storage="Volume('disk')")
+    ended = run_here(manifest, tmp_path, tmp_path / "out")
+    assert ended.states == {"spoil": "Failed"}
+    assert untouched(tmp_path)
+
+
+@pytest.mark.parametrize("storage", ["Artifacts()", "Volume('disk')"])
+def test_a_retry_reads_the_users_file_as_it_was(storage, tmp_path):
+    text = """
+@task.shell(image="busybox:1", retries=1)
+def once():
+    return 'cat "$INPUT_FILE" > "$OUTPUT_FILE"; [ $ATTEMPT = 2 ] || { echo x > "$INPUT_FILE"; exit 3; }'
+"""
+    manifest = chained(tmp_path, text, "Files('data/*.txt') >> once", storage)
+    ended = run_here(manifest, tmp_path, tmp_path / "out").succeeded()
+    assert ended.files == {"once": {"a.txt": b"a.txt\n", "b; |c.txt": b"b; |c.txt\n"}}
+
+
+def test_the_copies_on_a_volume_go_with_the_run(tmp_path):
+    manifest = chained(tmp_path, COPY, "Files('data/*.txt') >> copy", "Volume('disk')")
+    run_here(manifest, tmp_path, tmp_path / "out").succeeded()
+    assert not list((tmp_path / "out/.argosy").rglob("inputs"))
+
+
+def test_a_container_that_changes_a_file_of_a_former_task_fails_by_the_name_of_that_file(tmp_path):
+    manifest = chained(tmp_path, COPY + CONTAINER, "Files('data/a.txt') >> copy >> spoil")
+    outcome = run(manifest, RunOptions(tmp_path / "out", inputs=tmp_path))
+    first, second = (outcome.nodes[f"main/spoil-partition-0({attempt})"] for attempt in (0, 1))
+    assert (first.phase, first.message) == ("Failed", "the program changed its input a.txt in place")
+    assert (second.phase, second.message.rpartition(": ")[2]) == (
+        "Error",
+        "a.txt was changed in place by a task that read it",
+    )
+
+
+def test_a_container_may_move_its_input_to_its_results(tmp_path):
+    text = """
+@task.container(image="busybox:1", output="{stem}.c")
+def move():
+    return ["mv", "$(INPUT_FILE)", "$(OUTPUT_FILE)"]
+"""
+    manifest = chained(tmp_path, COPY + text, "Files('data/a.txt') >> copy >> move")
+    assert run_here(manifest, tmp_path, tmp_path / "out").succeeded().files["move"] == {"a.c": b"a.txt\n"}
+
+
+def test_the_claim_of_a_foreign_manifest_does_not_lead_to_the_users_files(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    template = {
+        "name": "main",
+        "script": {
+            "image": "busybox:1",
+            "command": ["sh"],
+            "source": "for f in /mnt/disk/inputs/*; do echo x > $f; done; ls /mnt/disk > /tmp/o",
+            "volumeMounts": [{"name": "v", "mountPath": "/mnt/disk"}],
+        },
+        "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]},
+    }
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": "wf"},
+        "spec": {
+            "entrypoint": "main",
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}],
+            "templates": [template],
+        },
+    }
+    outcome = run(manifest, RunOptions(tmp_path / "out", inputs=tmp_path))
+    assert "mine" not in str(outcome.nodes["main"].outputs)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_folder_that_is_an_item_is_copied_with_what_its_links_lead_to(tmp_path):
+    text = """
+@task.shell(image="busybox:1")
+def spoil():
+    return 'echo x > "$INPUT_FILE/link"'
+"""
+    (tmp_path / "far").write_text("far\n")
+    (tmp_path / "zarr" / "a").mkdir(parents=True)
+    (tmp_path / "zarr" / "a" / "link").symlink_to(tmp_path / "far")
+    (tmp_path / "zarr" / "a" / "nowhere").symlink_to(tmp_path / "gone")
+    manifest = chained(tmp_path, text, "Files('zarr/*/') >> spoil")
+    assert run_here(manifest, tmp_path, tmp_path / "out").states == {"spoil": "Failed"}
+    assert (tmp_path / "far").read_text() == "far\n"
