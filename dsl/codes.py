@@ -81,6 +81,7 @@ class Code(Enum):
     SKIPPABLE_VALUE = "DSL318", Severity.ERROR, "a value may be absent and has no default"
     PARTITION_TOO_LARGE = "DSL319", Severity.ERROR, "a partition's items do not fit into a pod's environment"
     PATH_OUTSIDE = "DSL320", Severity.ERROR, "files lie outside the folder of the DAG file"
+    EACH_MISMATCH = "DSL325", Severity.ERROR, "what a task reads does not fit how often it runs"
 
     ORCHESTRATOR_REFUSED = "DSL401", Severity.ERROR, "an orchestrator refused its node"
     STATUS_SIZE = "DSL402", Severity.WARNING, "a run's status outgrows what Argo stores without a database"
