@@ -483,7 +483,10 @@ stamps >"$_work/after"
 cmp -s "$_work/before" "$_work/after" || {
   _f=$(LC_ALL=C sort "$_work/before" "$_work/after" | uniq -u | head -n 1)
   _f=${_f#*./} _r=${_f#*/*/}
-  case $_f in [0-9]*) _who="item $((_start + ${_f%%/*})) (${_r%%/*}): " ;; esac
+  case $_each-$_f in
+  item-all/*) _who='' ;;
+  item-*) _who="item $((_start + ${_f%%/*})) (${_r%%/*}): " ;;
+  esac
   fail "the program changed its input $_r in place"
 }
 if [ "$_result" ]; then
