@@ -27,10 +27,9 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of the node's domain; `many`: the list of the partition's items."""
+    """A column of the node's domain."""
 
     column: str
-    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

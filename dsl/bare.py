@@ -6,9 +6,8 @@ attempt wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from dsl.argument import Argument, Field
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain, Made
@@ -24,14 +23,13 @@ def check_bare(
     each: Each,
     domain: Domain | None,
     inputs: Sequence[InputFiles],
-    arguments: Mapping[str, Argument],
     written: Sequence[Written],
     storage: Storage,
 ) -> None:
     """Raise Rejected for what a container task cannot read or write."""
     problems = [
         *_on_volume(draft, inputs, written, storage),
-        *_several_items(draft, each, domain, inputs, arguments),
+        *_several_items(draft, each, domain, inputs),
         *_unfindable(draft, inputs),
         *_unnameable(draft, written),
     ]
@@ -68,14 +66,12 @@ def _several_items(
     each: Each,
     domain: Domain | None,
     inputs: Sequence[InputFiles],
-    arguments: Mapping[str, Argument],
 ) -> Iterator[Diagnostic]:
     most = max((*domain.sizes, domain.discovered_size)) if domain else 1
     if most < 2:
         return
     folders = _folders(draft)
     own = [files.variable for files in inputs if files.kind == "slot" and files.variable not in folders]
-    own += [name for name, argument in arguments.items() if isinstance(argument, Field) and argument.many]
     if each == "item":
         message = f"{draft.id} is a container task, which takes one item per pod, and partitions hold {most}"
         yield _found(draft, Code.PARTITION_SIZE, message, "remove size=, or make it a @task.shell")

@@ -18,10 +18,10 @@ from dsl.author import Element
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected, Related
-from dsl.encode import plain, shown
+from dsl.encode import plain, plain_json, shown
 from dsl.location import Location
 from dsl.names import did_you_mean
-from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight
+from dsl.partition import sizes_by_count, sizes_by_size, sizes_by_weight, starts
 from dsl.pattern import regex_of
 from dsl.source import MOST_ITEMS, Division, Repartition, Source, Table, as_bytes
 
@@ -83,6 +83,16 @@ class Domain:
     def partition_of(self) -> tuple[int, ...]:
         """The partition of each row."""
         return tuple(index for index, size in enumerate(self.sizes) for _ in range(size))
+
+    def is_constant(self, column: Column) -> bool:
+        """Whether the items of every partition agree in a column."""
+        if column in self.constants:
+            return True
+        if self.discovered_by:
+            return self.discovered_size == 1
+        texts = [plain_json(value) for value in self.columns[column]]
+        parts = zip(starts(self.sizes), self.sizes, strict=True)
+        return all(len(set(texts[first : first + size])) == 1 for first, size in parts)
 
     def rows_in(self, ancestor: Domain) -> tuple[int, ...] | None:
         """Return the row of an ancestor that each row comes from, or None if there is no such ancestor."""

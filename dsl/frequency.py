@@ -1,16 +1,22 @@
-"""Stage 3: what a node reads and maps over in, how often it runs out: per item, per partition, or once."""
+"""Stage 3: what a node reads and maps over in, how often it runs out: per item, per partition, or once.
+
+What does not fit how often it runs is refused: a partition has no one item, an item no partition.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from dsl.argument import Argument, Field
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.domain import Domain
 from dsl.draft import Draft
 from dsl.function import Each
-from dsl.graph import Written
+from dsl.graph import InputFiles, Written
 from dsl.reading import Role
+
+_OF_ALL = (Role.IN_FILES, Role.IN_DIR)
 
 
 def each_of(
@@ -60,6 +66,39 @@ def key_parameters(draft: Draft, domains: Iterable[Domain]) -> list[str]:
     keys |= draft.keywords.keys()
     taken = {*draft.node.arguments, *draft.node.expanded}
     return [p.name for p in draft.reading.of(Role.VALUE, Role.RUN) if p.name in keys and p.name not in taken]
+
+
+def check_fit(
+    draft: Draft,
+    each: Each,
+    domain: Domain | None,
+    inputs: Sequence[InputFiles],
+    arguments: Mapping[str, Argument],
+) -> None:
+    """Raise Rejected for what a node reads and does not have, or has several of, each time it runs."""
+    roles = {parameter.name: parameter.role for parameter in draft.reading.parameters}
+    lists = [p.name for p in draft.reading.of(Role.IN_FILES, Role.ITEMS)]
+    if lists and draft.reading.body is not None:
+        message = f"{lists[0]} of {draft.id} is a list, which only a Python task can read"
+        raise _rejected(draft, Code.UNSUPPORTED, message, "read INPUT_DIR, or make it a @task")
+    if each == "item":
+        folders = [i.variable for i in inputs if roles.get(i.variable) in _OF_ALL and i.written.domain]
+        for name in (*folders, *(p.name for p in draft.reading.of(Role.ITEMS))):
+            message = f"{draft.id} runs once per item, and {name} is everything in a partition"
+            hint = 'read input_file or item, or say each="partition"'
+            raise _rejected(draft, Code.EACH_MISMATCH, message, hint)
+    if each == "partition" and domain is not None:
+        for files in inputs:
+            if roles.get(files.variable) not in _OF_ALL and files.kind != "one":
+                message = f"{draft.id} runs once per partition, and {files.variable} is the file of one item"
+                hint = 'read input_dir or input_files, or say each="item"'
+                raise _rejected(draft, Code.EACH_MISMATCH, message, hint)
+        for name, argument in arguments.items():
+            if not isinstance(argument, Field) or roles.get(name) is Role.ITEMS:
+                continue
+            if not domain.is_constant(argument.column):
+                message = f"{draft.id} runs once per partition, and {name} differs from item to item"
+                raise _rejected(draft, Code.EACH_MISMATCH, message, 'read items, or say each="item"')
 
 
 def _rejected(draft: Draft, code: Code, message: str, hint: str) -> Rejected:

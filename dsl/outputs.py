@@ -66,7 +66,7 @@ def written_by(
     outputs: Sequence[OutputName],
 ) -> tuple[Written, ...]:
     """Return what a node writes. Raises Rejected if two items write one name."""
-    primary = primary_input(inputs) if each == "item" else None
+    primary = primary_input(each, inputs)
     unknown = each == "item" and any(i.kind == "list" for i in inputs)
     found = []
     for output in outputs:
@@ -84,16 +84,24 @@ def written_by(
     return tuple(found)
 
 
-def primary_input(inputs: Sequence[InputFiles]) -> InputFiles | None:
-    """Return the input whose name an output takes by default: the first that differs from item to item."""
-    return next((i for i in inputs if i.column is not None), None)
+def primary_input(each: Each, inputs: Sequence[InputFiles]) -> InputFiles | None:
+    """Return the input whose name an output takes by default: the first that differs from item to item.
+
+    A task that does not run per item has one if it reads one file of its own and nothing else.
+    """
+    if each == "item":
+        return next((i for i in inputs if i.kind in ("slot", "file")), None)
+    own = [i for i in inputs if i.kind == "one" and (each == "all" or i.written.domain is not None)]
+    return own[0] if own and len(inputs) == 1 else None
 
 
 def names_of(written: Written) -> tuple[str, ...] | None:
-    """Return the name of every row's (or partition's) file, or None if only the run knows them."""
+    """Return the name of every row's (or partition's, or the only) file, or None if only the run knows."""
     domain = written.domain
-    if written.many or domain is None or domain.discovered_by:
+    if written.many or (domain and domain.discovered_by):
         return None
+    if domain is None:
+        return (apply(written.chain, "0", 0, {}),)
     return _named(domain, written.each, written.column, written.chain)
 
 
@@ -120,9 +128,9 @@ def _check_names(draft: Draft, written: Sequence[Written]) -> None:
     seen: dict[str, tuple[int, str]] = {}
     for file in written:
         names = names_of(file)
-        for index, name in enumerate(_certain_names(file) if names is None else names):
+        for index, name in enumerate(constant_names(file) if names is None else names):
             if why := problem(name):
-                message = why if names is None else f"{file.each} {index}: {why}"
+                message = why if names is None or file.each == "all" else f"{file.each} {index}: {why}"
                 raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, "correct output=")
             if name in seen:
                 first, variable = seen[name]
@@ -135,13 +143,6 @@ def _check_names(draft: Draft, written: Sequence[Written]) -> None:
             seen[name] = (index, file.variable)
 
 
-def _certain_names(written: Written) -> tuple[str, ...]:
-    """Return the name of the one file that a node without known items writes, if it is known."""
-    if not written.chain or any(mark != "=" for mark, _ in written.chain[-1]):
-        return ()
-    return (apply(written.chain[-1:], "", 0, {}),)
-
-
 def _template(
     draft: Draft,
     each: Each,
@@ -150,13 +151,13 @@ def _template(
     arguments: Mapping[str, Argument],
     given: str | None,
 ) -> Template:
-    per_item = each == "item" and any(differs(i) for i in inputs)
+    first = primary_input(each, inputs)
+    has_name = first is not None or (each == "item" and any(differs(i) for i in inputs))
     if given is None:
-        first = primary_input(inputs)
         repeats = first is not None and first.written.domain is not domain
         crossed = domain is not None and len(domain.parents) > 1 and repeats
         if (
-            each == "all"
+            (each == "all" and not has_name)
             or (each == "partition" and any(i.kind != "one" for i in inputs))
             or (crossed and inputs)
         ):
@@ -168,7 +169,7 @@ def _template(
             raise _output_rejected(
                 draft, Code.OUTPUT_REQUIRED, message, 'add output="name.ext" to its decorator'
             )
-        return SAME_NAME if per_item else (("", "index"),)
+        return SAME_NAME if has_name else (("", "index"),)
     try:
         template = parse(given)
     except ValueError as error:
@@ -185,6 +186,10 @@ def _template(
     template = filled(template, constants)
     for name in references(template):
         known = [*keys, *constants, *FILE_FIELDS]
+        if each == "partition" and domain and name in domain.columns and not domain.is_constant(name):
+            message = f"output={given!r}: {name} differs within a partition"
+            hint = "write {index}, the number of the partition"
+            raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
         if isinstance(arguments.get(name), Field) or name in keys.values():
             continue
         if name in arguments:
@@ -197,7 +202,7 @@ def _template(
         fix = respelt(draft.node.task.place_of("output"), FIELD, name, guess)
         message = f"output={given!r}: there is no key {name!r} here"
         raise _output_rejected(draft, Code.UNKNOWN_KEY, message, hint, fix)
-    if not per_item and any(mark == "" and text != "index" for mark, text in template):
+    if not has_name and any(mark == "" and text != "index" for mark, text in template):
         message = f"output={given!r}: {draft.id} has no single file to take a name from"
         raise _output_rejected(
             draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
@@ -239,7 +244,7 @@ def check_folder(draft: Draft, each: Each, domain: Domain | None, inputs: Sequen
 
 
 def constant_names(written: Written) -> tuple[str, ...]:
-    """Return the name of the one file that a node without items writes, if it is plain text."""
+    """Return the name that a node gives to the files of all its items, if it is plain text."""
     [*_, template] = written.chain or [()]
     is_text = bool(template) and all(mark == "=" for mark, _ in template)
     return ("".join(text for _, text in template),) if is_text else ()
@@ -247,4 +252,4 @@ def constant_names(written: Written) -> tuple[str, ...]:
 
 def differs(files: InputFiles) -> bool:
     """Whether every item has a file of its own."""
-    return files.column is not None or files.kind == "list"
+    return files.kind in ("slot", "file", "list")

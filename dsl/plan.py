@@ -119,6 +119,11 @@ class PlannedNode:
         """Whether it writes files."""
         return bool(self.outputs) or self.output_dir is not None
 
+    def within(self, files: PlannedInput) -> str:
+        """Return the folder, inside that of its variable, for an input's files: none for one upstream."""
+        upstreams = {other.upstream for other in self.inputs if other.variable == files.variable}
+        return files.upstream if len(upstreams) > 1 else ""
+
     def with_image(self, image: str) -> PlannedNode:
         """Return this node in another image."""
         options = self.function.options.model_copy(update={"image": image})

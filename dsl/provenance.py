@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dsl.author import Node
@@ -68,16 +68,20 @@ def inputs_of(
     found: list[InputFiles] = []
     for parameter in file_parameters(draft, domain):
         value = draft.node.arguments.get(parameter.name, draft.node.expanded.get(parameter.name))
-        if isinstance(value, Node | FileOf):
-            chosen = _files_of(draft, value, nodes, ids)
+        if isinstance(value, Node) and parameter.role is not Role.IN_FILE:
+            chosen = _written_by(draft, value, nodes, ids)
+        elif isinstance(value, Node | FileOf):
+            chosen = _file_of(draft, value, nodes, ids)
         elif parameter.role is Role.IN_FILE:
             chosen = (_matching(draft, parameter, files, nodes),)
         elif not files:
             raise _no_files(draft, parameter)
         else:
             chosen = tuple(files)
-        for written in chosen:
-            found.append(_input(draft, parameter, each, domain, written))
+        if parameter.role is Role.IN_FILE:
+            found += [_one_file(draft, parameter, each, domain, written) for written in chosen]
+        else:
+            found += _all_files(draft, parameter, each, domain, chosen)
     # A worker calls an item after its first file, so files that all items share come last.
     return tuple(sorted(found, key=lambda files: not differs(files)))
 
@@ -95,37 +99,54 @@ def file_parameters(draft: Draft, domain: Domain | None) -> tuple[Parameter, ...
     )
 
 
-def _input(
+def _all_files(
+    draft: Draft, parameter: Parameter, each: Each, domain: Domain | None, chosen: Sequence[Written]
+) -> Iterator[InputFiles]:
+    """Yield where a folder or a list finds its files: in one folder per writer, or item by item."""
+    whole = {w.writer for w in chosen if w.many or w.each != "item" or w.domain is None}
+    folders = set()
+    for written in chosen:
+        upstream = _upstream(written)
+        if each == "all" and written.writer is None:
+            yield InputFiles(parameter.name, written, "slot", upstream, written.column)
+        elif written.writer is not None and (
+            each == "all"
+            or written.domain is None
+            or (written.domain is domain and (parameter.role is Role.IN_DIR or written.writer in whole))
+        ):
+            if (written.writer, upstream) not in folders:
+                folders.add((written.writer, upstream))
+                yield InputFiles(parameter.name, written, "dir", upstream)
+        else:
+            yield _of_item(draft, parameter, domain, written)
+
+
+def _one_file(
     draft: Draft, parameter: Parameter, each: Each, domain: Domain | None, written: Written
 ) -> InputFiles:
-    """Return how one variable of a node finds the files that `written` describes."""
-    upstream = written.passed_on_by or written.writer or written.variable
-    if each == "all" and parameter.role is not Role.IN_FILE:
-        if written.writer is None:
-            return InputFiles(parameter.name, written, "slot", upstream, written.column)
-        return InputFiles(parameter.name, written, "dir", upstream)
-    if written.domain is domain and domain is not None:
-        if written.many:
-            return InputFiles(parameter.name, written, "list", upstream)
-        if written.each == "partition":
-            return InputFiles(parameter.name, written, "one", upstream)
-        if written.writer is not None and not has_worker(draft.function):
-            return InputFiles(
-                parameter.name, written, "slot", upstream, _stored_column(draft, domain, written)
-            )
-        if written.writer is None:
-            return InputFiles(parameter.name, written, "slot", upstream, written.column)
-        return InputFiles(parameter.name, written, "file", upstream, written.column, written.chain)
-    if written.domain is None:
-        if not written.many:
-            picked = written.chain if parameter.role is Role.IN_FILE else ()
-            return InputFiles(parameter.name, written, "file" if picked else "one", upstream, None, picked)
+    """Return where a parameter that is one file finds it: the only one there is, or that of the item."""
+    upstream = _upstream(written)
+    if written.domain is None and written.many:
         if domain is None and parameter.name not in draft.node.arguments:
             return InputFiles(parameter.name, written, "list", upstream)
         message = f"{parameter.name} is one file, and {upstream} writes a folder of them"
         raise _rejected(draft, Code.AMBIGUOUS_FILE, message, f'pick one: {upstream}.file("name")')
-    if domain is None or domain.rows_in(written.domain) is None:
-        message = f"{parameter.name} comes from {upstream}, which maps over {written.domain.name}"
+    if written.domain is None:
+        [name] = names_of(written) or [""]
+        return InputFiles(parameter.name, written, "one", upstream, None, ((("=", name),),))
+    aligned = written.domain is domain
+    if aligned and written.each == "partition" and not written.many:
+        return InputFiles(parameter.name, written, "one", upstream, None, written.chain)
+    if aligned and written.many:
+        return InputFiles(parameter.name, written, "list", upstream)
+    return _of_item(draft, parameter, domain, written)
+
+
+def _of_item(draft: Draft, parameter: Parameter, domain: Domain | None, written: Written) -> InputFiles:
+    """Return how a node finds, for each of its items, the file that a source or another node has for it."""
+    upstream = _upstream(written)
+    if domain is None or (written.domain is not domain and domain.rows_in(_domain_of(written)) is None):
+        message = f"{parameter.name} comes from {upstream}, which maps over {_domain_of(written).name}"
         what = (
             "one task cannot read it item by item"
             if domain is None
@@ -134,9 +155,20 @@ def _input(
         hint = "let both come from one source, or read input_dir"
         raise _rejected(draft, Code.NO_COMMON_SOURCE, f"{message}; {what}", hint)
     if written.writer is None and written.column:
-        column = domain.column_of(written.domain, written.column)
+        column = domain.column_of(_domain_of(written), written.column)
         return InputFiles(parameter.name, written, "slot", upstream, column)
+    if written.domain is domain and has_worker(draft.function):
+        return InputFiles(parameter.name, written, "file", upstream, written.column, written.chain)
     return InputFiles(parameter.name, written, "slot", upstream, _stored_column(draft, domain, written))
+
+
+def _domain_of(written: Written) -> Domain:
+    assert written.domain
+    return written.domain
+
+
+def _upstream(written: Written) -> str:
+    return written.passed_on_by or written.writer or written.variable
 
 
 def _stored_column(draft: Draft, domain: Domain, written: Written) -> Made:
@@ -171,40 +203,49 @@ def _matching(
     if not chosen:
         raise _no_files(draft, parameter)
     if len(chosen) > 1:
-        ways = ", ".join(sorted({str(w.passed_on_by or w.writer or w.variable) for w in chosen}))
+        ways = ", ".join(sorted({_upstream(written) for written in chosen}))
         message = f"{name} of {draft.id} could be a file of any of: {ways}"
         hint = "name the parameters after the upstreams: def f(a: InFile, b: InFile)"
         raise _rejected(draft, Code.AMBIGUOUS_FILE, message, hint)
     return chosen[0]
 
 
-def _files_of(
+def _written_by(
     draft: Draft, value: Node | FileOf, nodes: Mapping[str, GraphNode], ids: Mapping[int, str]
 ) -> tuple[Written, ...]:
-    """Return the files of a node given as an argument; `.file(name)` picks one."""
+    """Return the files of a node given as an argument."""
     node = nodes[ids[id(value.node if isinstance(value, FileOf) else value)]]
     if not node.written:
         message = f"{node.id} writes no files"
         raise _rejected(draft, Code.NO_FILES_TO_READ, message, "let it write OUTPUT_FILE, or pass its value")
+    return node.written
+
+
+def _file_of(
+    draft: Draft, value: Node | FileOf, nodes: Mapping[str, GraphNode], ids: Mapping[int, str]
+) -> tuple[Written, ...]:
+    """Return the file of a node given as an argument; `.file(name)` picks one of several."""
+    files = _written_by(draft, value, nodes, ids)
     if isinstance(value, Node):
-        if len(node.written) > 1:
-            names = ", ".join(written.variable for written in node.written)
-            message = f"{node.id} writes several files: {names}"
-            raise _rejected(draft, Code.AMBIGUOUS_FILE, message, f'pick one: {node.id}.file("name")')
-        return node.written
-    by_variable = [written for written in node.written if written.variable == value.name]
+        if len(files) > 1:
+            node_id = ids[id(value)]
+            names = ", ".join(written.variable for written in files)
+            message = f"{node_id} writes several files: {names}"
+            raise _rejected(draft, Code.AMBIGUOUS_FILE, message, f'pick one: {node_id}.file("name")')
+        return files
+    by_variable = [written for written in files if written.variable == value.name]
     if by_variable:
         return (by_variable[0],)
-    known = {name for written in node.written for name in names_of(written) or constant_names(written)}
-    for written in node.written:
+    known = {name for written in files for name in names_of(written) or constant_names(written)}
+    for written in files:
         if not written.many and value.name in (names_of(written) or constant_names(written)):
             return (written,)
-    if not any(written.many or not known for written in node.written):
-        message = f"{node.id} writes no file {value.name!r}"
-        names = ", ".join(written.variable for written in node.written)
+    if not any(written.many or not known for written in files):
+        message = f"{ids[id(value.node)]} writes no file {value.name!r}"
+        names = ", ".join(written.variable for written in files)
         place = value.location
         raise Rejected(Diagnostic(Code.NO_FILES_TO_READ, place, message, f"its files: {names}"))
-    first = next((written for written in node.written if written.many), node.written[0])
+    first = next((written for written in files if written.many), files[0])
     named = Written(first.writer, first.domain, first.each, value.name, None, ((("=", value.name),),))
     return (named,)
 

@@ -26,7 +26,7 @@ from dsl.domain import (
     zipped,
 )
 from dsl.draft import Draft, Drafts, make_drafts
-from dsl.frequency import each_of, key_parameters
+from dsl.frequency import check_fit, each_of, key_parameters
 from dsl.graph import Graph, GraphNode, Written, join_of, knots, operands
 from dsl.operand import FileOf, Operand, Output
 from dsl.outputs import check_folder, names_of, outputs_of, written_by
@@ -127,17 +127,19 @@ class _Resolver:
         if each == "all":
             domain = None
         inputs = provenance.inputs_of(draft, each, domain, files, self.nodes, self.drafts.ids)
-        if domain and each == "item" and inputs and all(i.kind == "one" and i.written.domain for i in inputs):
+        alone = inputs and all(i.kind == "one" and i.written.domain for i in inputs)
+        if domain and each == "item" and alone and draft.options.each is None:
             each, reason = "partition", f"{inputs[0].upstream} writes one file per partition"
         if domain is None and each == "item" and not any(i.kind == "list" for i in inputs):
             each = "all"
         check_folder(draft, each, domain, inputs)
         keys = partial(self.keys_before, draft, upstreams)
         arguments = arguments_of(draft, each, domain, self.resolved, keys)
+        check_fit(draft, each, domain, inputs, arguments)
         written_names = outputs_of(draft, each, domain, inputs, arguments)
         written = written_by(draft, each, domain, inputs, written_names)
         if not provenance.has_worker(draft.function):
-            check_bare(draft, each, domain, inputs, arguments, written, self.drafts.options.storage)
+            check_bare(draft, each, domain, inputs, written, self.drafts.options.storage)
             add_names(draft, domain, written)
         folder = next((parameter.name for parameter in draft.reading.of(Role.OUT_DIR)), None)
         check_conditions(draft, domain, self.resolved)

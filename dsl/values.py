@@ -72,7 +72,7 @@ def arguments_of(
             wrong.append(_missing(draft, parameter, domain, keys))
     if wrong:
         raise Rejected(*wrong)
-    return found | _window(draft, each, domain)
+    return found | _window(draft, domain)
 
 
 def check_conditions(draft: Draft, domain: Domain | None, resolved: Resolved) -> None:
@@ -168,7 +168,6 @@ def _argument(
 ) -> Argument | None:
     """Return where one parameter's value comes from, or None if it is a file or has no argument."""
     name, role = parameter.name, parameter.role
-    many = each == "partition"
     if role in (Role.ITEM, Role.ITEMS) and name not in {*draft.node.arguments, *draft.node.expanded}:
         if domain is None:
             message = f"{draft.id} reads {name}, but no items reach it"
@@ -180,18 +179,18 @@ def _argument(
             if "item" in domain.columns
             else next(column for column in domain.columns if isinstance(column, str))
         )
-        return Field(column, many)
+        return Field(column)
     if role in (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR, Role.OUT_FILE, Role.OUT_DIR):
         return None
     if name in draft.node.arguments:
         return _value(draft, name, draft.node.arguments[name], resolved)
     column = draft.keywords.get(name, name)
     if name in draft.node.expanded and isinstance(draft.node.expanded[name], Source | FileOf):
-        return None if domain is None or column in domain.files else Field(column, many)
+        return None if domain is None or column in domain.files else Field(column)
     if name in draft.node.expanded:
-        return _expanded_value(draft, name, domain, resolved, many)
+        return _expanded_value(draft, name, domain, resolved, each == "partition")
     if domain is not None and column in domain.columns:
-        return None if column in domain.files else Field(column, many and column not in domain.constants)
+        return None if column in domain.files else Field(column)
     if role is Role.RUN:
         return RunValue(name)
     if parameter.default is not REQUIRED and draft.reading.body is not None:
@@ -199,11 +198,11 @@ def _argument(
     return None
 
 
-def _window(draft: Draft, each: Each, domain: Domain | None) -> dict[str, Argument]:
+def _window(draft: Draft, domain: Domain | None) -> dict[str, Argument]:
     """Return the keys of an item of time that a text names in upper case, as it names values of the run."""
     words = [name for name in WINDOW if domain is not None and name in domain.columns]
     body = draft.reading.body or ""
-    return {w.upper(): Field(w, each == "partition") for w in words if mentions(body, w.upper())}
+    return {w.upper(): Field(w) for w in words if mentions(body, w.upper())}
 
 
 def _expanded_value(
@@ -213,7 +212,7 @@ def _expanded_value(
     value = draft.node.expanded[name]
     node = resolved.nodes.get(resolved.ids.get(id(value), ""))
     if node is None or node.domain is None:
-        return Field(name, many)
+        return Field(name)
     if not node.reading.has_value:
         message = f"{name} is the value of {node.id}, which has none"
         raise _rejected(draft, Code.NO_VALUE, message, f'let {node.id} write "$RESULT_FILE"')

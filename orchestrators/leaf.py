@@ -44,7 +44,9 @@ class Leaf:
         return INDEX if self.node.is_mapped else "0"
 
     def folder(self, files: PlannedInput) -> str:
-        """Return the folder of an input below ROOT."""
+        """Return the folder of an input below ROOT; of slots, the one that has a folder per item."""
+        if self.kind(files) == "slot":
+            return f"slots/{self._slot_name(files)}"
         if files.writer is None or files.kind == "slot":
             return "storage/inputs" if files.root == "inputs" else f"storage/{WORKFLOW}"
         if isinstance(self.storage, Volume):
@@ -195,7 +197,12 @@ class Leaf:
 
     def slot(self, files: PlannedInput, position: int) -> str:
         """Return the place of one source file below ROOT; our programs link it under its own name."""
-        return f"slots/{files.variable}/{position}/x"
+        return f"{self.folder(files)}/{position}/x"
+
+    def _slot_name(self, files: PlannedInput) -> str:
+        """Return the name of the slots of an input: its variable, which a folder shares with others."""
+        shares = sum(other.variable == files.variable for other in self.node.inputs) > 1
+        return f"{files.variable}-{files.field}" if shares else files.variable
 
     def _slots(self, files: PlannedInput) -> Iterator[Artifact]:
         prefix = "inputs/" if files.root == "inputs" else f"{WORKFLOW}/"
@@ -205,7 +212,7 @@ class Leaf:
             text = self.field(position, column)
             key = prefix + encode.tag(encode.doubled(text) if doubles else text)
             path = f"{ROOT}/{self.slot(files, position)}"
-            yield _input(f"{files.variable}-{position}", path, key)
+            yield _input(f"{self._slot_name(files)}-{position}", path, key)
 
     def _key(self, files: PlannedInput) -> str:
         ends = {"partition": f"/{INDEX}", "all": "", "single": "/0"}

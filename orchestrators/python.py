@@ -59,7 +59,6 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
         forms: dict[str, object] = {name: _form(value) for name, value in self.leaf.values()}
         for name, parameter in constants(node.arguments, RunParameter).items():
             forms[name] = "json" if parameter.is_text else "json-text"
-        files = next((i.variable for i in node.inputs if i.variable == "input_files"), None)
         return {
             "node": node.id,
             "function": node.function.function.entry,
@@ -72,7 +71,7 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
                     "naming": as_text(i.chain, encode.octal),
                     "column": i.field,
                     "prefix": i.scope == "all",
-                    "upstream": i.upstream,
+                    "within": node.within(i),
                 }
                 for i in node.inputs
             ],
@@ -84,7 +83,6 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
             "constants": {name: c.value for name, c in constants(node.arguments, Constant).items()},
             "values": forms,
             "inject": list(constants(node.arguments, RunValue)),
-            "files": files,
             "plans": {"forms": list(node.plans.forms), "size": node.plans.size} if node.plans else None,
         }
 

@@ -66,7 +66,7 @@ class ShellParallelExecutionOrchestrator(TaskPerPartition):
                     as_text(files.chain, encode.octal),
                     "" if files.field is None else str(files.field + 1),
                     "1" if files.scope == "all" else "",
-                    encode.octal(files.upstream),
+                    encode.octal(self.node.within(files)),
                 )
             )
             for files in self.node.inputs

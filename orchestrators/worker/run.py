@@ -33,11 +33,11 @@ class Failure(Exception):
 
 
 class Item:
-    """One element of the partition; `files` are its own, by variable, and the first gives it its name."""
+    """One element of the partition; `files` are its own, by input, and the first gives it its name."""
 
     def __init__(self, position: int, index: int, fields: list[str]) -> None:
         self.position, self.index, self.fields, self.name = position, index, fields, ""
-        self.files: dict[str, Path] = {}
+        self.files: dict[int, Path] = {}
 
     def __str__(self) -> str:
         return f"item {self.index} ({(self.name or ''.join(self.fields[:1]) or str(self.index))[:80]})"
@@ -78,6 +78,7 @@ class Worker:
         parameters = inspect.signature(self.function).parameters
         self.accepts_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         self.accepted = set(parameters)
+        self.number = int(os.environ.get("PARTITION_ID") or 0) if self.each != "all" else 0
         calls = self.calls(self.items())
         owners: dict[str, Call] = {}
         for call in calls:
@@ -133,46 +134,46 @@ class Worker:
         """Return the items of the partition line, or of the folders that are listed instead."""
         start, *texts = (self.env.get("ARGOSY_ITEMS") or "0").split(";")
         rows = [[json.loads(f'"{field}"') for field in text.split("|")] for text in texts]
-        listed: dict[str, list[Path]] = {}
-        for source in self.inputs:
+        listed: dict[int, list[Path]] = {}
+        for k, source in enumerate(self.inputs):
             if source["kind"] == "list":
-                found = [path for _, path in entries(self.root / source["dir"], source.get("prefix"))]
-                listed[source["var"]] = sorted(found, key=lambda path: (os.fsencode(path.name), path))
+                found = contents(self.root / source["dir"])
+                listed[k] = sorted(found, key=lambda path: os.fsencode(path.name))
         if listed:
             rows = [[] for _ in range(max(map(len, listed.values())))]
             if any(len(found) != len(rows) for found in listed.values()):
-                raise Failure(f"{' and '.join(listed)} differ in the number of files")
+                names = " and ".join(self.inputs[k]["var"] for k in listed)
+                raise Failure(f"{names} differ in the number of files")
         items = [Item(k, int(start) + k, fields) for k, fields in enumerate(rows)]
         for item in items:
-            for source in self.inputs:
-                if source["kind"] in ("slot", "store", "file", "list"):
-                    self.find(source, item, listed)
+            for k, source in enumerate(self.inputs):
+                if source["kind"] not in ("one", "dir"):
+                    self.find(k, item, listed)
         return items
 
-    def find(self, source: dict[str, Any], item: Item, listed: dict[str, list[Path]]) -> None:
+    def find(self, k: int, item: Item, listed: dict[int, list[Path]]) -> None:
         """Set the item's file of one input."""
-        kind, column, var = source["kind"], source.get("column"), source["var"]
+        source = self.inputs[k]
+        kind, column = source["kind"], source.get("column")
         value = (item.name or str(item.index)) if column is None else item.fields[column]
         shown = value.rstrip("/").rsplit("/", 1)[-1]
         folder = self.root / (source.get("dir") or "")
         if kind == "slot":
-            path = self.root / "slots" / var / str(item.position) / "x"
+            path = folder / str(item.position) / "x"
         elif kind == "store":
             path = folder / value
         elif kind == "list":
-            path = listed[var][item.position]
+            path = listed[k][item.position]
             shown = path.name
         else:
             shown = named(source.get("naming"), shown, item.index, self.fields([item]), str(item))
             path = folder / shown
-            if source.get("prefix"):
-                path = next((p for _, p in entries(folder, True) if p.name == shown), path)
         item.name = item.name or shown
         if not path.exists() or (kind == "slot" and path.is_dir() and not any(path.iterdir())):
             raise Failure(f"{item}: input file {shown} is missing")
         if path.name != shown:
-            path = link(path, self.work / "named" / var / str(item.position) / shown)
-        item.files[var] = path
+            path = link(path, self.work / "named" / str(k) / str(item.position) / shown)
+        item.files[k] = path
 
     def calls(self, items: list[Item]) -> list[Call]:
         """Return the calls that the partition needs, in order."""
@@ -180,12 +181,15 @@ class Worker:
             return [
                 Call(f"{i}", i.index, i.name or f"{i.index}", [i], self.work / f"{i.index}") for i in items
             ]
-        number = int(os.environ.get("PARTITION_ID") or 0) if self.each == "partition" else 0
-        label = f"partition {number}" if self.each == "partition" else ""
-        return [Call(label, number, str(number), items, self.work / "all")]
+        label = f"partition {self.number}" if self.each == "partition" else ""
+        call = Call(label, self.number, str(self.number), items, self.work / "all")
+        for source in self.inputs:
+            if source["kind"] == "one":
+                call.name = self.only(call, source).name
+        return [call]
 
     def fields(self, items: list[Item]) -> dict[str, Any]:
-        """Return the named fields: `items` as a list, the others as the one value that all items share."""
+        """Return the named fields: `items` as a list, the others as the value in which they agree."""
         found: dict[str, Any] = {}
         for column, field in enumerate(self.task.get("fields") or []):
             name = field["name"]
@@ -195,10 +199,8 @@ class Worker:
             values = [json.loads(text) if field.get("json") else text for text in texts]
             if self.each != "item" and name == "items":
                 found[name] = values
-            elif len(set(texts)) == 1:
+            elif values:
                 found[name] = values[0]
-            elif texts and name in self.accepted:
-                raise Failure(f"the items of the partition differ in {name}")
         return found
 
     def values(self, call: Call) -> dict[str, Any]:
@@ -283,24 +285,24 @@ class Worker:
 
     def arguments(self, call: Call) -> dict[str, Any]:
         """Return the keyword arguments; `call.shown` becomes the inputs by the path they are shown at."""
-        task, files = self.task, self.task.get("files")
+        task = self.task
         names = {field["name"] for field in task.get("fields") or []}
         names = names if self.accepts_all else names & self.accepted
         names.update(task.get("constants") or {}, task.get("values") or {}, task.get("inject") or [])
         arguments = {name: value for name, value in call.values.items() if name in names}
-        if files:
-            arguments[files] = []
-        for var in dict.fromkeys(source["var"] for source in self.inputs):
-            sources = [source for source in self.inputs if source["var"] == var]
-            if sources[0]["kind"] == "dir" or (self.each != "item" and var == "input_dir"):
-                arguments[var] = self.fill(call, sources)
-            elif sources[0]["kind"] == "one":
-                arguments[var] = show(call, self.only(call, sources[0]), "in", var)
-            elif self.each == "item":
-                arguments[var] = show(call, call.items[0].files[var], "in", var)
+        by_variable: dict[str, list[int]] = {}
+        for k, source in enumerate(self.inputs):
+            by_variable.setdefault(source["var"], []).append(k)
+        for var, own in by_variable.items():
+            kind = self.inputs[own[0]]["kind"]
+            if var == "input_files":
+                arguments[var] = self.listed(call, own)
+            elif kind == "one":
+                arguments[var] = show(call, self.only(call, self.inputs[own[0]]), "in", own[0])
+            elif kind == "dir" or self.each != "item":
+                arguments[var] = self.filled(call, own, call.place / "dir" / var)
             else:
-                paths = [show(call, item.files[var], f"in-{item.position}", var) for item in call.items]
-                arguments.setdefault(var if files in (None, var) else files, []).extend(paths)
+                arguments[var] = show(call, call.items[0].files[own[0]], "in", own[0])
         arguments.update(call.outputs)
         if self.output_dir:
             arguments[self.output_dir] = call.place / "out-dir"
@@ -309,27 +311,51 @@ class Worker:
         return arguments
 
     def only(self, call: Call, source: dict[str, Any]) -> Path:
-        """Return the one file of a folder, or of its folders of partitions."""
-        found = [path for _, path in entries(self.root / source["dir"], source.get("prefix"))]
+        """Return the file of a folder that has the name known of it, or the only one there is."""
+        folder, prefix = self.root / str(source["dir"]), call.label and f"{call.label}: "
+        if source.get("naming"):
+            values = self.fields(call.items)
+            path = folder / named(source["naming"], str(self.number), self.number, values, call.label)
+            if not path.exists():
+                raise Failure(f"{prefix}input file {path.name} is missing")
+            return path
+        found = contents(folder)
         if len(found) != 1:
-            upstream = source.get("upstream") or source["dir"]
-            what = f"{source['var']} is one file, and {upstream} has {len(found)}"
-            raise Failure(f"{call.label}: {what}" if call.label else what)
+            raise Failure(f"{prefix}{source['var']} is to be one file, but there are {len(found)}")
         return found[0]
 
-    def fill(self, call: Call, sources: list[dict[str, Any]]) -> Path:
-        """Link all files of the inputs into a folder: flat for one, a folder per upstream for several."""
-        folder = call.place / "dir" / str(sources[0]["var"])
-        for source in sources:
-            inside = folder / source["upstream"] if len(sources) > 1 else folder
+    def found(self, call: Call, k: int) -> list[tuple[str, Path]]:
+        """Return the files of an input with the item, the partition or the folder that each is of."""
+        source = self.inputs[k]
+        if source["kind"] != "dir":
+            return [(f"{item}", item.files[k]) for item in call.items]
+        folder = self.root / source["dir"]
+        if not source.get("prefix"):
+            return [(folder.name, path) for path in contents(folder)]
+        parts = [path for path in contents(folder) if path.is_dir() and not path.name.startswith(".")]
+        return [(f"partition {part.name}", path) for part in parts for path in contents(part)]
+
+    def listed(self, call: Call, own: list[int]) -> list[Path]:
+        """Link all files of the inputs, those of one item side by side, and return the links."""
+        places: dict[str, str] = {}
+        return [
+            show(call, path, places.setdefault(owner, f"list/{len(places)}"), k)
+            for k in own
+            for owner, path in self.found(call, k)
+        ]
+
+    def filled(self, call: Call, own: list[int], folder: Path) -> Path:
+        """Link all files of the inputs into a folder, or into the one of their upstream in it."""
+        owners: dict[Path, str] = {}
+        for k in own:
+            inside = folder / (self.inputs[k].get("within") or "")
             inside.mkdir(parents=True, exist_ok=True)
-            pairs = [(f"{item}", item.files[source["var"]]) for item in call.items if source["kind"] != "dir"]
-            owners: dict[str, str] = {}
-            for owner, path in pairs or entries(self.root / (source["dir"] or ""), source.get("prefix")):
-                if path.name in owners:
-                    raise Failure(f'{owners[path.name]} and {owner} both hold "{path.name}"')
-                owners[path.name] = owner
-                call.shown[link(path, inside / path.name)] = path
+            for owner, path in self.found(call, k):
+                place = inside / path.name
+                if place in owners:
+                    raise Failure(f'{owners[place]} and {owner} both hold "{path.name}"')
+                owners[place] = owner
+                call.shown[link(path, place)] = path
         return folder
 
     def collect(self, calls: list[Call], owners: dict[str, Call]) -> None:
@@ -358,11 +384,11 @@ def link(target: Path, place: Path) -> Path:
     return place
 
 
-def show(call: Call, path: Path, folder: str, var: str) -> Path:
-    """Link an input into a call's folder, where companions stand side by side, and return the link."""
+def show(call: Call, path: Path, folder: str, k: int) -> Path:
+    """Link a file of input `k` into a call's folder, beside its companions, and return the link."""
     place = call.place / folder / path.name
     if place.is_symlink():
-        place = call.place / f"{folder}-{var}" / path.name
+        place = call.place / f"{folder}-{k}" / path.name
     call.shown[place] = path
     return link(path, place)
 
@@ -391,13 +417,9 @@ def stamp(path: Path) -> object:
         return None
 
 
-def entries(folder: Path, prefix: object) -> list[tuple[str, Path]]:
-    """Return the partitions and paths in a folder; with `prefix` it has a folder per partition."""
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    if not prefix:
-        return [("", path) for path in found]
-    outer = [path for path in found if path.is_dir() and not path.name.startswith(".")]
-    return [(f"partition {path.name}", inner) for path in outer for inner in sorted(path.iterdir())]
+def contents(folder: Path) -> list[Path]:
+    """Return what is in a folder, by name; nothing if nobody made it."""
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def own(owners: dict[str, Call], name: str, call: Call) -> None:

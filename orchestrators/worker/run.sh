@@ -7,9 +7,9 @@
 # expand in here: no doubled dollar or opening brace, no name alone in a command substitution. Only whole
 # lines are comments: they are not shipped.
 #
-# work/in/K/VAR/NAME are links to the inputs of the K-th item, work/K is its scratch folder, work/names says
-# which item claims an output name, work/taken which item has started. Variables begin with _: the author's
-# names reach the program by env alone.
+# work/in/K/VAR/NAME are links to the inputs of the K-th item, work/in/all/VAR/NAME to those of all of them,
+# work/K is the scratch folder of an item, work/names says which item claims an output name, work/taken which
+# item has started. Variables begin with _: the author's names reach the program by env alone.
 set -euf
 exec </dev/null
 _nl='
@@ -103,16 +103,23 @@ input() {
   eval "_var=\$_var$1 _kind=\$_kind$1 _dir=\$_dir$1 _r=\${_c$((_col$1)):-}"
   _r=${_r%/}
   case $_kind in
-  slot) _src=$_root/slots/$_var/$_k/x ;;
+  slot) _src=$_dir/$_k/x ;;
   file)
     eval "chain \"\$_naming$1\" \"\${_r##*/}\""
     _src=$_dir/$_r
     ;;
-  one) _src=$_dir _r=$_dir ;;
+  one)
+    eval "single \"\$_naming$1\""
+    _src=$_r
+    ;;
   *) _src=$_dir/$_r ;;
   esac
   _shown=${_r##*/}
-  case $_kind/$_name in slot/ | store/ | file/ | list/) _name=$_shown _who="item $_n ($_shown): " ;; esac
+  case $_kind/$_name in
+  dir/) ;;
+  one/) [ item = "$_each" ] || _name=$_shown ;;
+  */) _name=$_shown _who="item $_n ($_shown): " ;;
+  esac
 }
 # Link it into folder $1. An optional artifact that does not exist leaves an empty folder at its slot.
 link() {
@@ -122,23 +129,18 @@ link() {
   if [ -L "$1/$_shown" ]; then fail "two items of the partition are named \"$_shown\""; fi
   ln -s "$_src" "$1/$_shown"
 }
-# Link what input number $1 has for the task that runs once: all goes to INPUT_DIR, with several inputs
-# below the ids of their upstreams.
+# Link what input number $1 has for all items, or for the task that does not run per item, into the folder of
+# its variable, or into that of its upstream in there.
 place() {
   input "$1"
-  _t=$_work/in/all/$_var
-  if [ one != "$_kind" ]; then
-    _t=$_work/in/all/INPUT_DIR
-    [ $_many -lt 2 ] || eval "_t=\$_t/\$_up$1"
-  fi
+  eval "_t=\$_work/in/all/\$_var\${_within$1:+/\$_within$1}"
   [ -d "$_t" ] || mkdir -p "$_t"
   if [ dir = "$_kind" ]; then eval "gather \"\$_t\" \"\$_dir\" \"\$_pre$1\""; else link "$_t"; fi
 }
 places() {
   for _m in $_ins; do
     eval "_kind=\$_kind$_m"
-    case $_kind in dir | one) _o=once ;; *) _o=item ;; esac
-    [ $_o != "$1" ] || place "$_m"
+    case " $* " in *" $_kind "*) place "$_m" ;; esac
   done
 }
 # Link all files of folder $2, or with $3 of its partitions, into folder $1.
@@ -163,28 +165,30 @@ gather() {
   done
   fail 'the input files cannot be linked'
 }
-# The one file of folder $1, or of its partitions with $2.
+# The file of folder $_dir that naming chain $1 names by the partition, or the only one there is.
 single() {
-  _count=0 _r=''
+  if [ "$1" ]; then
+    _q=$_n _n=${PARTITION_ID:-0}
+    chain "$1" "$_n"
+    _n=$_q _r=$_dir/$_r
+    return
+  fi
+  _count=0
   set +f
-  if [ "$2" ]; then set -- "$1"/*/* "$1"/*/.[!.]*; else set -- "$1"/* "$1"/.[!.]*; fi
-  set -f
-  for _f; do
+  for _f in "$_dir"/* "$_dir"/.[!.]*; do
     [ ! -e "$_f" ] || _count=$((_count + 1)) _r=$_f
   done
+  set -f
   case $_count in
   0) fail "input file $_var is missing" ;;
   1) ;;
   *) fail "$_var is to be one file, but there are $_count" ;;
   esac
 }
-# The files of folder $1 (with $2 of its partitions) as text of a partition, by name in byte order.
+# The files of folder $1 as text of a partition, by name in byte order.
 listed() {
   cd "$1" 2>/dev/null || return 0
-  set +f
-  if [ "$2" ]; then set -- ./*/; else set -- .; fi
-  [ -d "$1" ] || return 0
-  find -L "$@" -mindepth 1 -maxdepth 1 -print0 >"$_work/list" || fail "the files of $_var cannot be listed"
+  find -L . -mindepth 1 -maxdepth 1 -print0 >"$_work/list" || fail "the files of $_var cannot be listed"
   od -An -v -tu1 "$_work/list" | LC_ALL=C awk '{
     for (i = 1; i <= NF; i++) {
       b = $i + 0
@@ -335,7 +339,8 @@ perform() {
   set -- "INDEX=$_n"
   for _m in $_ins; do
     input $_m
-    set -- "$@" "$_var=$_work/in/$_k/$_var/$_shown"
+    case $_kind in dir) _r=all/$_var ;; *) _r=$_k/$_var/$_shown ;; esac
+    set -- "$@" "$_var=$_work/in/$_r"
   done
   names ''
   _prefix="$_n "
@@ -378,7 +383,7 @@ for _f in $_lines; do
 done
 for _f in $(env | LC_ALL=C awk -F= '/^ARGOSY_[A-Za-z0-9_]*=/ { print $1 }'); do unset "$_f"; done
 
-_j=0 _outs='' _ins='' _many=0 _vars=''
+_j=0 _outs='' _ins='' _vars=''
 IFS=$_nl
 for _t in $_outputs; do
   _j=$((_j + 1)) _outs="$_outs $_j"
@@ -392,17 +397,12 @@ for _t in $_inputs; do
   decode "${3-}"
   _dir=$_root/$_r
   case $_kind in
-  one)
-    single "$_dir" "${6-}"
-    _dir=$_r
-    ;;
   file) _col=0 ;;
-  list) _items=${_items%%;*}$(listed "$_dir" "${6-}") ;;
+  list) _items=${_items%%;*}$(listed "$_dir") ;;
   esac
-  [ one = "$_kind" ] || _many=$((_many + 1))
   decode "${7-}"
   eval "_var$_j=\$_var _kind$_j=\$_kind _dir$_j=\$_dir _naming$_j=\${4-} _col$_j=\${5:-\$_col}
-    _pre$_j=\${6-} _up$_j=\$_r"
+    _pre$_j=\${6-} _within$_j=\$_r"
 done
 [ -z "$_outputs$_odir" ] || mkdir -p "$_part"
 _t="$_items;"
@@ -412,7 +412,7 @@ IFS=$_ifs
 _start=$1
 shift
 
-_prefix='' _k=0
+_prefix='' _name='' _k=0
 if [ item = "$_each" ]; then
   {
     echo in
@@ -422,36 +422,30 @@ if [ item = "$_each" ]; then
       _k=$((_k + 1))
     done
   } | (cd "$_work" && xargs mkdir -p)
+  places dir
   for _e; do
     item $_k "$_e"
     for _m in $_ins; do
       input $_m
-      link "$_work/in/$_k/$_var"
+      [ dir = "$_kind" ] || link "$_work/in/$_k/$_var"
     done
     names claim
     _k=$((_k + 1))
   done
 else
-  mkdir -p "$_work/in/all/INPUT_DIR" "$_work/all/cwd" "$_work/all/out" "$_work/all/dir"
+  for _f in $_vars; do mkdir -p "$_work/in/all/$_f"; done
+  mkdir -p "$_work/all/cwd" "$_work/all/out" "$_work/all/dir"
   for _e; do
     item $_k "$_e"
-    for _f in $_fields; do
-      [ - = "$_f" ] || eval "[ \"\$_v_$_f\" = \"\${_l_$_f=\$_v_$_f}\" ] || _d_$_f=1
-        _a_$_f=\${_a_$_f-}\${_a_$_f+\$_nl}\$_v_$_f"
-    done
-    places item
+    places slot store file
     _k=$((_k + 1))
-  done
-  # A field in which the items agree has one value, any other a line per item.
-  for _f in $_fields; do
-    [ - = "$_f" ] || eval "[ -z \"\${_d_$_f-}\" ] || _v_$_f=\$_a_$_f"
   done
   _who='' _name='' _n=0
   if [ partition = "$_each" ]; then
     _n=${PARTITION_ID:-0}
     _who="partition $_n: " _prefix="$_n "
   fi
-  places once
+  places dir one
   names claim
 fi
 cp -RP "$_work/in" "$_work/links"
@@ -459,10 +453,11 @@ stamps >"$_work/before"
 
 _s=0
 if [ item != "$_each" ]; then
-  set -- "INDEX=$_n" "INPUT_DIR=$_work/in/all/INPUT_DIR"
+  set -- "INDEX=$_n"
   for _m in $_ins; do
     input "$_m"
-    [ one != "$_kind" ] || set -- "$@" "$_var=$_work/in/all/$_var/$_shown"
+    case $_kind in one) _r=$_var/$_shown ;; *) _r=$_var ;; esac
+    set -- "$@" "$_var=$_work/in/all/$_r"
   done
   run all "$@"
 elif [ "$_workers" -lt 2 ]; then
@@ -488,7 +483,10 @@ stamps >"$_work/after"
 cmp -s "$_work/before" "$_work/after" || {
   _f=$(LC_ALL=C sort "$_work/before" "$_work/after" | uniq -u | head -n 1)
   _f=${_f#*./} _r=${_f#*/*/}
-  [ item != "$_each" ] || _who="item $((_start + ${_f%%/*})) (${_r%%/*}): "
+  case $_each-$_f in
+  item-all/*) _who='' ;;
+  item-*) _who="item $((_start + ${_f%%/*})) (${_r%%/*}): " ;;
+  esac
   fail "the program changed its input $_r in place"
 }
 if [ "$_result" ]; then

@@ -25,7 +25,7 @@ class Made:
     name: str
     flow: Flow | None
     files: str = ""
-    """`item`, `partition`, `all`, `folder`, or nothing."""
+    """`item`, `partition`, `all`, `two` (per item or once), `folder`, or nothing."""
     value: bool = False
     pure: bool = False
     """Whether neither its own files nor those of others come through it."""
@@ -56,6 +56,8 @@ class Author:
         self.statements: list[str] = []
         self.made: list[Made] = []
         self.sources: list[tuple[str, Flow, str]] = []
+        self.troubled = False
+        """Whether a task fails on purpose, or runs by a rule although what it reads may be absent."""
 
     def text(self, name: str) -> str:
         """Return the text of a DAG file of a few nodes."""
@@ -77,6 +79,10 @@ class Author:
             kinds.append((self.repartition, 3))
         if any(m.files == "folder" for m in mapped):
             kinds.append((self.map_listed, 3))
+        if any(m.files == "two" for m in self.made):
+            kinds.append((self.pick_file, 3))
+        if any(m.files == "all" for m in self.made):
+            kinds.append((self.read_once, 2))
         if any(m.files for m in self.made):
             kinds.append((self.gather_files, 3))
         if any(m.value for m in self.made):
@@ -94,17 +100,17 @@ class Author:
             self.source()
         source, flow, kind = self.random.choice(self.sources)
         if kind == "files":
-            body = self.body("INPUT_FILE", self.random.choice(["item", "item", ""]))
-            node = Made(self.name(), flow, body.writes, body.value, plain=bool(body.writes))
+            body = self.body("INPUT_FILE", self.random.choice(["item", "item", "two", ""]))
+            node = Made(self.name(), flow, body.writes, body.value, plain=body.writes == "item")
         else:
-            body = self.body("ITEM", self.random.choice(["item", ""]))
+            body = self.body("ITEM", self.random.choice(["item", "two", ""]))
             node = Made(self.name(), flow, body.writes, body.value, pure=not body.writes)
         self.put(node, body, source)
 
     def start(self) -> None:
         """A task that runs once and waits for nothing, or for a task without files."""
-        body = self.body("", "all" if self.chance(0.4) else "", each="all")
-        body.options += ['output="all.txt"'] if body.writes else []
+        body = self.body("", self.random.choice(["all", "two", "", ""]), each="all")
+        body.options += ['output="all.txt"'] if body.writes == "all" else []
         self.put(Made(self.name(), None, body.writes, body.value, pure=not body.writes), body, "")
 
     def discover(self) -> None:
@@ -155,9 +161,24 @@ class Author:
             up.name,
         )
 
+    def pick_file(self) -> None:
+        """Read one of the two files of an upstream."""
+        up = self.pick(lambda m: m.files == "two")
+        writes = self.random.choice(["item" if up.flow else "all", ""])
+        body = self.body("", writes, each="item" if up.flow else "all")
+        body.parameters.append(f"ref={up.name}.file({self.random.choice('ab')!r})")
+        self.put(Made(self.name(), up.flow, writes, body.value), body, "")
+
+    def read_once(self) -> None:
+        """Read the one file of a task that runs once."""
+        up = self.pick(lambda m: m.files == "all")
+        body = self.body("INPUT_FILE", self.random.choice(["all", ""]), each="all")
+        body.options += ['output="{stem}-{index}{suffix}"'] if body.writes and self.chance(0.5) else []
+        self.put(Made(self.name(), None, body.writes, body.value), body, up.name)
+
     def map_partition(self) -> None:
         """Read all files of a partition at once."""
-        up = self.pick(lambda m: m.flow and m.files == "item")
+        up = self.pick(lambda m: m.flow and m.files in ("item", "two"))
         body = self.body("INPUT_DIR", self.random.choice(["partition", ""]), each="partition")
         body.options += ['each="partition"']
         body.options += ['output="p{index}.txt"'] if body.writes else []
@@ -315,6 +336,8 @@ class Author:
         options += body.options + ([f'trigger_rule="{rule}"'] if rule else [])
         trouble = self.random.choices(["", "retry", "fail"], [12, 1, 2])[0]
         options += ["retries=1"] if trouble else []
+        options += ['output={"a": "{index}.a", "b": "{index}.b"}'] if body.writes == "two" else []
+        self.troubled = self.troubled or trouble == "fail" or bool(rule)
         names = [p.partition("=")[0] for p in body.parameters]
         decorator = f"@task.shell({', '.join(options)})" if body.shell else f"@task({', '.join(options)})"
         lines = self.shell_lines(node, body, names, trouble) if body.shell else []
@@ -333,6 +356,7 @@ class Author:
         files = body.reads.split() if body.reads[:1].islower() else []
         found = [f"f{one[1:]}: InFile" for one in files]
         found += ["ref: InFile"] if "ref" in names else []
+        found += ["a: OutFile", "b: OutFile"] if body.writes == "two" else []
         return found + [f"{one}{absent}" for one in names if one != "ref"]
 
     def shell_lines(self, node: Made, body: Body, names: list[str], trouble: str) -> list[str]:
@@ -354,6 +378,8 @@ class Author:
         lines.append(f'text=$({made}; echo "{node.name} {shown}")')
         if body.writes == "folder":
             lines.append('for p in a b; do echo "$text $p" > "$OUTPUT_DIR/$n-$p.txt"; done')
+        elif body.writes == "two":
+            lines.append('echo "$text a" > "$a"; echo "$text b" > "$b"')
         elif body.writes:
             lines.append('echo "$text" > "$OUTPUT_FILE"')
         if body.value:
@@ -370,7 +396,7 @@ class Author:
         own = {"INPUT_FILE": "input_file", "ITEM": "item", "INPUT_DIR": "input_dir"}.get(body.reads)
         if body.each == "partition":
             own = "input_files"
-        out = {"folder": "output_dir", "": None}.get(body.writes, "output_file")
+        out = {"folder": "output_dir", "two": None, "": None}.get(body.writes, "output_file")
         asked = [
             *((own,) if own else ()),
             *((out,) if out else ()),
@@ -395,6 +421,8 @@ class Author:
         lines.append(f"text = repr((text, [{', '.join(shown)}]))")
         if body.writes == "folder":
             lines.append("for part in 'ab': (output_dir / f'{n}-{part}.txt').write_text(text + part)")
+        elif body.writes == "two":
+            lines.append("a.write_text(text + 'a'), b.write_text(text + 'b')")
         elif body.writes:
             lines.append("output_file.write_text(text)")
         result = returned or "{'n': n, 'go': n % 2 == 0, 't': len(text)}"

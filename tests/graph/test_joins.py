@@ -56,15 +56,63 @@ def test_files_that_nobody_reads_are_a_warning_that_each_silences(tmp_path):
     assert found(dag("files >> clean >> note.override(each='all')", tasks), tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("each", "often"), [("item", "item [2, 1]"), ("partition", "partition [2, 1]"), ("all", "all")]
-)
+@pytest.mark.parametrize(("each", "often"), [("partition", "partition [2, 1]"), ("all", "all")])
 def test_each_overrides_what_the_signature_says(each, often, tmp_path):
     tasks = '@task.shell(image="i")\ndef read(): return \'ls "$INPUT_DIR"\'\n'
     assert (
         runs(planned(dag(f"files >> clean >> read.override(each={each!r})", tasks), tmp_path))["read"]
         == often
     )
+
+
+@pytest.mark.parametrize(
+    ("signature", "each", "source", "message"),
+    [
+        ("input_dir", "item", "files >> clean", "item, and input_dir is everything in a partition"),
+        ("input_files", "item", "files", "item, and input_files is everything in a partition"),
+        ("items", "item", "Range(3)", "item, and items is everything in a partition"),
+        ("input_file", "partition", "files", "partition, and input_file is the file of one item"),
+        ("one: InFile", "partition", "files >> clean", "partition, and one is the file of one item"),
+        ("input_file", "partition", "files >> split", "partition, and input_file is the file of one item"),
+        ("items, input_file", None, "files", "partition, and input_file is the file of one item"),
+        ("item", "partition", "Items([1, 1, 2, 3], size=2)", "partition, and item differs from item to item"),
+        ("item", "partition", "Items([1, True], size=2)", "partition, and item differs from item to item"),
+        ("items, k", None, "Items([{'k': 1}, {}], size=2)", "partition, and k differs from item to item"),
+        ("item", "partition", "Items(lst, size=2)", "partition, and item differs from item to item"),
+    ],
+)
+def test_what_a_task_reads_has_to_fit_how_often_it_runs(signature, each, source, message, tmp_path):
+    tasks = f"""
+@task
+def split(input_file, output_dir): pass
+@task
+def lst(): return [1]
+@task(each={each!r})
+def read({signature}): return 1
+"""
+    lines = found(dag(f"{source} >> read", tasks), tmp_path)
+    assert lines == [f"EACH_MISMATCH at `read`: read runs once per {message}"]
+
+
+@pytest.mark.parametrize("source", ["Items(['a', 'a', 'b'], size=2)", "Items([1, 2])", "Items(lst)"])
+def test_what_all_items_of_a_partition_agree_in_may_be_read_once(source, tmp_path):
+    tasks = "@task\ndef lst(): return [1]\n@task(each='partition')\ndef read(item): return item\n"
+    assert runs(planned(dag(f"{source} >> read", tasks), tmp_path))["read"].startswith("partition")
+
+
+def test_a_partition_is_not_named_by_a_key_in_which_its_items_differ(tmp_path):
+    tasks = "@task(each='partition', output='{k}.x')\ndef read(output_file): pass\n"
+    source = "Items([{'k': 1}, {'k': 2}, {'k': 3}], size=2) >> read"
+    assert found(dag(source, tasks), tmp_path) == [
+        "INVALID_OUTPUT_NAME at `output='{k}.x'`: output='{k}.x': k differs within a partition"
+    ]
+
+
+@pytest.mark.parametrize("signature", ["items", "input_files"])
+def test_lists_are_for_python_tasks(signature, tmp_path):
+    tasks = f'@task.shell(image="i")\ndef read({signature}): return "echo"\n'
+    [line] = found(dag("files >> read", tasks), tmp_path)
+    assert line == f"UNSUPPORTED at `read`: {signature} of read is a list, which only a Python task can read"
 
 
 def test_item_and_items_are_once_per_item_and_once_per_partition(tmp_path):
@@ -125,7 +173,11 @@ def test_parameters_named_after_upstreams_tell_their_files_apart(tmp_path):
         ),
         ("measure()", "NO_FILES_TO_READ at `measure()`: measure reads input_file, but no files reach it"),
         ("files >> clean >> torn", "AMBIGUOUS_READING at `torn`: torn reads both INPUT_FILE and INPUT_DIR"),
-        ("total(mosaic.override(each='all')(), 1)", None),
+        (
+            "total(mosaic.override(each='all')(), 1)",
+            "NO_FILES_TO_READ at `mosaic.override(each='all')()`: mosaic reads INPUT_DIR, but no files "
+            "reach it",
+        ),
         (
             "files >> clean; total(clean)",
             "NO_VALUE at `total(clean)`: sizes is the value of clean, which has none",
@@ -152,7 +204,7 @@ def two(one: OutFile, other: OutFile): return 1
 def many(output_dir): return 1
 """
     lines = found(dag(body, tasks), tmp_path)
-    assert after is None or lines == [after]
+    assert lines == [after]
 
 
 def test_a_node_given_to_a_file_parameter_is_its_file(tmp_path):

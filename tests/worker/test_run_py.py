@@ -98,11 +98,11 @@ def slot(var="input_file", column=0):
     return {
         "var": var,
         "kind": "slot",
-        "dir": None,
+        "dir": f"slots/{var}",
         "naming": "",
         "column": column,
         "prefix": False,
-        "upstream": None,
+        "within": "",
     }
 
 
@@ -114,7 +114,7 @@ def folder(var, kind, path, **more):
         "naming": "",
         "column": None,
         "prefix": False,
-        "upstream": path,
+        "within": "",
     }
     return base | more
 
@@ -198,18 +198,10 @@ def test_a_chain_of_names_follows_the_nodes_that_a_file_passed(pod):
     assert pod.results() == [(3, "0003_1999_a.tar.b.gpkg")]
 
 
-def test_regrouped_files_are_found_below_their_partitions(pod):
-    pod.file("in/warp/2/a.tif", "two")
-    source = "def f(input_file): return input_file.read_text()"
-    pod.succeed(source, [["a.tif"]], inputs=[folder("input_file", "file", "in/warp", column=0, prefix=True)])
-    assert pod.results() == [(0, "two")]
-
-
-@pytest.mark.parametrize(("path", "prefix"), [("in/model/m.bin", False), ("in/model/0/m.bin", True)])
-def test_one_file_serves_every_item(pod, path, prefix):
-    pod.file(path, "m")
+def test_one_file_serves_every_item(pod):
+    pod.file("in/model/m.bin", "m")
     source = "def f(model, item): return [item, model.name, model.read_text()]"
-    inputs = [folder("model", "one", "in/model", prefix=prefix)]
+    inputs = [folder("model", "one", "in/model")]
     pod.succeed(source, [["a"], ["b"]], inputs=inputs, fields=hidden("item"))
     assert pod.results() == [(0, ["a", "m.bin", "m"]), (1, ["b", "m.bin", "m"])]
 
@@ -227,7 +219,7 @@ def test_one_file_among_two_is_a_failure(pod):
     line = pod.fail(
         "def f(model): pass", [["a"]], inputs=[folder("model", "one", "in/model")], fields=hidden("item")
     )
-    assert line == "argosy: measure: item 0 (a): model is one file, and in/model has 2"
+    assert line == "argosy: measure: item 0 (a): model is to be one file, but there are 2"
 
 
 def test_listed_files_are_the_items_in_the_order_of_their_names(pod):
@@ -253,10 +245,10 @@ def test_a_folder_of_partitions_is_flattened_and_two_upstreams_keep_theirs(pod):
         "def f(input_dir): return sorted(str(p.relative_to(input_dir)) for p in input_dir.rglob('*.tif'))"
     )
     a, b = (
-        folder("input_dir", "dir", "in/a", prefix=True, upstream="a"),
-        folder("input_dir", "dir", "in/b", upstream="b"),
+        folder("input_dir", "dir", "in/a", prefix=True, within="a"),
+        folder("input_dir", "dir", "in/b", within="b"),
     )
-    pod.succeed(source, each="all", inputs=[a])
+    pod.succeed(source, each="all", inputs=[a | {"within": ""}])
     assert json.loads((pod.root / "result").read_text()) == ["x.tif", "y.tif"]
     pod.succeed(source, each="all", inputs=[a, b])
     assert json.loads((pod.root / "result").read_text()) == ["a/x.tif", "a/y.tif", "b/z.tif"]
@@ -281,14 +273,54 @@ def test_a_partition_gets_lists(pod):
     """
     fields = [*hidden(None), {"name": "items", "json": True}, *hidden("year")]
     items = [["p/a.tif", "1", "99"], ["q/a.tif", '{"k":2}', "99"]]
-    task = {"inputs": [slot("input_files")], "files": "input_files", "inject": ["partition_id"]}
+    task = {"inputs": [slot("input_files")], "inject": ["partition_id"]}
     pod.succeed(source, items, each="partition", fields=fields, **task)
     assert pod.results() == [(4, [["one", "two"], ["a.tif", "a.tif"], [1, {"k": 2}], "99", 4])]
 
 
-def test_a_key_that_differs_within_a_partition_is_a_failure(pod):
-    line = pod.fail("def f(year): pass", [["1"], ["2"]], each="partition", fields=hidden("year"))
-    assert line == "argosy: measure: the items of the partition differ in year"
+def test_a_list_has_the_files_of_every_input_and_those_of_one_item_stand_side_by_side(pod):
+    for name in ("0.a", "1.a"):
+        pod.file(f"in/x/{name}", name)
+        pod.file(f"in/y/{name}", name.upper())
+    pod.file("in/z/only", "z")
+    inputs = [
+        folder("input_files", "file", "in/x", naming="index,=.a"),
+        folder("input_files", "file", "in/y", naming="index,=.a"),
+        folder("input_files", "dir", "in/z"),
+    ]
+    source = """
+        def f(input_files):
+            beside = len({p.parent for p in input_files if p.name == "0.a"})
+            return [[p.read_text() for p in input_files], beside]
+    """
+    pod.succeed(source, [[], []], each="partition", inputs=inputs)
+    assert pod.results() == [(4, [["0.a", "1.a", "0.A", "1.A", "z"], 2])]
+    inputs[1]["naming"] = "index,=.b"
+    for name in ("0.b", "1.b"):
+        pod.file(f"in/y/{name}")
+    source = "def f(input_files): return len({p.parent for p in input_files if p.name[0] == '0'})"
+    pod.succeed(source, [[], []], each="partition", inputs=inputs)
+    assert pod.results() == [(4, 1)]
+
+
+def test_a_partition_is_named_after_the_one_file_that_it_reads(pod):
+    pod.file("in/up/4-1999.x", "one")
+    pod.file("in/up/other")
+    inputs = [folder("input_file", "one", "in/up", naming="index,=-,$year,=.x")]
+    task = {"inputs": inputs, "outputs": [output("stem,=.y")], "fields": hidden("year")}
+    pod.succeed(COPY, [["1999"], ["1999"]], each="partition", **task)
+    assert pod.written() == {"4-1999.y": "one"}
+    inputs[0]["naming"] = "=gone"
+    line = pod.fail(COPY, [["1999"]], each="partition", **task)
+    assert line == "argosy: measure: partition 4: input file gone is missing"
+
+
+def test_two_inputs_of_one_folder_that_hold_one_name_are_a_failure(pod):
+    pod.file("in/a/x")
+    pod.file("in/b/x")
+    inputs = [folder("input_dir", "dir", "in/a"), folder("input_dir", "dir", "in/b")]
+    line = pod.fail("def f(input_dir): pass", each="all", inputs=inputs)
+    assert line == 'argosy: measure: a and b both hold "x"'
 
 
 def test_a_key_that_only_names_use_is_no_argument(pod):
@@ -654,9 +686,9 @@ def test_an_absent_value_leaves_the_functions_own_default(pod, form):
 
 def test_folders_of_inputs_may_come_in_a_variable(pod):
     pod.file("in/a/x.tif", "one")
-    pod.file("in/b-all/0/y.tif", "two")
+    pod.file("in/b-all/y.tif", "two")
     pod.env["ARGOSY_FOLDERS"] = "in/a\nin/b-all"
-    inputs = [folder("a", "one", None), folder("b", "one", None, prefix=True)]
+    inputs = [folder("a", "one", None), folder("b", "one", None)]
     for source in inputs:
         del source["dir"]
     pod.succeed("def f(a, b): return [a.read_text(), b.read_text()]", each="all", inputs=inputs)

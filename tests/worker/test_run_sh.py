@@ -18,7 +18,8 @@ from orchestrators.worker import program
 
 PROGRAM = program("run.sh")
 COPY = 'cp "$INPUT_FILE" "$OUTPUT_FILE"'
-SLOT = "INPUT_FILE|slot|||1||"
+SLOT = "INPUT_FILE|slot|slots\\0057INPUT_FILE||1||"
+ALL_SLOTS = "INPUT_DIR|slot|slots\\0057INPUT_FILE||1||"
 SAME_NAME = "OUTPUT_FILE|name"
 SHELLS = ["dash", "bash", "busybox"]
 AWKS = ["mawk", "gawk", "busybox"]
@@ -426,7 +427,7 @@ def test_a_slot_is_shown_under_the_base_name_of_its_field(pod):
     pod.slots("1", "2")
     text = 'cat "$INPUT_FILE"; echo "${INPUT_FILE##*/}"'
     assert (
-        pod.succeed(text, [["-", "d/a b.tif"], ["-", "d/-c"]], ARGOSY_INPUTS="INPUT_FILE|slot|||2||")
+        pod.succeed(text, [["-", "d/a b.tif"], ["-", "d/-c"]], ARGOSY_INPUTS=SLOT.replace("1", "2"))
         == b"1a b.tif\n2-c\n"
     )
 
@@ -458,30 +459,22 @@ def test_a_file_of_an_upstream_is_found_by_its_naming_chain(pod):
     )
 
 
-@pytest.mark.parametrize(
-    ("files", "prefix"),
-    [(["only"], ""), (["0/only"], "1")],
-    ids=["flat", "prefix"],
-)
-def test_one_file_goes_to_every_item(pod, files, prefix):
-    for file in files:
-        pod.file(f"in/up/{file}", "1")
+def test_one_file_goes_to_every_item(pod):
+    pod.file("in/up/only", "1")
     shown = pod.succeed(
         'cat "$model"; echo "${model##*/}"',
         [["a"], ["b"]],
-        ARGOSY_INPUTS=f"model|one|in\\0057up|||{prefix}|up",
+        ARGOSY_INPUTS="model|one|in\\0057up||||",
     )
     assert shown == b"1only\n1only\n"
-    shown = pod.succeed(
-        'cat "$model"', ARGOSY_EACH="all", ARGOSY_INPUTS=f"model|one|in\\0057up|||{prefix}|up"
-    )
+    shown = pod.succeed('cat "$model"', ARGOSY_EACH="all", ARGOSY_INPUTS="model|one|in\\0057up||||")
     assert shown == b"1"
 
 
 def test_a_folder_named_by_a_number_is_the_one_file_itself(pod):
     pod.file("in/up/2024/m", "1")
     shown = pod.succeed(
-        'cd "$model"; echo "${PWD##*/}"; ls', [["a"]], ARGOSY_INPUTS="model|one|in\\0057up||||up"
+        'cd "$model"; echo "${PWD##*/}"; ls', [["a"]], ARGOSY_INPUTS="model|one|in\\0057up||||"
     )
     assert shown == b"2024\nm\n"
 
@@ -489,32 +482,32 @@ def test_a_folder_named_by_a_number_is_the_one_file_itself(pod):
 def test_the_file_of_an_item_that_is_no_file_has_the_index_as_its_name(pod):
     pod.file("in/up/7.txt", "1")
     shown = pod.succeed(
-        'cat "$INPUT_FILE"', [["x/y"]], 7, ARGOSY_INPUTS="INPUT_FILE|file|in\\0057up|name,=.txt|||up"
+        'cat "$INPUT_FILE"', [["x/y"]], 7, ARGOSY_INPUTS="INPUT_FILE|file|in\\0057up|name,=.txt|||"
     )
     assert shown == b"1"
 
 
 def test_one_file_must_be_there_and_alone(pod):
-    options = {"ARGOSY_INPUTS": "model|one|in||||up"}
-    assert pod.fail("true", [["a"]], **options) == ("argosy: clean: input file model is missing", 1)
+    options = {"ARGOSY_INPUTS": "model|one|in||||"}
+    assert pod.fail("true", [["a"]], **options) == (
+        "argosy: clean: item 0 (a): input file model is missing",
+        1,
+    )
     pod.file("in/a")
     pod.file("in/b")
     assert pod.fail("true", [["a"]], **options) == (
-        "argosy: clean: model is to be one file, but there are 2",
+        "argosy: clean: item 0 (a): model is to be one file, but there are 2",
         1,
     )
 
 
-@pytest.mark.parametrize("prefix", ["", "1"])
-def test_listed_files_are_the_items_in_byte_order_of_their_names(pod, prefix):
+def test_listed_files_are_the_items_in_byte_order_of_their_names(pod):
     names = ["b c", "a\n|;x", "é.tif", ".hidden", "B", "-n", "a\\0101", "a"]
-    for number, name in enumerate(names):
-        pod.file(f"in/up/{number % 3}/{name}" if prefix else f"in/up/{name}", name)
-    if prefix:
-        pod.file("in/up/.0.part/torn")
+    for name in names:
+        pod.file(f"in/up/{name}", name)
     shown = pod.succeed(
         'printf "%s %s:" "$INDEX" "${INPUT_FILE##*/}"; cat "$INPUT_FILE"; printf "\\0"; ' + COPY,
-        [], 3, ARGOSY_INPUTS=f"INPUT_FILE|list|in\\0057up|||{prefix}|up", ARGOSY_OUTPUTS=SAME_NAME,
+        [], 3, ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up||||", ARGOSY_OUTPUTS=SAME_NAME,
     )  # fmt: skip
     ordered = sorted(names, key=str.encode)
     assert shown.decode() == "".join(f"{3 + n} {name}:{name}\0" for n, name in enumerate(ordered))
@@ -522,7 +515,7 @@ def test_listed_files_are_the_items_in_byte_order_of_their_names(pod, prefix):
 
 
 def test_files_that_cannot_all_be_listed_are_a_failure(pod):
-    pod.file("in/up/0/a", "1")
+    pod.file("in/up/a", "1")
     folder = pod.root / "find"
     folder.mkdir()
     (folder / "find").write_text("#!/bin/sh\nexit 1\n")
@@ -530,12 +523,12 @@ def test_files_that_cannot_all_be_listed_are_a_failure(pod):
     broken = replace(pod, path=f"{folder}:{pod.path}")
     if subprocess.run([*pod.shell, "-c", "find ."], env={"PATH": broken.path}, check=False).returncode == 0:
         pytest.skip("this busybox takes its own find before that of the PATH")
-    report = broken.fail("true", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up|||1|up")
+    report = broken.fail("true", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up||||")
     assert report == ("argosy: clean: the files of INPUT_FILE cannot be listed", 1)
 
 
 def test_a_list_of_a_folder_that_nobody_wrote_is_empty(pod):
-    assert pod.succeed("echo x", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up||||up") == b""
+    assert pod.succeed("echo x", [], ARGOSY_INPUTS="INPUT_FILE|list|in\\0057up||||") == b""
 
 
 def test_two_inputs_of_an_item_have_folders_of_their_own_and_the_first_names_it(pod):
@@ -543,7 +536,8 @@ def test_two_inputs_of_an_item_have_folders_of_their_own_and_the_first_names_it(
     pod.slots("2", variable="bai")
     shown = pod.succeed(
         'cat "$bam" "$bai"; : >"$bam.aux"; echo "${bai##*/}"; : >"$OUTPUT_FILE"', [["d/a.bam", "d/a.bam"]],
-        ARGOSY_INPUTS="bam|slot|||1||\nbai|slot|||2||", ARGOSY_OUTPUTS="OUTPUT_FILE|stem,=.txt",
+        ARGOSY_INPUTS="bam|slot|slots\\0057bam||1||\nbai|slot|slots\\0057bai||2||",
+        ARGOSY_OUTPUTS="OUTPUT_FILE|stem,=.txt",
     )  # fmt: skip
     assert shown == b"12a.bam\n"
     assert pod.out() == {"a.txt": ""}
@@ -593,7 +587,7 @@ def test_a_link_that_is_replaced_and_files_beside_it_change_no_input(pod):
 
 def test_a_change_of_what_all_items_share_is_found(pod):
     pod.file("in/up/m", "1")
-    options = {"ARGOSY_INPUTS": "model|one|in\\0057up||||up"}
+    options = {"ARGOSY_INPUTS": "model|one|in\\0057up||||"}
     report = pod.fail('[ "$INDEX" != 1 ] || echo more >>"$model"', [["a"], ["b"]], **options)
     assert report == ("argosy: clean: item 0 (m): the program changed its input m in place", 1)
 
@@ -604,18 +598,39 @@ def test_a_change_of_what_all_items_share_is_found(pod):
 def test_a_partition_as_a_whole_gets_its_files_in_one_folder_and_its_fields(pod):
     pod.slots("1", "2")
     shown = pod.succeed(
-        'cat "$INPUT_DIR"/*; echo "$year<$ITEM>${INDEX}"; cat "$INPUT_DIR"/* >"$OUTPUT_FILE"',
-        [["d/a b", "1999", "x"], ["d/c", "1999", "y"]], 6, ARGOSY_EACH="partition", PARTITION_ID=3,
-        ARGOSY_FIELDS="- year ITEM", ARGOSY_INPUTS=SLOT, ARGOSY_OUTPUTS="OUTPUT_FILE|$year,=-,index",
+        'cat "$INPUT_DIR"/*; echo "$year ${INDEX}"; cat "$INPUT_DIR"/* >"$OUTPUT_FILE"',
+        [["d/a b", "1999"], ["d/c", "1999"]], 6, ARGOSY_EACH="partition", PARTITION_ID=3,
+        ARGOSY_FIELDS="- year", ARGOSY_INPUTS=ALL_SLOTS, ARGOSY_OUTPUTS="OUTPUT_FILE|$year,=-,index",
     )  # fmt: skip
-    assert shown == b"121999<x\ny>3\n"
+    assert shown == b"121999 3\n"
     assert pod.out() == {"1999-3": "12"}
 
 
 def test_two_items_of_one_name_cannot_share_the_folder_of_a_partition(pod):
     pod.slots("1", "2")
-    report = pod.fail("true", [["d/a"], ["e/a"]], 6, ARGOSY_EACH="partition", ARGOSY_INPUTS=SLOT)
+    report = pod.fail("true", [["d/a"], ["e/a"]], 6, ARGOSY_EACH="partition", ARGOSY_INPUTS=ALL_SLOTS)
     assert report == ('argosy: clean: item 7 (a): two items of the partition are named "a"', 1)
+
+
+def test_a_partition_is_named_after_the_one_file_that_it_reads(pod):
+    pod.file("in/up/3-1999.x", "1")
+    pod.file("in/up/other")
+    shown = pod.succeed(
+        'cat "$INPUT_FILE" >"$OUTPUT_FILE"; echo "${INPUT_FILE##*/}"', [["1999"], ["1999"]], 6,
+        ARGOSY_EACH="partition", PARTITION_ID=3, ARGOSY_FIELDS="year",
+        ARGOSY_INPUTS="INPUT_FILE|one|in\\0057up|index,=-,$year,=.x|||",
+        ARGOSY_OUTPUTS="OUTPUT_FILE|stem,=.y",
+    )  # fmt: skip
+    assert shown == b"3-1999.x\n"
+    assert pod.out() == {"3-1999.y": "1"}
+
+
+def test_every_item_sees_the_folder_of_a_task_that_ran_once(pod):
+    pod.file("in/up/m", "1")
+    options = {"ARGOSY_INPUTS": "tiles|dir|in\\0057up||||"}
+    assert pod.succeed('cat "$tiles"/m; ls "$tiles"', [["a"], ["b"]], **options) == b"1m\n1m\n"
+    report = pod.fail('[ "$INDEX" != 1 ] || echo more >>"$tiles/m"', [["a"], ["b"]], **options)
+    assert report == ("argosy: clean: the program changed its input m in place", 1)
 
 
 def test_a_gather_sees_the_files_of_all_partitions_flat(pod):
@@ -624,14 +639,14 @@ def test_a_gather_sees_the_files_of_all_partitions_flat(pod):
         pod.file(f"in/up/{number}/{name}", name)
     pod.file("in/up/.1.part/torn")
     text = 'cd "$INPUT_DIR"; for f in * .[!.]*; do printf "%s:" "$f"; cat -- "$f"; printf "\\0"; done'
-    shown = pod.succeed(text, ARGOSY_EACH="all", ARGOSY_INPUTS="INPUT_DIR|dir|in\\0057up|||1|up")
+    shown = pod.succeed(text, ARGOSY_EACH="all", ARGOSY_INPUTS="INPUT_DIR|dir|in\\0057up|||1|")
     assert sorted(shown.decode().split("\0")[:-1]) == sorted(f"{name}:{name}" for name in names)
 
 
 def test_a_gather_refuses_one_name_from_two_partitions(pod):
     pod.file("in/up/0/a", "1")
     pod.file("in/up/2/a", "1")
-    report = pod.fail("true", ARGOSY_EACH="all", ARGOSY_INPUTS="INPUT_DIR|dir|in\\0057up|||1|up")
+    report = pod.fail("true", ARGOSY_EACH="all", ARGOSY_INPUTS="INPUT_DIR|dir|in\\0057up|||1|")
     assert report == ('argosy: clean: partitions 0 and 2 both hold "a"', 1)
 
 
