@@ -15,8 +15,8 @@ OURS = ("dsl", "orchestrators")
 LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
-dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
-dsl.manifest dsl.shape dsl.explain
+dsl.names dsl.encode dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.scalars dsl.expr
+dsl.documents dsl.manifest dsl.shape dsl.explain
 dsl.function dsl.closure
 dsl.argument
 dsl.plan
@@ -27,6 +27,7 @@ dsl.source dsl.reading
 dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance dsl.values dsl.resolve
 dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.graph dsl.checks.manifest dsl.analyze
+dsl.argo
 dsl.engine
 dsl.cluster
 orchestrators
@@ -40,7 +41,7 @@ dsl.__main__
 PACKAGES = {
     "networkx": ("dsl.graph", "dsl.draft", "dsl.resolve", "dsl.lanes", "dsl.checks"),
     "pydantic": ("dsl.partition", "dsl.function", "dsl.draft"),
-    "yaml": ("dsl.manifest",),
+    "yaml": ("dsl.documents", "dsl.manifest"),
     "hera": ("orchestrators",),
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
@@ -48,8 +49,11 @@ PACKAGES = {
     "subprocess": ("dsl.load", "dsl.engine", "dsl.cluster"),
 }
 SEES_LITTLE = {
-    "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),
-    "dsl.manifest": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.encode"),
+    "dsl.expr": ("dsl.expr",),
+    "dsl.documents": ("dsl.scalars", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.argo": ("dsl.argo", "dsl.documents", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.engine": ("dsl.engine", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.manifest": ("dsl.scalars",),
     "dsl.cluster": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.manifest"),
 }
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from dsl.engine import gojson
-from dsl.engine.gojson import Value
+from dsl.expr import gojson
+from dsl.expr.gojson import Value
 
 _SYMBOLS = re.compile(r"[^\w\s'\"()\[\].]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
