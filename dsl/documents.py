@@ -8,12 +8,14 @@ know what a document says.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
 
@@ -24,6 +26,9 @@ from dsl.scalars import plain_value, tagged_value
 
 Route: TypeAlias = Sequence[str | int]
 """The keys and positions that lead from a document to one of its values."""
+
+Event: TypeAlias = Any
+"""An event of PyYAML's parser; each kind has its own attributes."""
 
 DEPTH: Final = 200
 """Levels of nesting that are read; Argo's manifests have about 20."""
@@ -36,8 +41,7 @@ _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _SCALAR: Final = re.compile(r"[^\s,\]}]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a value stands; of a mapping also its keys, of a list its elements."""
 
     line: int
@@ -139,6 +143,27 @@ def read_manifests(content: bytes, path: str) -> list[dict[str, Any]]:
     return manifests
 
 
+def yaml_fault(text: str) -> str:
+    """Return why Argo cannot read a YAML text inside a manifest, or nothing."""
+    try:
+        _Builder(text, "", 1, []).document(is_whole=False)
+    except _Fault as fault:
+        return fault.message
+    return ""
+
+
+@contextmanager
+def paused_collection() -> Iterator[None]:
+    """Keep Python from walking a hundred thousand new tuples again and again while they are made."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def not_a_mapping(document: Document) -> Diagnostic:
     """Return what is wrong with a document that is a list or a scalar."""
     names = {list: "a list", str: "text", bool: "a truth value"}
@@ -161,8 +186,12 @@ class _Builder:
         self.anchors: dict[str, tuple[Any, _Place, int] | None] = {}
         self.nodes = self.aliased = 0
 
-    def document(self) -> Document | None:
-        """Return the first document of the text, None when it is empty. Raises _Fault."""
+    def document(self, is_whole: bool = True) -> Document | None:
+        """Return the first document of the text, None when it is empty; it `is_whole` without a second.
+
+        Raises:
+            _Fault: when it cannot be read.
+        """
         parser = yaml.CSafeLoader(self.text.removeprefix("\ufeff"))
         try:
             self.next: Callable[[], Any] = parser.get_event
@@ -171,7 +200,7 @@ class _Builder:
                 return None
             value, place = self.node(self.next(), 0)
             self.next()
-            if not isinstance(event := self.next(), yaml.StreamEndEvent):
+            if is_whole and not isinstance(event := self.next(), yaml.StreamEndEvent):
                 raise self.fault(event, "Argo ignores what follows the document", "put --- before it")
         except yaml.MarkedYAMLError as error:
             raise self.marked(error) from error
@@ -196,11 +225,11 @@ class _Builder:
         hint = "write it as an escape in quotes"
         return _Fault(f"character {shown} cannot stand in YAML", self.first + line, column, hint)
 
-    def fault(self, event: Any, message: str, hint: str = "") -> _Fault:
+    def fault(self, event: Event, message: str, hint: str = "") -> _Fault:
         mark = event.start_mark
         return _Fault(message, self.first + mark.line, mark.column + 1, hint)
 
-    def node(self, event: Any, depth: int) -> tuple[Any, _Place]:
+    def node(self, event: Event, depth: int) -> tuple[Any, _Place]:
         """Return the value that starts with an event, and its place."""
         self.nodes += 1
         kind = type(event)
@@ -222,12 +251,12 @@ class _Builder:
             self.anchors[anchor] = (*found, self.nodes - before + 1)
         return found
 
-    def place(self, event: Any) -> _Place:
+    def place(self, event: Event) -> _Place:
         start, end = event.start_mark, event.end_mark
         last = end.column + 1 if end.line == start.line and end.column > start.column else 0
         return _Place(self.first + start.line, start.column + 1, last)
 
-    def alias(self, event: Any) -> tuple[Any, _Place]:
+    def alias(self, event: Event) -> tuple[Any, _Place]:
         name = event.anchor
         if name not in self.anchors:
             raise self.fault(event, f"the alias *{name} has no anchor &{name} before it")
@@ -240,7 +269,7 @@ class _Builder:
             raise self.fault(event, f"aliases stand for more than {_ALIASED} values", "write them out once")
         return target[0], target[1]
 
-    def scalar(self, event: Any) -> Any:
+    def scalar(self, event: Event) -> object:
         try:
             if event.tag is None:
                 return plain_value(event.value) if event.implicit[0] else event.value
@@ -248,7 +277,7 @@ class _Builder:
         except ValueError as error:
             raise self.fault(event, str(error)) from None
 
-    def sequence(self, event: Any, depth: int) -> tuple[list[Any], _Place]:
+    def sequence(self, event: Event, depth: int) -> tuple[list[Any], _Place]:
         start = self.place(event)
         values, places = [], []
         while type(event := self.next()) is not yaml.SequenceEndEvent:
@@ -257,7 +286,7 @@ class _Builder:
             places.append(place)
         return values, _Place(start.line, start.column, start.end, None, places)
 
-    def mapping(self, event: Any, depth: int) -> tuple[dict[str, Any], _Place]:
+    def mapping(self, event: Event, depth: int) -> tuple[dict[str, Any], _Place]:
         start = self.place(event)
         values: dict[str, Any] = {}
         places: dict[str, tuple[_Place, _Place]] = {}
@@ -273,7 +302,7 @@ class _Builder:
             places[key] = (where, place)
         return values, _Place(start.line, start.column, start.end, places)
 
-    def key(self, event: Any) -> str:
+    def key(self, event: Event) -> str:
         if type(event) is yaml.AliasEvent:
             value, _ = self.alias(event)
         elif type(event) is yaml.ScalarEvent:
@@ -285,7 +314,7 @@ class _Builder:
         return value if isinstance(value, str) else json.dumps(value)
 
     def merge(
-        self, event: Any, depth: int, values: dict[str, Any], places: dict[str, tuple[_Place, _Place]]
+        self, event: Event, depth: int, values: dict[str, Any], places: dict[str, tuple[_Place, _Place]]
     ) -> None:
         """Take over the keys of what `<<` names; Argo's strict reader lets none be set again."""
         where = self.place(event)
@@ -305,7 +334,7 @@ class _Builder:
         self.problems.append(_duplicate(self.path, key, where, first))
 
 
-def _is_merge(event: Any) -> bool:
+def _is_merge(event: Event) -> bool:
     if event.tag is None:
         return bool(event.implicit[0] and event.value == "<<")
     return bool(event.tag == "tag:yaml.org,2002:merge")

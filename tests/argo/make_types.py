@@ -38,6 +38,7 @@ def go_types(paths):
             structs.setdefault(
                 name, [FIELD.match(line).groups() for line in body.split("\n") if FIELD.match(line)]
             )
+        structs |= {name: [] for name in re.findall(r"^type (\w+) struct ?\{\}$", text, re.M)}
         others |= dict(re.findall(r"^type (\w+) ((?:\[\]|map\[\w+\])?[\w.]+)$", text, re.M))
         others |= dict(re.findall(r"^\t(\w+) (string|int32|int64)$", text, re.M))
     return structs, others | {"UID": "string"}
