@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from dsl.argo.findings import nearest
 from dsl.argo.library import Home
@@ -55,8 +55,8 @@ def _is_zone(name: str) -> bool:
         return False
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
-        return False
+    except (KeyError, OSError, ValueError):
+        return not available_timezones()  # a machine without the database knows none
     return True
 
 

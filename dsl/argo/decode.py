@@ -158,6 +158,8 @@ class _Decoder:
                 continue
             present.add(field.name)
             normal = self.field(field, key, inner)
+            if normal is UNREADABLE and field.is_written:
+                normal = zero(field)
             if normal is not UNREADABLE and (normal or _stays_empty(field, normal)):
                 found.append((field.index, field.name, normal))
         self.complete(of, present, found)

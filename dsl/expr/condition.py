@@ -36,6 +36,16 @@ class _Fault(ValueError):
 
 
 @lru_cache(maxsize=4096)
+def syntax_fault(when: str) -> str:
+    """Return why a `when` is no condition whatever its words stand for, or nothing."""
+    try:
+        _checked(_tokens(when))
+    except _Fault as wrong:
+        return str(wrong)
+    return ""
+
+
+@lru_cache(maxsize=4096)
 def is_true(when: str) -> bool:
     """Evaluate a `when` whose tags are already replaced; the empty text is true. Raises ConditionError."""
     if when == "":
