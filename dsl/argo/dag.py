@@ -29,7 +29,7 @@ def check_dag(
     tasks: Sequence[Task] = dag.get("tasks") or ()
     place = home.at("dag", "tasks")
     if not tasks:
-        validation.report(Code.MISSING_FIELD, home.at("dag"), "the DAG has no task", "add one under tasks:")
+        validation.report(Code.MISSING_FIELD, place, "the DAG has no task", "add one")
         return
     order = Order(tasks)
     _check_graph(validation, tasks, order, place)

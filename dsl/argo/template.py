@@ -30,11 +30,7 @@ def check_template(validation: Validation, resolved: Resolved, supplied: Supplie
     if not _is_prepared(validation, template, home):
         return
     missing = missing_inputs(template, supplied)
-    for kind, name in missing:
-        called = resolved.template.name or "the inline template"
-        clause = f"{called} needs {kind[:-1]} {name}, which is not supplied"
-        place = at.at("arguments") if at.route[-1:] and isinstance(at.route[-1], int) else at
-        validation.report(Code.MISSING_INPUT, place, clause, f"add {name} to arguments.{kind}")
+    _report_missing(validation, resolved, missing, supplied, at)
     key = resolved.base.key + resolved.template.name
     is_new = key not in validation.validated
     if missing or not (is_new or _depends_on_arguments(template) or not supplied.is_plain):
@@ -51,6 +47,19 @@ def check_template(validation: Validation, resolved: Resolved, supplied: Supplie
     if is_new:
         validation.validated.add(key)
         _check_inside(validation, filled, resolved, own, home)
+
+
+def _report_missing(
+    validation: Validation, resolved: Resolved, missing: list[tuple[str, str]], supplied: Supplied, at: Home
+) -> None:
+    is_task = isinstance(at.route[-1], int)
+    for kind, name in missing:
+        if is_task and kind == "parameters" and supplied.parameter(name) is not None:
+            continue  # an argument without a value is reported as such
+        called = resolved.template.name or "the inline template"
+        clause = f"{called} needs {kind[:-1]} {name}, which is not supplied"
+        place = at.at("arguments") if is_task else at
+        validation.report(Code.MISSING_INPUT, place, clause, f"add {name} to arguments.{kind}")
 
 
 def _is_prepared(validation: Validation, template: Mapping[str, Any], home: Home) -> bool:

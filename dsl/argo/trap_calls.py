@@ -97,18 +97,19 @@ def check_call(traps: Traps, call: Task, place: Route) -> None:
 
 def _check_hooks(traps: Traps, call: Task, place: Route) -> None:
     if call.get("onExit"):
-        check_hook(traps, {"template": call["onExit"]}, "exit", (*place, "onExit"))
+        check_hook(traps, {"template": call["onExit"]}, (*place, "onExit"))
     for name, hook in (call.get("hooks") or {}).items():
-        check_hook(traps, hook, name, (*place, "hooks", name))
+        check_hook(traps, hook, (*place, "hooks", name))
+        if place[-2] == "tasks" and name != "exit" and not hook.get("expression"):
+            route = (*place, "hooks", name)
+            traps.warn(Code.HOOK, route, "the hook has no expression", "add expression:", on_key=True)
 
 
-def check_hook(traps: Traps, hook: Task, name: str, route: Route) -> None:
-    """Note a hook that calls what is not there, or does not say when."""
+def check_hook(traps: Traps, hook: Task, route: Route) -> None:
+    """Note a hook that calls what is not there."""
     called = hook.get("template", "")
-    if called and "templateRef" not in hook and "{{" not in called and traps.template(hook) is None:
-        if "workflowTemplateRef" not in traps.spec:
-            known = [one.get("name", "") for one in traps.spec.get("templates") or ()]
-            hint = nearest(called, known, "add a template of this name")
-            traps.warn(Code.HOOK, route, f"there is no template {called} for the hook", hint)
-    elif name != "exit" and not hook.get("expression"):
-        traps.warn(Code.HOOK, route, "the hook has no expression", "add expression:", on_key=True)
+    if not called or "{{" in called or "templateRef" in hook or "workflowTemplateRef" in traps.spec:
+        return
+    if traps.template(hook) is None:
+        hint = nearest(called, names_of(traps.spec, "templates"), "add a template of this name")
+        traps.warn(Code.HOOK, route, f"there is no template {called} for the hook", hint)

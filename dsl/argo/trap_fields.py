@@ -26,7 +26,7 @@ _DURATION_HINT: Final = "write a number with a unit, as in 30s or 1h30m"
 def check_spec(traps: Traps, spec: Mapping[str, Any], route: Route) -> None:
     """Note fields of a workflow that fail when they are used."""
     for name, hook in (spec.get("hooks") or {}).items():
-        check_hook(traps, hook, name, (*route, "hooks", name))
+        check_hook(traps, hook, (*route, "hooks", name))
         if fault := expression_fault(hook.get("expression") or "true"):
             place = (*route, "hooks", name, "expression")
             clause = f"the expression cannot be parsed: {fault}"

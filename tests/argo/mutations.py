@@ -107,7 +107,7 @@ def changed(manifest, pick):
         owner[key] = pick.choice(OTHERS)
     elif what == "type" and kind:
         owner[key] = of_type(kind, pick)
-    elif what == "add" and isinstance(value, dict) and kind in TYPES:
+    elif what == "add" and isinstance(value, dict) and TYPES.get(kind):
         name = pick.choice(list(TYPES[kind]))
         if name in value or name == "status":
             return
