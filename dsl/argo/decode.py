@@ -84,6 +84,8 @@ class _Decoder:
             return self.any_string(value)
         if kind in _ANY:
             return value
+        if kind == "Amount":
+            return self.amount(value)
         return value if _is_of(value, kind) else self.mismatch(value, kind)
 
     def any_string(self, value: object) -> str:
@@ -94,6 +96,13 @@ class _Decoder:
         elif not isinstance(value, str):
             self.only_kubectl(f"kubectl apply wants text, not {kind_of(value)}", _LARGE)
         return as_text(value)
+
+    def amount(self, value: object) -> object:
+        """Return what the decoder takes unseen and the CRD only as a number."""
+        if self.has_schema and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            clause = f"this is {kind_of(value)}, not a number"
+            self.note(Code.OUT_OF_LIMITS, None, clause, "write a number", gate=Gate.CRD)
+        return value
 
     def only_kubectl(self, clause: str, hint: str = "", key: str | None = None) -> None:
         if self.has_schema:
@@ -121,6 +130,7 @@ class _Decoder:
         for key, element in value.items():
             self.path.append(key)
             if element is None:
+                self.only_kubectl("kubectl apply wants a value here", "leave the key out")
                 element = _nothing(inner)
             normal = self.value(element, inner)
             if normal is not UNREADABLE:
@@ -242,11 +252,9 @@ def _is_of(value: object, kind: str) -> bool:
     if kind == "IntOrString":
         return isinstance(value, str) or (isinstance(value, int) and is_number and fits(value, "int32"))
     if kind == "Quantity":
-        return is_quantity(value) or value == ""
+        return is_quantity(value)
     if kind == "Plugin":
         return isinstance(value, dict) and len(value) == 1
-    if kind == "Amount":
-        return True
     if not isinstance(value, str):
         return False
     if kind in ("Time", "MicroTime"):

@@ -54,12 +54,17 @@ def _report_missing(
 ) -> None:
     is_task = isinstance(at.route[-1], int)
     for kind, name in missing:
-        if is_task and kind == "parameters" and supplied.parameter(name) is not None:
+        argument = supplied.parameter(name) if is_task and kind == "parameters" else None
+        if argument is not None and not _has_source(argument):
             continue  # an argument without a value is reported as such
         called = resolved.template.name or "the inline template"
         clause = f"{called} needs {kind[:-1]} {name}, which is not supplied"
         place = at.at("arguments") if is_task else at
         validation.report(Code.MISSING_INPUT, place, clause, f"add {name} to arguments.{kind}")
+
+
+def _has_source(argument: Mapping[str, Any]) -> bool:
+    return any(key in (argument.get("valueFrom") or {}) for key in ("event", "supplied"))
 
 
 def _is_prepared(validation: Validation, template: Mapping[str, Any], home: Home) -> bool:

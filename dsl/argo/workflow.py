@@ -138,9 +138,8 @@ class _Workflow:
         more = self.target.spec.get("arguments") or {}
         merged = {}
         for kind in ("parameters", "artifacts"):
-            names = {one.get("name") for one in own.get(kind) or ()}
-            added = [one for one in more.get(kind) or () if one.get("name") not in names]
-            merged[kind] = [*(own.get(kind) or ()), *added]
+            given = [*(own.get(kind) or ()), *(more.get(kind) or ())]
+            merged[kind] = list({one.get("name"): one for one in reversed(given)}.values())[::-1]
         return merged
 
     def share(self, arguments: Mapping[str, Any]) -> None:

@@ -45,45 +45,49 @@ def go_types(paths):
 
 
 class Reader:
-    """Turns Go's types into ours, visiting each struct once."""
+    """Turns Go's types into ours, visiting each struct once; Argo and Kubernetes share some names."""
 
-    def __init__(self, structs, others):
-        self.structs, self.others, self.found = structs, others, {}
+    def __init__(self, argo, kubernetes):
+        self.sources, self.found = {"argo": argo, "core": kubernetes}, {}
 
-    def word(self, go):
-        """Return our word for a type of Go's."""
+    def word(self, go, origin):
+        """Return our word for a type of Go's that a file of `origin` names."""
         if go.startswith("*"):
-            return self.word(go[1:])
+            return self.word(go[1:], origin)
         if go == "[]byte":
             return "bytes"
         if go.startswith("[]"):
-            return "[]" + self.word(go[2:])
+            return "[]" + self.word(go[2:], origin)
         if match := re.match(r"map\[[\w.]+\](.*)", go):
-            return "{}" + self.word(match[1])
-        name = go.rpartition(".")[2]
+            return "{}" + self.word(match[1], origin)
+        package, _, name = go.rpartition(".")
+        origin = "core" if package else origin
+        structs, others = self.sources[origin]
         if name in CUSTOM:
             if name == "ParallelSteps":
-                self.visit("WorkflowStep")
+                self.visit("WorkflowStep", origin)
             return name
-        if name in self.structs:
-            self.visit(name)
-            return name
-        return self.word(self.others[name]) if name in self.others else name
+        if name in structs:
+            return self.visit(name, origin)
+        return self.word(others[name], origin) if name in others else name
 
-    def visit(self, name):
-        if name not in self.found and name not in SKIPPED:
-            self.found[name] = {}
-            self.found[name] = self.fields(name)
+    def visit(self, name, origin):
+        key = f"core.{name}" if origin == "core" and name in self.sources["argo"][0] else name
+        if key not in self.found and name not in SKIPPED:
+            self.found[key] = {}
+            self.found[key] = self.fields(name, origin)
+        return key
 
-    def fields(self, name):
+    def fields(self, name, origin):
         fields = {}
-        for field, go, tag in self.structs[name]:
+        for _, go, tag in self.sources[origin][0][name]:
             key, *options = tag.split(",")
             if not key:
-                fields |= self.fields(go.rpartition(".")[2].lstrip("*"))
+                package, _, inner = go.lstrip("*").rpartition(".")
+                fields |= self.fields(inner, "core" if package else origin)
                 continue
             flags = ("o" if "omitempty" in options else "") + ("p" if go.startswith("*") else "")
-            fields[key] = [self.word(go), flags, {}]
+            fields[key] = [self.word(go, origin), flags, {}]
         return fields
 
 
@@ -138,10 +142,10 @@ def main():
         for path in own
         if not path.name.endswith(("_test.go", ".pb.go")) and "generated" not in path.name
     ]
-    paths += [machinery / "pkg/apis/meta/v1/types.go", api / "core/v1/types.go", api / "policy/v1/types.go"]
-    reader = Reader(*go_types(paths))
+    core = [machinery / "pkg/apis/meta/v1/types.go", api / "core/v1/types.go", api / "policy/v1/types.go"]
+    reader = Reader(go_types(paths), go_types(core))
     for root in ROOTS:
-        reader.visit(root)
+        reader.visit(root, "argo")
     seen = {}
     for root in ROOTS:
         crd = argo / f"manifests/base/crds/full/argoproj.io_{root.lower()}s.yaml"

@@ -35,7 +35,7 @@ OTHERS = [None, True, False, 0, 1, -1, 3, 1.5, 2**40, 10**20, [], {}, ["x"], {"x
 def of_type(kind, pick, depth=0):
     """Return a value that a field of a type may have, or nearly so."""
     if pick.random() < 0.05:
-        return pick.choice([*WORDS, *OTHERS])
+        return copy.deepcopy(pick.choice([*WORDS, *OTHERS]))
     if kind.startswith("[]"):
         return [of_type(kind[2:], pick, depth + 1) for _ in range(pick.choice([0, 1, 1, 2]))]
     if kind.startswith("{}"):
@@ -53,7 +53,7 @@ def of_type(kind, pick, depth=0):
         "IntOrString": [1, "2", "x"], "Quantity": ["1", "1Gi", "100m", 2], "Plugin": [{"a": {}}, {}], "Item": [1, "a", True, {"x": 1}, [1], None],
         "ParallelSteps": [[{"name": "q", "template": "say"}]], "Time": ["2026-01-01T00:00:00Z"], "Duration": ["1h", "x"],
     }  # fmt: skip
-    return pick.choice(simple.get(kind, WORDS))
+    return copy.deepcopy(pick.choice(simple.get(kind, WORDS)))
 
 
 def places(value, kind, route=()):
@@ -104,7 +104,7 @@ def changed(manifest, pick):
     elif what == "own" and isinstance(value, str):
         owner[key] = pick.choice(own)
     elif what == "other":
-        owner[key] = pick.choice(OTHERS)
+        owner[key] = copy.deepcopy(pick.choice(OTHERS))
     elif what == "type" and kind:
         owner[key] = of_type(kind, pick)
     elif what == "add" and isinstance(value, dict) and TYPES.get(kind):
@@ -128,7 +128,7 @@ def changed(manifest, pick):
 def mutant(seed):
     """Return the files of one changed set: texts in JSON, which is YAML too. Namespaces keep sets apart."""
     pick = random.Random(seed)
-    files = copy.deepcopy(pick.choice(SEEDS))
+    files = copy.deepcopy(pick.choice(list(SEEDS.values())))
     for _ in range(pick.choice([1, 1, 1, 2, 3])):
         changed(pick.choice(files), pick)
     return [json.dumps(manifest) for manifest in separated(files, seed)]
