@@ -128,7 +128,7 @@ def _without_echoes(located: Iterable[Located], manifests: list[Manifest]) -> It
         mark = (one.home, one.finding.code, one.finding.clause if one.finding.code in _MANY else "", one.via)
         if mark in seen or (one.via is not None and (one.home, one.finding.code) in own):
             continue
-        if one.finding.gate is Gate.CRD and one.home in refused:
+        if one.finding.gate is not Gate.LINT and one.home in refused:
             continue
         causes = decoded[one.home.document]
         if one.finding.code not in _CAUSES and any(_is_echo(one.home.route, cause) for cause in causes):

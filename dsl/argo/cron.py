@@ -30,7 +30,9 @@ def check_cron(validation: Validation, spec: Mapping[str, Any], home: Home) -> N
     """Report what Argo cannot schedule."""
     schedules = spec.get("schedules") or ()
     if not schedules:
-        validation.report(Code.SCHEDULE, home, "there is no schedule", "add schedules: ['@daily']")
+        validation.report(
+            Code.SCHEDULE, home.at("schedules"), "there is no schedule", "add schedules: ['@daily']"
+        )
     for index, schedule in enumerate(schedules):
         if fault := schedule_fault(schedule):
             validation.report(Code.SCHEDULE, home.at("schedules", index), fault, _HINT)

@@ -44,6 +44,8 @@ def check_dag(
         called[index] = validation.call(task, base, validation.anything(), place.at(index))
         prefix = f"tasks.{task.get('name', '')}"
         add_outputs(validation, called[index], prefix, scope, is_aggregate=is_aggregate(task))
+        if place.at(index) in validation.lost:
+            scope.open.add(f"{prefix}.")
     _check_target(validation, dag.get("target", ""), order, scope, home.at("dag", "target"))
     for index in sequence:
         _check_task(validation, tasks, index, called, order, scope, place.at(index))
@@ -140,7 +142,8 @@ def _check_task(
     validation.resolve_tags(task, own, place)
     arguments = task.get("arguments") or {}
     check_arguments(validation, arguments, place.at("arguments"))
-    _check_sources(validation, arguments, order, index, place.at("arguments"))
+    if order.is_known(index):
+        _check_sources(validation, arguments, order, index, place.at("arguments"))
     if resolved is not None:
         validation.check(resolved, Supplied(arguments), place)
 
@@ -152,6 +155,8 @@ def _statuses(order: Order, index: int, called: Mapping[int, Resolved | None]) -
         if not tag.startswith("tasks.") or not tag.endswith(".status"):
             return False
         name = tag[len("tasks.") : -len(".status")]
+        if name in order.numbers and not order.is_known(index):
+            return True
         return order.is_ancestor(name, index) and called[order.numbers[name]] is not None
 
     return is_status

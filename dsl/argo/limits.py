@@ -94,7 +94,8 @@ def _check_keys(elements: list[Any], keys: list[str], route: Route, findings: Fi
             shown = " ".join(str(part) for part in identity)
             named = f"{keys[0]} {shown}" if keys else shown
             clause = f"{named} stands here and in element {seen[identity]}"
-            findings.add(Code.DUPLICATE_NAME, (*route, index), clause, "keep one of them", gate=Gate.CRD)
+            place = (*route, index, *keys[:1])
+            findings.add(Code.DUPLICATE_NAME, place, clause, "keep one of them", gate=Gate.CRD)
         else:
             seen[identity] = index
 

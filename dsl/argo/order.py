@@ -48,6 +48,7 @@ class Order:
         self.ancestors = [0] * len(tasks)
         """Of each task a number whose bits are the positions of the tasks before it."""
         self._sort()
+        self._placed = frozenset(self.sequence)
         self.cycle = self._cycle(tasks) if len(self.sequence) < len(tasks) else []
 
     def _before(self, index: int) -> list[int]:
@@ -78,6 +79,10 @@ class Order:
             index = next(other for other in self._before(index) if other in stuck)
         around = [*walked[walked.index(index) :], index]
         return [str(tasks[one].get("name", "")) for one in around]
+
+    def is_known(self, index: int) -> bool:
+        """Whether all that comes before a task is known: no circle and no missing task hides it."""
+        return index in self._placed and all(name in self.numbers for name in self.waits[index])
 
     def is_ancestor(self, name: str, index: int) -> bool:
         """Whether the task of a name comes before the one at a position."""

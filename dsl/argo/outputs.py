@@ -103,10 +103,11 @@ def check_metrics(validation: Validation, template: Mapping[str, Any], home: Hom
                 at = here.at("labels", number, "key")
                 validation.report(Code.METRIC, at, clause, "use letters, digits and _")
         if not metric.get("help"):
-            validation.report(Code.METRIC, here, "the metric has no help text", "add help:")
+            validation.report(Code.METRIC, here.at("help"), "the metric has no help text", "add help:")
         for kind in ("gauge", "counter", "histogram"):
             if kind in metric and not metric[kind].get("value"):
-                validation.report(Code.METRIC, here.at(kind), f"the {kind} has no value", "add value:")
+                place = here.at(kind, "value")
+                validation.report(Code.METRIC, place, f"the {kind} has no value", "add value:")
         gauge = metric.get("gauge") or {}
         if gauge.get("realtime") and "resourcesDuration." in gauge.get("value", ""):
             clause = "a real-time gauge cannot measure resourcesDuration"

@@ -35,12 +35,14 @@ class Scope:
         self.shared = shared
         self.names = set(names)
         self.is_template = is_template  # a WorkflowTemplate by itself, whose parameters come later
+        self.open: set[str] = set()  # beginnings of names that a reported mistake hides
         self.others: Callable[[str], bool] = lambda tag: False
 
     def inner(self, names: Iterable[str] = (), others: Callable[[str], bool] | None = None) -> Scope:
         """Return a scope that also has `names`, and those that `others` confirms."""
         scope = Scope(self.shared, self.names, self.is_template)
         scope.names.update(names)
+        scope.open = self.open
         scope.others = others or self.others
         return scope
 
@@ -48,7 +50,7 @@ class Scope:
         """Whether a tag, without blanks around it, reads something, or may do so in a run."""
         if not tag.startswith(CHECKED) or tag in self.names or tag in self.shared or self.others(tag):
             return True
-        if tag.startswith(_LATER):
+        if tag.startswith(_LATER) or (self.open and tag.startswith(tuple(self.open))):
             return True
         if tag.startswith("item.") and ANY_ITEM in self.names:
             return True

@@ -51,6 +51,8 @@ def _check_step(validation: Validation, step: Step, base: Base, scope: Scope, pl
     arguments = step.get("arguments") or {}
     check_arguments(validation, arguments, place.at("arguments"))
     resolved = validation.call(step, base, validation.anything(), place)
+    if place in validation.lost:
+        scope.open.add(f"steps.{name}.")
     if has_exit_hook(step):
         add_outputs(validation, resolved, f"steps.{name}", scope, is_aggregate=False)
     check_hooks(validation, step.get("hooks") or {}, place.at("hooks"))

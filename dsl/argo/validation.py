@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from dsl.argo.findings import Finding, Gate, Route, nearest
 from dsl.argo.inputs import Supplied
 from dsl.argo.library import Base, Found, Home, Library, inline_calls, type_of
-from dsl.argo.scope import Scope, unresolved
+from dsl.argo.scope import ANY_OUTPUT, Scope, unresolved
 from dsl.argo.text import PLACEHOLDER, TagFault, is_closed, marshalled, shortened, stand_in, strings, tags
 from dsl.codes import Code
 
@@ -47,6 +47,8 @@ class Validation:
         self.validated: set[str] = set()
         self.prepared: dict[int, bool] = {}
         self.located: list[Located] = []
+        self.lost: set[Home] = set()
+        """Calls whose template is not known, by a mistake that is reported."""
         self._check = check
         self._stored: dict[str, Found] = {}
         self._stand_ins = 0
@@ -93,9 +95,13 @@ class Validation:
 
     def call(self, call: Mapping[str, Any], base: Base, supplied: Supplied, at: Home) -> Resolved | None:
         """Check the template that a task, step or workflow calls, and return it if it is there."""
+        before = len(self.located)
         resolved = self._resolve(call, base, at)
         if resolved is not None:
             self.check(resolved, supplied, at)
+        elif len(self.located) > before:  # what it would have put out is nobody else's mistake
+            self.shared.update(dict.fromkeys(ANY_OUTPUT.values(), ""))
+            self.lost.add(at)
         return resolved
 
     def check(self, resolved: Resolved, supplied: Supplied, at: Home) -> None:
