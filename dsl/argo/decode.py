@@ -86,6 +86,8 @@ class _Decoder:
             return value
         if kind == "Amount":
             return self.amount(value)
+        if kind == "Quantity" and isinstance(value, float):
+            self.only_kubectl("kubectl apply wants text or a whole number", _LARGE)
         return value if _is_of(value, kind) else self.mismatch(value, kind)
 
     def any_string(self, value: object) -> str:
@@ -146,6 +148,8 @@ class _Decoder:
         steps = []
         for index, step in enumerate(value):
             self.path.append(index)
+            if step is None:
+                self.only_kubectl("kubectl apply wants a value here")
             normal = self.struct({} if step is None else step, type_of("WorkflowStep"), is_step=True)
             if normal is not UNREADABLE:
                 steps.append(normal)

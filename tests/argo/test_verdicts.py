@@ -1,42 +1,12 @@
 """Each rule of Argo's by many small cases: what argo said of them is stored, and asked again where it is."""
 
-import copy
 import json
-import re
-from pathlib import Path
 
 import pytest
 
 from dsl.argo import validate_manifests
-from tests.argo.mutations import SEEDS, separated
+from tests.argo.corpus import CASES, FILE, SEEDS, texts
 from tests.argo.oracle import ARGO, argo_lint, inspected
-
-FILE = Path(__file__).parent / "cases.jsonl"
-CASES = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
-STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-
-
-def texts(case, number):
-    """Return the files of a case: a valid set of `seeds.yaml` with its edits.
-
-    `PATH: value` sets, `PATH-` removes, `PATH+` appends; `1:` in front means the set's second file.
-    """
-    files = separated(copy.deepcopy(SEEDS[case["base"]]), number)
-    edits = json.loads(json.dumps(case["edits"]).replace('"common"', f'"common-{number}"'))
-    for path, value in edits.items():
-        index, _, route = path.rpartition(":")
-        *steps, last = [int(n) if n else name for name, n in STEP.findall(route.rstrip("-+"))]
-        owner = files[int(index or 0)]
-        for step in steps:
-            owner = owner[step]
-        if path.endswith("-"):
-            del owner[last]
-        elif path.endswith("+"):
-            owner[last].append(value)
-        else:
-            owner[last] = value
-    return [json.dumps(file) for file in files]
-
 
 SETS = {case["name"]: texts(case, number) for number, case in enumerate(CASES)}
 
