@@ -51,9 +51,10 @@ class Supplied:
     @property
     def is_plain(self) -> bool:
         """Whether what is supplied cannot break the text around a tag."""
-        values = [parameter.get("value") or "" for parameter in self.parameters.values()]
-        texts = [*values, *([marshalled(list(self.artifacts.values()))] if self.artifacts else ())]
-        return all(("{{" not in text or is_closed(text)) and gojson.is_quotable(text) for text in texts)
+        texts = [parameter.get("value") or "" for parameter in self.parameters.values()]
+        if self.artifacts:
+            texts.append(marshalled(list(self.artifacts.values())))
+        return all([("{{" not in text or is_closed(text)) and gojson.is_quotable(text) for text in texts])
 
 
 def _by_name(elements: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -90,6 +91,9 @@ def missing_inputs(template: Template, supplied: Supplied) -> list[tuple[str, st
     inputs = template.get("inputs") or {}
     missing = []
     for parameter in inputs.get("parameters") or ():
+        argument = supplied.parameters.get(parameter.get("name", ""))
+        if argument is not None and argument.get("value") is not None:
+            continue
         filled = _filled(parameter, supplied)
         if "configMapKeyRef" not in (filled.get("valueFrom") or {}) and filled.get("value") is None:
             missing.append(("parameters", parameter.get("name", "")))

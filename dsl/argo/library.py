@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.argo.findings import Route
 from dsl.argo.limits import TEMPLATE_TYPES
@@ -20,8 +20,7 @@ LEAVES = {"container", "containerSet", "script", "resource", "data", "http", "pl
 PODS = {"container", "containerSet", "script", "resource", "data"}
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """Where a value stands: the number of its document, and the way to it there."""
 
     document: int
@@ -54,6 +53,7 @@ class Base:
     spec: Mapping[str, Any]
     home: Home
     extra: Mapping[str, Any] = field(default_factory=dict)
+    _known: dict[str, Found] | None = None
 
     @property
     def key(self) -> str:
@@ -71,10 +71,12 @@ class Base:
 
     def template(self, name: str) -> Found | None:
         """Return the first template of a name, with the metadata that the spec adds to all its pods."""
-        for found in self.templates():
-            if found.name == name:
-                return Found(self.with_pod_metadata(found.value), found.home)
-        return None
+        if self._known is None:
+            self._known = {}
+            for found in self.templates():
+                one = Found(self.with_pod_metadata(found.value), found.home)
+                self._known.setdefault(found.name, one)
+        return self._known.get(name)
 
     def with_pod_metadata(self, template: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a template with the labels and annotations of `podMetadata`, unless it has its own."""

@@ -30,9 +30,13 @@ class Scope:
     """Names of one template, and of one task in it; the names of the whole workflow are shared."""
 
     def __init__(
-        self, shared: Mapping[str, str], names: Iterable[str] = (), is_template: bool = False
+        self,
+        shared: Mapping[str, str],
+        names: Iterable[str] = (),
+        is_template: bool = False,
+        outer: Scope | None = None,
     ) -> None:
-        self.shared = shared
+        self.shared, self.outer = shared, outer
         self.names = set(names)
         self.is_template = is_template  # a WorkflowTemplate by itself, whose parameters come later
         self.open: set[str] = set()  # beginnings of names that a reported mistake hides
@@ -40,29 +44,36 @@ class Scope:
 
     def inner(self, names: Iterable[str] = (), others: Callable[[str], bool] | None = None) -> Scope:
         """Return a scope that also has `names`, and those that `others` confirms."""
-        scope = Scope(self.shared, self.names, self.is_template)
-        scope.names.update(names)
+        scope = Scope(self.shared, names, self.is_template, self)
         scope.open = self.open
         scope.others = others or self.others
         return scope
 
+    def knows(self, name: str) -> bool:
+        """Whether a name is here, around here, or shared."""
+        around = self.outer is not None and name in self.outer.names
+        return name in self.names or around or name in self.shared
+
     def has(self, tag: str) -> bool:
         """Whether a tag, without blanks around it, reads something, or may do so in a run."""
-        if not tag.startswith(CHECKED) or tag in self.names or tag in self.shared or self.others(tag):
+        if not tag.startswith(CHECKED) or self.knows(tag) or self.others(tag):
             return True
         if tag.startswith(_LATER) or (self.open and tag.startswith(tuple(self.open))):
             return True
-        if tag.startswith("item.") and ANY_ITEM in self.names:
+        if tag.startswith("item.") and self.knows(ANY_ITEM):
             return True
         for kind, magic in ANY_OUTPUT.items():
-            if tag.startswith(f"workflow.outputs.{kind}.") and (magic in self.names or magic in self.shared):
+            if tag.startswith(f"workflow.outputs.{kind}.") and self.knows(magic):
                 return True
         return self.is_template and tag.startswith("workflow.parameters")
 
     def candidates(self, tag: str) -> list[str]:
         """Return the known names that begin as a tag does."""
         head = tag.partition(".")[0] + "."
-        return [name for name in (*self.names, *self.shared) if name.startswith(head) and "*" not in name]
+        around = self.outer.names if self.outer else ()
+        return [
+            name for name in (*self.names, *around, *self.shared) if name.startswith(head) and "*" not in name
+        ]
 
 
 def unresolved(value: object, scope: Scope) -> Iterator[tuple[str, Route]]:

@@ -22,6 +22,7 @@ PLACEHOLDER: Final = "__argo__internal__placeholder-"
 """Argo's own stand-in for values that only a run knows; it shows in no message of ours."""
 _HTML: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _HTML_CHARACTER: Final = re.compile("[<>&\u2028\u2029]")
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _LATE: Final = {
     "item", "retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message",
     "workflow.status", "workflow.failures",
@@ -34,7 +35,7 @@ class TagFault(ValueError):
 
 def marshalled(value: object) -> str:
     """Return JSON as Go writes it: keys in their order, `<>&` escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     return _HTML_CHARACTER.sub(lambda found: _HTML[found[0]], text)
 
 

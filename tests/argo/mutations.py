@@ -134,7 +134,7 @@ def mutant(seed):
     pick = random.Random(seed)
     base = pick.choices(list(SEEDS), [len(RULES[base]) for base in SEEDS])[0]
     files = separated(copy.deepcopy(SEEDS[base]), seed)
-    rules = pick.sample(list(RULES[base]), min(len(RULES[base]), pick.choice([0, 1, 2, 2, 2, 3, 3])))
+    rules = pick.sample(list(RULES[base]), min(len(RULES[base]), pick.choice([0, 1, 2, 3, 3, 3, 3])))
     for name in rules:
         edits = json.dumps(pick.choice(RULES[base][name])).replace('"common"', f'"common-{seed}"')
         for path, value in json.loads(edits).items():
