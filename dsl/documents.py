@@ -97,6 +97,10 @@ class _Fault(Exception):
         super().__init__(message)
         self.message, self.line, self.column, self.hint = message, line, column, hint
 
+    def diagnostic(self, path: str) -> Diagnostic:
+        place = Location(path, self.line, self.column)
+        return Diagnostic(Code.MANIFEST_SYNTAX, place, self.message, self.hint)
+
 
 def read_documents(content: bytes, path: str) -> Documents:
     """Read a text; empty documents are left out, broken ones are problems."""
@@ -109,8 +113,13 @@ def read_documents(content: bytes, path: str) -> Documents:
         message = f"byte 0x{content[error.start]:02x} is not UTF-8 text"
         found.problems.append(Diagnostic(Code.MANIFEST_SYNTAX, place, message, "save the file as UTF-8"))
         return found
-    if (document := _json_document(text, path, found)) is not None:
-        found.documents.append(document)
+    try:
+        whole = _json_document(text, path, found)
+    except _Fault as fault:
+        found.problems.append(fault.diagnostic(path))
+        return found
+    if whole is not None:
+        found.documents.append(whole)
         return found
     first = 1
     for chunk in text.split("\n---"):
@@ -118,8 +127,7 @@ def read_documents(content: bytes, path: str) -> Documents:
             try:
                 document = _Builder(chunk, path, first, found.problems).document()
             except _Fault as fault:
-                place = Location(path, fault.line, fault.column)
-                found.problems.append(Diagnostic(Code.MANIFEST_SYNTAX, place, fault.message, fault.hint))
+                found.problems.append(fault.diagnostic(path))
             else:
                 if document is not None:
                     found.documents.append(document)
@@ -347,7 +355,7 @@ def _duplicate(path: str, key: str, where: _Place, first: _Place) -> Diagnostic:
 
 
 def _json_document(text: str, path: str, found: Documents) -> Document | None:
-    """Return the document of a text that is JSON as a whole, None for any other text."""
+    """Return the document of a text that is JSON as a whole, None for any other text. Raises _Fault."""
     if text.lstrip(" \t\r\n")[:1] not in ("{", "["):
         return None
     repeats: list[bool] = []
@@ -363,11 +371,7 @@ def _json_document(text: str, path: str, found: Documents) -> Document | None:
         return None
     if "\\u" in text.lower():
         value = json.loads(_HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
-    try:
-        _require_shallow(value, DEPTH)
-    except ValueError as error:
-        found.problems.append(Diagnostic(Code.MANIFEST_SYNTAX, Location(path, 1, 1), str(error)))
-        return None
+    _require_shallow(value, DEPTH)
     places = _JsonPlaces(text, path)
     if any(repeats):
         places.root()
@@ -383,7 +387,7 @@ def _require_shallow(value: object, left: int) -> None:
     if not isinstance(value, (dict, list)):
         return
     if not left:
-        raise ValueError(f"values are nested more than {DEPTH} deep")
+        raise _Fault(f"values are nested more than {DEPTH} deep", 1, 1)
     for inner in value.values() if isinstance(value, dict) else value:
         _require_shallow(inner, left - 1)
 

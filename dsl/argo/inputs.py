@@ -54,7 +54,7 @@ class Supplied:
         texts = [parameter.get("value") or "" for parameter in self.parameters.values()]
         if self.artifacts:
             texts.append(marshalled(list(self.artifacts.values())))
-        return all([("{{" not in text or is_closed(text)) and gojson.is_quotable(text) for text in texts])
+        return all(("{{" not in text or is_closed(text)) and gojson.is_quotable(text) for text in texts)
 
 
 def _by_name(elements: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
