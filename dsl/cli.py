@@ -328,15 +328,13 @@ def _compiled(
 
 def _read_manifest(file: str, given: dict[str, str]) -> dict[str, Any]:
     from dsl.diagnostics import Rejected
-    from dsl.manifest import read_manifests
+    from dsl.documents import read_manifests
     from dsl.stages import Undecided, require_shape, set_parameters
 
     try:
-        manifests = read_manifests(Path(file).read_text(encoding="utf-8"), file)
+        manifests = read_manifests(Path(file).read_bytes(), file)
     except OSError as problem:
         raise click.UsageError(f"cannot read {file}: {problem.strerror}") from None
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{file} is not UTF-8 text") from None
     except Rejected as rejected:
         _complain(rejected.diagnostics)
         raise click.exceptions.Exit(1) from None

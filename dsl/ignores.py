@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
+from dsl.documents import comments_of
 from dsl.location import Location
-from dsl.manifest import comments_of
 
 _COMMENT = re.compile(r"#\s*dsl:\s*ignore\b(?:\s*\[(?P<codes>[^\]#]*)\])?")
 _WORD = re.compile(r"[^,\s]+")

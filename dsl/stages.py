@@ -98,7 +98,7 @@ def checked_manifests(paths: Sequence[str]) -> dict[str, tuple[Diagnostic, ...]]
         except Rejected as rejected:
             found[path] = rejected.diagnostics
     if contents:
-        from dsl.checks.argo import validate_manifests
+        from dsl.argo import validate_manifests
 
         found |= validate_manifests(contents)
     return found

@@ -15,9 +15,9 @@ OURS = ("dsl", "orchestrators")
 LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
-dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain
-dsl.advice dsl.cron dsl.pattern
-dsl.manifest dsl.shape dsl.explain dsl.failure
+dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.scalars
+dsl.expr dsl.advice dsl.cron dsl.pattern
+dsl.documents dsl.manifest dsl.shape dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure
 dsl.argument
@@ -31,6 +31,7 @@ dsl.resolve
 dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.unfinished dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text
 dsl.checks.module dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
+dsl.argo
 dsl.engine
 orchestrators
 dsl.compile
@@ -44,7 +45,7 @@ dsl.__main__
 PACKAGES = {
     "networkx": ("dsl.graph", "dsl.draft", "dsl.resolve", "dsl.lanes", "dsl.checks"),
     "pydantic": ("dsl.partition", "dsl.function", "dsl.draft"),
-    "yaml": ("dsl.manifest",),
+    "yaml": ("dsl.documents", "dsl.manifest"),
     "hera": ("orchestrators",),
     "click": ("dsl.cli",),
     "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
@@ -52,8 +53,11 @@ PACKAGES = {
     "subprocess": ("dsl.child", "dsl.checks.shell", "dsl.engine"),
 }
 SEES_LITTLE = {
-    "dsl.engine": ("dsl.engine", "dsl.diagnostics", "dsl.codes", "dsl.location"),
-    "dsl.manifest": ("dsl.diagnostics", "dsl.codes", "dsl.location", "dsl.encode"),
+    "dsl.expr": ("dsl.expr",),
+    "dsl.documents": ("dsl.scalars", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.argo": ("dsl.argo", "dsl.documents", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.engine": ("dsl.engine", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.manifest": ("dsl.scalars",),
 }
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsl.engine.call import text_of
-from dsl.engine.expression import compiled
-from dsl.engine.gojson import Value
 from dsl.engine.scope import MISSING, Scope
 from dsl.engine.tags import Mode, TagError, filler, substitute
+from dsl.expr.expression import compiled
+from dsl.expr.gojson import Value
 
 
 class UnresolvedError(TagError):

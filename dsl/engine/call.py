@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsl.engine import gojson
 from dsl.engine.definition import Template
-from dsl.engine.gojson import Value
 from dsl.engine.node import Node, NodeFault, hash32
 from dsl.engine.scope import Globals, Scope
 from dsl.engine.tags import Document, TagError, substitute
+from dsl.expr import gojson
+from dsl.expr.gojson import Value
 
 _LOCATIONS = ("s3", "raw")
 

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
-from dsl.engine.condition import ConditionError, is_true
 from dsl.engine.definition import Task, Template
-from dsl.engine.depends import result_of
-from dsl.engine.gojson import Value
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import items_of
 from dsl.engine.node import BAD, COMPLETED, FAILED_FAST, Node, NodeFault, view_of
@@ -23,6 +20,9 @@ from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
 from dsl.engine.tags import MissingError, TagError
+from dsl.expr.condition import ConditionError, is_true
+from dsl.expr.depends import result_of
+from dsl.expr.gojson import Value
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dsl.engine.depends import Dependencies, dependencies_of
-from dsl.engine.expression import compiled
-from dsl.engine.gojson import Value
-from dsl.engine.grammar import SyntaxFault
 from dsl.engine.tags import Document, parts
+from dsl.expr.depends import Dependencies, dependencies_of
+from dsl.expr.expression import compiled
+from dsl.expr.gojson import Value
+from dsl.expr.grammar import SyntaxFault
 
 JsonObject = dict[str, Any]
 KINDS = ("container", "script", "suspend", "dag", "steps")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
-from dsl.engine.expression import compiled
 from dsl.engine.node import COMPLETED, Node, NodeFault
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
+from dsl.expr.expression import compiled
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine

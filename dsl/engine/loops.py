@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsl.engine import gojson
-from dsl.engine.condition import is_false
-from dsl.engine.gojson import Value
 from dsl.engine.node import NodeFault
+from dsl.expr import gojson
+from dsl.expr.condition import is_false
+from dsl.expr.gojson import Value
 
 _FORMAT = re.compile(r"%([-+ 0#]*)(\d*)(?:\.(\d+))?([a-zA-Z%])")
 

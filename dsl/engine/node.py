@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from dsl.engine import gojson
 from dsl.engine.definition import Template
 from dsl.engine.outcome import NodeOutcome
 from dsl.engine.scope import View
+from dsl.expr import gojson
 
 COUNTED = ("Pod", "Steps", "DAG")
 COMPLETED = ("Succeeded", "Failed", "Error")

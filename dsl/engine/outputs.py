@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dsl.engine import gojson
 from dsl.engine.arguments import UnresolvedError, output_value, resolved_artifact
 from dsl.engine.call import Prepared
 from dsl.engine.scope import Scope
 from dsl.engine.tags import TagError
+from dsl.expr import gojson
 
 
 def template_outputs(

@@ -7,8 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from dsl.engine.definition import FOREIGN_KINDS, KINDS, Definition, Refused, Task, Template
-from dsl.engine.expression import compiled
-from dsl.engine.grammar import SyntaxFault
+from dsl.expr.expression import compiled
+from dsl.expr.grammar import SyntaxFault
 
 _SPEC = {"suspend", "shutdown", "workflowTemplateRef", "executorPlugins"}
 _TEMPLATE = {

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dsl.engine.arguments import absent_arguments, fill, without
-from dsl.engine.condition import ConditionError, is_false, is_true
 from dsl.engine.definition import Task
 from dsl.engine.loops import Item
 from dsl.engine.node import NodeFault
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Document, MissingError, Mode, substitute
+from dsl.expr.condition import ConditionError, is_false, is_true
 
 Artifacts = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 

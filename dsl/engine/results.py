@@ -14,8 +14,8 @@ from typing import Any
 from dsl.engine.artifacts import link_tree
 from dsl.engine.definition import Definition, Template
 from dsl.engine.folder import task_folder
-from dsl.engine.gojson import Value
 from dsl.engine.node import Node
+from dsl.expr.gojson import Value
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _EMPTY = "Skipped, empty params"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from dsl.engine.arguments import fill
 from dsl.engine.call import Prepared, again, pod_name
 from dsl.engine.clock import seconds_of
-from dsl.engine.expression import compiled
 from dsl.engine.node import Node, NodeFault
 from dsl.engine.tags import Mode, TagError, substitute
+from dsl.expr.expression import compiled
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from dsl.engine.gojson import Value
-
-Flat = Mapping[str, Any]
+from dsl.expr.gojson import Value
+from dsl.expr.nesting import Flat, nested
 
 
 class _Missing:
@@ -18,26 +17,6 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
-
-
-def nested(flat: Flat) -> dict[str, Any]:
-    """Turn dotted names into nested mappings; a name that has children loses its own value, as in Argo."""
-    root = _Branch()
-    for name in sorted(flat, key=lambda key: key.count(".")):
-        *path, last = name.split(".")
-        inner = root
-        for part in path:
-            if not isinstance(inner.get(part), _Branch):
-                inner[part] = _Branch()
-            inner = inner[part]
-        inner[last] = flat[name]
-    return root
-
-
-class _Branch(dict[str, Any]):
-    """A mapping made here, never a value that happens to be a mapping."""
-
-    __slots__ = ()
 
 
 class Globals:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
-from dsl.engine.condition import ConditionError, is_true
 from dsl.engine.definition import Task
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import Item, items_of
@@ -19,6 +18,7 @@ from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
 from dsl.engine.tags import MissingError, TagError
+from dsl.expr.condition import ConditionError, is_true
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine

@@ -10,11 +10,11 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from dsl.engine import gojson
-from dsl.engine.expression import ExpressionError, compiled
-from dsl.engine.gojson import Value
-from dsl.engine.grammar import SyntaxFault
 from dsl.engine.scope import MISSING, Scope
+from dsl.expr import gojson
+from dsl.expr.expression import ExpressionError, compiled
+from dsl.expr.gojson import Value
+from dsl.expr.grammar import SyntaxFault
 
 _LATE = {
     "item", "retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message",

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from dsl.engine import gojson
 from dsl.engine.call import text_of
 from dsl.engine.definition import Definition, Refused
 from dsl.engine.scope import Globals
+from dsl.expr import gojson
 
 _FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
 

@@ -8,17 +8,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from dsl.engine import gojson
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
 from dsl.engine.definition import Refused, Template
-from dsl.engine.expression import ExpressionError, compiled
-from dsl.engine.gojson import Value
 from dsl.engine.node import BAD, Node
 from dsl.engine.outcome import Outcome
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
+from dsl.expr import gojson
+from dsl.expr.expression import ExpressionError, compiled
+from dsl.expr.gojson import Value
 
 
 class WorkflowRun:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dsl.argo import validate_manifests
 from dsl.codes import Code
 from dsl.diagnostics import Rejected, in_order
 from dsl.explain import page
@@ -27,7 +28,7 @@ INPUTS = [
 ]
 SECTIONS = re.compile(
     r"# (?P<id>DSL\d+) (?P<summary>.+)\n\n(?P<why>(?:.+\n)+)\n"
-    r"## Wrong\n\n```(?P<language>python|sh)\n(?P<wrong>(?:.*\n)+?)```\n\n"
+    r"## Wrong\n\n```(?P<language>python|sh|yaml)\n(?P<wrong>(?:.*\n)+?)```\n\n"
     r"## Report\n\n```text\n(?P<report>(?:.*\n)*?)```\n\n"
     r"## Right\n\n```(?P=language)\n(?P<right>(?:.*\n)+?)```\n"
 )
@@ -50,11 +51,14 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
     yield tmp_path
     sys.modules.pop("flow", None)
-    linecache.cache.pop("flow.py", None)
+    linecache.checkcache()
 
 
-def diagnosed(text):
-    """Return what stages 1 to 9 say of a file, in this process."""
+def diagnosed(text, language):
+    """Return what stages 1 to 9 say of a file, or what is said of manifests, in this process."""
+    if language == "yaml":
+        Path("flow.yaml").write_text(text)
+        return validate_manifests({"flow.yaml": text.encode()})["flow.yaml"]
     from dsl.analyze import analyze_all
     from dsl.compile import compile_plan
 
@@ -75,13 +79,13 @@ def diagnosed(text):
 def test_every_code_has_a_page_under_its_own_heading(code):
     assert sections(code)["id"] == code.id
     assert sections(code)["summary"] == code.summary
-    assert code in UNSHOWN or sections(code)["language"] == "python"
+    assert code in UNSHOWN or sections(code)["language"] in ("python", "yaml")
 
 
 @pytest.mark.parametrize("code", SHOWN, ids=lambda code: code.slug)
 def test_wrong_draws_the_code_and_the_report_is_as_shown(code, folder, rewrite):
     parts = sections(code)
-    problems = diagnosed(parts["wrong"])
+    problems = diagnosed(parts["wrong"], parts["language"])
     assert {problem.code for problem in problems} == {code}
     report = to_text(problems).plain.replace(str(folder.resolve()), "/home/ann")
     if rewrite:
@@ -94,4 +98,4 @@ def test_wrong_draws_the_code_and_the_report_is_as_shown(code, folder, rewrite):
 
 @pytest.mark.parametrize("code", SHOWN, ids=lambda code: code.slug)
 def test_right_draws_nothing(code, folder):
-    assert diagnosed(sections(code)["right"]) == ()
+    assert diagnosed(sections(code)["right"], sections(code)["language"]) == ()

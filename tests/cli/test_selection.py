@@ -11,9 +11,9 @@ from dsl import validation
 from dsl.cli import exit_code
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
+from dsl.documents import comments_of
 from dsl.ignores import ignores_in
 from dsl.location import Location
-from dsl.manifest import comments_of
 from dsl.settings import InvalidSettings, Settings, codes_of, settings_for
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

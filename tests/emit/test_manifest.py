@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dsl import manifest
 from dsl.diagnostics import Rejected
+from dsl.documents import read_manifests
 from tests.hostile import HOSTILE, WORDS
 
 TEXT = st.one_of(
@@ -42,8 +43,8 @@ def test_yaml_comes_back(value):
 
 @given(st.dictionaries(TEXT, VALUE))
 def test_what_is_written_is_read(value):
-    assert manifest.read_manifests(manifest.to_yaml(value), "x") == [value]
-    assert manifest.read_manifests(manifest.to_json(value), "x") == [value]
+    assert read_manifests(manifest.to_yaml(value).encode(), "x") == [value]
+    assert read_manifests(manifest.to_json(value).encode(), "x") == [value]
 
 
 @given(VALUE)
@@ -94,19 +95,19 @@ def test_what_json_cannot_hold_is_refused(write, value):
 
 @pytest.mark.parametrize(("scalar", "value"), AS_ARGO_READS.items())
 def test_an_unquoted_scalar_means_what_argo_takes_it_for(scalar, value):
-    (document,) = manifest.read_manifests(f"a: {scalar}\n", "x")
+    (document,) = read_manifests(f"a: {scalar}\n".encode(), "x")
     assert document == {"a": value}
     assert type(document["a"]) is type(value)
 
 
 def test_several_documents_are_read_in_order_and_empty_ones_left_out():
     text = "# head\n---\na: 1\n---\n# nothing\n---\nb: &x {c: d}\ne: {<<: *x, 1: f}\n...\n"
-    assert manifest.read_manifests(text, "x") == [{"a": 1}, {"b": {"c": "d"}, "e": {"c": "d", "1": "f"}}]
-    assert manifest.read_manifests("", "x") == []
+    assert read_manifests(text.encode(), "x") == [{"a": 1}, {"b": {"c": "d"}, "e": {"c": "d", "1": "f"}}]
+    assert read_manifests(b"", "x") == []
 
 
 def test_a_number_of_json_stays_as_it_is():
-    assert manifest.read_manifests(json.dumps({"a": 1.0, "b": "08"}), "x") == [{"a": 1.0, "b": "08"}]
+    assert read_manifests(json.dumps({"a": 1.0, "b": "08"}).encode(), "x") == [{"a": 1.0, "b": "08"}]
 
 
 @pytest.mark.parametrize(
@@ -122,21 +123,43 @@ def test_a_number_of_json_stays_as_it_is():
         ("text\n", "x:1:1"),
         ("[1, 2]", "x:1:1"),
         ('{"a": }x', "x:1:8"),
-        ("a: !!binary aGk=\n", "x:1:4"),
-        ("a: !!python/object:os.system {}\n", "x:1:4"),
+        ("a: !!binary a\n", "x:1:4"),
+        ("a: !!int b\n", "x:1:4"),
+        ("a: &b [*b]\n", "x:1:8"),
+        ("a: {~: 2}\n", "x:1:5"),
+        ("a: 1\nb: 2\na: 3\n", "x:3:1"),
+        ('{"a": 1,\n "a": 2}', "x:2:2"),
         ("a: .nan\n", "x:1:4"),
         ("a: {[1]: 2}\n", "x:1:5"),
-        ("[" * 20000, "x"),
+        ("[" * 20000, "x:1:1001"),
+        ("[" * 500, "x:1:201"),
     ],
 )
 def test_what_cannot_be_read_is_rejected_at_its_place(text, where):
     with pytest.raises(Rejected) as rejected:
-        manifest.read_manifests(text, "x")
+        read_manifests(text.encode(), "x")
     (diagnostic,) = rejected.value.diagnostics
     assert str(diagnostic.location) == where
     assert diagnostic.message
 
 
+def test_a_tag_makes_no_object_and_binary_is_its_text():
+    text = b"a: !!binary aGk=\nb: !!python/object:os.system {}\nc: !x y\n"
+    assert read_manifests(text, "x") == [{"a": "hi", "b": {}, "c": "y"}]
+
+
+def test_aliases_that_stand_for_a_billion_values_are_refused_at_once():
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    with pytest.raises(Rejected, match="aliases stand for more than"):
+        read_manifests("\n".join(lines).encode(), "x")
+
+
+def test_other_bytes_than_utf_8_have_a_place():
+    with pytest.raises(Rejected) as rejected:
+        read_manifests(b"a: 1\nb: \xff\n", "x")
+    assert str(rejected.value.diagnostics[0].location) == "x:2:4"
+
+
 def test_half_a_character_is_replaced_as_in_go():
-    [read] = manifest.read_manifests('{"a": "\\ud800x", "\\udc00": "\\ud83e\\uddca"}', "m.json")
+    [read] = read_manifests(b'{"a": "\\ud800x", "\\udc00": "\\ud83e\\uddca"}', "m.json")
     assert read == {"a": "\ufffdx", "\ufffd": "\U0001f9ca"}

@@ -1,10 +1,10 @@
 import pytest
 
-from dsl.engine.expression import ExpressionError, compiled
-from dsl.engine.gojson import dumps, loads, sprint
-from dsl.engine.grammar import SyntaxFault
 from dsl.engine.scope import Globals, Scope
 from dsl.engine.tags import MissingError, Mode, TagError, substitute
+from dsl.expr.expression import ExpressionError, compiled
+from dsl.expr.gojson import dumps, loads, sprint
+from dsl.expr.grammar import SyntaxFault
 
 KNOWN = {
     "tasks": {

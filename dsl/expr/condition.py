@@ -12,8 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from dsl.engine import gojson
-from dsl.engine.gojson import Value
+from dsl.expr import gojson
+from dsl.expr.gojson import Value
 
 _SYMBOLS = re.compile(r"[^\w\s'\"()\[\].]+")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
@@ -33,6 +33,16 @@ class ConditionError(ValueError):
 
 class _Fault(ValueError):
     """What govaluate says; the caller puts Argo's words before it."""
+
+
+@lru_cache(maxsize=4096)
+def syntax_fault(when: str) -> str:
+    """Return why a `when` is no condition whatever its words stand for, or nothing."""
+    try:
+        _checked(_tokens(when))
+    except _Fault as wrong:
+        return str(wrong)
+    return ""
 
 
 @lru_cache(maxsize=4096)

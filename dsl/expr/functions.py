@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dsl.engine import gojson
-from dsl.engine.gojson import Value
+from dsl.expr import gojson
+from dsl.expr.gojson import Value
 
 
 def kind_of(value: object) -> str:

@@ -6,7 +6,7 @@ be absent.
 
 from __future__ import annotations
 
-from dsl.engine.grammar import Tree
+from dsl.expr.grammar import Tree
 
 
 def _children(tree: Tree) -> list[Tree]:

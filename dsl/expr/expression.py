@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from dsl.engine.functions import BUILTINS, SPRIG, kind_of
-from dsl.engine.gojson import Value
-from dsl.engine.grammar import SyntaxFault, Tree, fault, parse
-from dsl.engine.references import required_paths
+from dsl.expr.functions import BUILTINS, SPRIG, kind_of
+from dsl.expr.gojson import Value
+from dsl.expr.grammar import SyntaxFault, Tree, fault, parse
+from dsl.expr.references import required_paths
 
 _CLOSURES = {
     "all", "any", "one", "none", "map", "filter", "find", "findIndex", "findLast", "findLastIndex", "count",

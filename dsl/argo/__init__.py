@@ -1,0 +1,45 @@
+"""Argo manifests in, what Argo would refuse or choke on out: the verdict of Argo 4.1.2 without Argo.
+
+Gates in order: text (`dsl.documents`), decoding and the CRD's schema (`decode`, `limits`), Argo's validator
+(`workflow` and what it imports), sizes, and traps that Argo lets through (`traps`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dsl.argo.batch import Manifest, check, kind_fault
+from dsl.diagnostics import Diagnostic, in_order
+from dsl.documents import not_a_mapping, paused_collection, read_documents
+from dsl.location import Location
+
+
+def validate_manifests(files: Mapping[str, bytes]) -> dict[str, tuple[Diagnostic, ...]]:
+    """Return what is wrong with the manifests in files, by path, in order of place.
+
+    References are looked up among all the files, as `argo lint --offline FILE…` does. Documents that are not
+    Argo's are left alone.
+    """
+    found: dict[str, list[Diagnostic]] = {path: [] for path in files}
+    with paused_collection():
+        manifests = []
+        for path, content in files.items():
+            read = read_documents(content, path)
+            found[path] += read.problems
+            for document in read.documents:
+                if not isinstance(document.value, dict):
+                    found[path].append(not_a_mapping(document))
+                elif fault := kind_fault(document):
+                    found[path].append(fault)
+                elif document.value.get("kind") in Manifest.KINDS:
+                    manifests.append(Manifest(document.value, document.path, document.place))
+        for diagnostic in check(manifests):
+            found[diagnostic.location.path].append(diagnostic)
+    return {path: in_order(diagnostics) for path, diagnostics in found.items()}
+
+
+def validate_manifest(manifest: Mapping[str, Any], location: Location) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with one manifest that is a plain dict; all of it stands at one location."""
+    with paused_collection():
+        return tuple(check([Manifest(dict(manifest), location.path, lambda route, on_key: location)]))

@@ -1,0 +1,1 @@
+"""The languages inside manifests: expr (`{{= }}`, `depends`) and govaluate (`when`); no task runs here."""

@@ -1,0 +1,121 @@
+"""What is said of whole files: which documents count, where problems stand, what is looked up where."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from dsl.argo import validate_manifest, validate_manifests
+from dsl.codes import Severity
+from dsl.location import Location
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+WORKFLOW = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: a}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps:
+    - - {name: say, templateRef: {name: tools, template: say}}
+"""
+TOOLS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: tools}
+spec:
+  templates:
+  - name: say
+    container: {image: busybox, args: ["{{workflow.parameters.x}}"]}
+"""
+
+
+def said(**files):
+    found = validate_manifests({path: text.encode() for path, text in files.items()})
+    return [f"{one.location} {one.code.name}" for diagnostics in found.values() for one in diagnostics]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_what_argosy_emits_has_no_problem(path):
+    assert validate_manifests({path.name: path.read_bytes()}) == {path.name: ()}
+
+
+def test_references_are_looked_up_among_all_files_in_any_order():
+    tools = TOOLS.replace("workflow.parameters.x", "workflow.name")
+    assert said(a=WORKFLOW, b=tools) == said(b=tools, a=WORKFLOW) == said(a=f"{tools}---\n{WORKFLOW}") == []
+    assert said(a=WORKFLOW) == ["a:9:41 UNKNOWN_REFERENCE"]
+    assert said(a=WORKFLOW, b=tools.replace("{name: tools}", "{name: tools, namespace: b}")) != []
+
+
+def test_what_only_a_caller_breaks_stands_at_the_call_with_its_other_place():
+    [found] = validate_manifests({"a": WORKFLOW.encode(), "b": TOOLS.encode()})["a"]
+    assert (str(found.location), str(found.related[0].location)) == ("a:9:9", "b:7:40")
+    assert "spec.templates[0].container.args[0]: {{workflow.parameters.x}} names nothing" in found.message
+
+
+def test_what_is_wrong_by_itself_is_not_said_again_at_each_call():
+    broken = TOOLS.replace("{image: busybox, args", "{args").replace("workflow.parameters.x", "workflow.name")
+    assert said(a=WORKFLOW, b=broken) == ["b:7:16 NO_IMAGE"]
+
+
+def test_documents_of_others_are_left_alone():
+    text = "kind: ConfigMap\ndata: {a: 1}\n---\n# nothing\n---\nsome: values\n"
+    assert said(a=text, b="apiVersion: argoproj.io/v1alpha1\nkind: Sensor\n", c="", d="kind: List\n") == []
+
+
+def test_lines_count_from_the_start_of_the_file_and_windows_ends_do_not_matter():
+    second = WORKFLOW.replace("entrypoint: main", "entrypoint: mian")
+    text = f"# first\n---\na: b\n---\n{second}"
+    found = [line for line in said(a=text) if "TEMPLATE" in line]
+    assert found == ["a:9:15 UNKNOWN_TEMPLATE"]
+    assert [line for line in said(a=text.replace("\n", "\r\n")) if "TEMPLATE" in line] == found
+
+
+def test_places_in_json_are_those_of_its_text():
+    text = json.dumps(
+        {"kind": "Workflow", "apiVersion": "argoproj.io/v1alpha1", "metadata": {"name": "é\t"}}, indent=1
+    )
+    assert "a:5:11 OBJECT_NAME" in said(a=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "a: " * 10_000,
+        "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]),
+        "- " * 5_000 + "x",
+        "{" * 1_000 + "}" * 1_000,
+        '{"a":' * 300 + "1" + "}" * 300,
+        "\x00\x01",
+    ],
+    ids=["brackets", "keys", "aliases", "dashes", "braces", "json", "control"],
+)
+def test_a_hostile_text_is_refused_at_once(text):
+    start = time.process_time()
+    assert [line.split()[1] for line in said(a=text)] == ["MANIFEST_SYNTAX"]
+    assert time.process_time() - start < 5
+
+
+def test_templates_that_call_one_another_two_hundred_deep_are_followed():
+    calls = [{"name": f"t{n}", "steps": [[{"name": "x", "template": f"t{n + 1}"}]]} for n in range(199)]
+    templates = [*calls, {"name": "t199", "container": {"image": "a"}}]
+    manifest = json.loads(json.dumps({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow"}))
+    manifest |= {"metadata": {"name": "deep"}, "spec": {"entrypoint": "t0", "templates": templates}}
+    assert validate_manifest(manifest, Location("flow.py", 3, 1)) == ()
+    templates[-1]["container"] = {}
+    [found] = validate_manifest(manifest, Location("flow.py", 3, 1))
+    assert (found.location, found.code.severity) == (Location("flow.py", 3, 1), Severity.ERROR)
+
+
+def test_a_template_may_call_itself():
+    text = WORKFLOW.replace("templateRef: {name: tools, template: say}", "template: main")
+    assert said(a=text) == []
+
+
+def test_text_of_the_author_is_never_code():
+    text = WORKFLOW.replace("name: a}", "name: \"__import__('os')\"}").replace("say, t", "'%s{0}', t")
+    assert {line.split()[1] for line in said(a=text)} >= {"OBJECT_NAME", "FIELD_NAME"}
