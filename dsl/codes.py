@@ -123,6 +123,7 @@ class Code(Enum):
     PATH_AS_FILE = "DSL323", Severity.ERROR, "a path is given where a file of the run is taken"
     LOCAL_PATH = "DSL324", Severity.WARNING, "a task gets the path of a file that its pod does not have"
     EACH_MISMATCH = "DSL325", Severity.ERROR, "what a task reads does not fit how often it runs"
+    FOLDER_UNREADABLE = "DSL326", Severity.ERROR, "a pattern leads into a folder that cannot be listed"
     PART_OF_VALUE = "DSL391", Severity.WARNING, "a part of a value may change on its way to a shell"
     STATUS_LIMIT = "DSL392", Severity.ERROR, "a run's status is larger than Argo stores"
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def near(folder: Path, wild: str) -> str | None:
             beside = [f"*.{name.rpartition('.')[2]}" for name in beside if name.rpartition(".")[2] != suffix]
         guess = did_you_mean(part, [name for name in dict.fromkeys(beside) if name != part])
         return "/".join([*parts[:depth], guess, *parts[depth + 1 :]]) if guess else None
+    return None
+
+
+def unlisted(folder: Path, wild: str) -> str | None:
+    """Return the first folder that a pattern leads into and that may not be listed: `glob` skips it."""
+    parts = wild.rstrip("/").split("/")
+    for depth in range(len(parts)):
+        above = "/".join([*parts[:depth], ""])
+        for place in sorted(glob.glob(above, root_dir=folder, recursive=True)) if above else [""]:  # noqa: PTH207
+            try:
+                with os.scandir(folder / place):
+                    pass
+            except PermissionError:
+                return place.rstrip("/") or "."
     return None
 
 

@@ -19,7 +19,7 @@ from dsl.function import seconds
 from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.operand import Operand, option_of_run
-from dsl.pattern import KEY, near, normal, regex_of
+from dsl.pattern import KEY, near, normal, regex_of, unlisted
 from dsl.spelling import KEYWORD, respelt
 
 MOST_ITEMS = 1_000_000
@@ -198,6 +198,11 @@ class Files(Source):
         except ValueError as error:
             raise self._rejected(Code.INVALID_OPTION, str(error), "correct the pattern") from None
         wild = KEY.sub("*", pattern)
+        if closed := unlisted(folder, wild):
+            message = f"{pattern!r} leads into {closed!r}, which cannot be listed: permission denied"
+            raise self._rejected(
+                Code.FOLDER_UNREADABLE, message, f"chmod u+rx {closed!r}, or narrow the pattern"
+            )
         paths = [
             path
             for path in glob.glob(wild, root_dir=folder, recursive=True)  # noqa: PTH207 - relative paths

@@ -1,7 +1,11 @@
 """Sources: which items they hold, and what they refuse."""
 
+import os
+
 import pytest
 from dags import analyzed, found, names, planned, runs
+
+from dsl.pattern import unlisted
 
 YEARS = ("data/2000-1.csv", "data/2000-2.csv", "data/2001-1.csv")
 
@@ -260,6 +264,25 @@ def test_a_link_to_nowhere_is_pointed_at(pattern, tmp_path):
     assert found(mapped(f"Files({pattern!r})", "clean"), tmp_path) == [
         f"NO_MATCH at `Files({pattern!r})`: 'links/l.csv' is a link to nowhere"
     ]
+
+
+def test_a_folder_that_may_not_be_listed_is_not_left_out(tmp_path):
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.tif").touch()
+    (tmp_path / "closed").chmod(0)
+    user = os.geteuid()
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(path.stat().st_mode | 0o755)
+    if user == 0:
+        os.seteuid(65534)  # root may list every folder
+    try:
+        assert unlisted(tmp_path, "*/*.tif") == "closed"
+        assert unlisted(tmp_path, "**/*.tif") == "closed"
+        assert unlisted(tmp_path, "open/*.tif") is None
+    finally:
+        os.seteuid(user)
+        (tmp_path / "closed").chmod(0o755)
 
 
 def test_a_window_may_be_of_no_length(tmp_path):

@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "dsl" / "explain"
 UNSHOWN = {
     Code.FILE_NOT_FOUND: "there is no file to show",
     Code.FILE_UNREADABLE: "Markdown is UTF-8 and cannot hold other bytes",
+    Code.FOLDER_UNREADABLE: "root may list every folder; tests/author has one for the others",
     Code.LOAD_TIMEOUT: "it would take its time; tests/load has one",
 }
 INPUTS = [
