@@ -77,7 +77,12 @@ def test_each_overrides_what_the_signature_says(each, often, tmp_path):
         ("items, input_file", None, "files", "partition, and input_file is the file of one item"),
         ("item", "partition", "Items([1, 1, 2, 3], size=2)", "partition, and item differs from item to item"),
         ("item", "partition", "Items([1, True], size=2)", "partition, and item differs from item to item"),
-        ("items, k", None, "Items([{'k': 1}, {}], size=2)", "partition, and k differs from item to item"),
+        (
+            "items, k",
+            None,
+            "Items([{'k': 1}, {'k': 2}], size=2)",
+            "partition, and k differs from item to item",
+        ),
         ("item", "partition", "Items(lst, size=2)", "partition, and item differs from item to item"),
     ],
 )
