@@ -11,17 +11,17 @@ from __future__ import annotations
 import gc
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import yaml
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, Related
 from dsl.location import Location
+from dsl.places import JsonPlaces, Place
 from dsl.scalars import plain_value, tagged_value
 
 Route: TypeAlias = Sequence[str | int]
@@ -36,28 +36,7 @@ _ALIASED: Final = 400_000
 """Values that aliases may stand for, as in Go's reader."""
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
-_BLANK: Final = re.compile(r"[ \t\r\n]*")
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _COMMENT: Final = re.compile("#[^\n]*")
-_SCALAR: Final = re.compile(r"[^\s,\]}]+")
-
-
-class _Place(NamedTuple):
-    """Where a value stands; of a mapping also its keys, of a list its elements."""
-
-    line: int
-    column: int
-    end: int = 0
-    keys: dict[str, tuple[_Place, _Place]] | None = None
-    elements: list[_Place] | None = None
-
-    def step(self, key: str | int) -> tuple[_Place, _Place] | None:
-        """Return the places of a key and its value."""
-        if self.keys is not None:
-            return self.keys.get(str(key))
-        if self.elements is not None and isinstance(key, int) and key < len(self.elements):
-            return self.elements[key], self.elements[key]
-        return None
 
 
 @dataclass(slots=True)
@@ -66,8 +45,8 @@ class Document:
 
     value: Any
     path: str
-    _root: Callable[[], _Place]
-    _found: _Place | None = None
+    _root: Callable[[], Place]
+    _found: Place | None = None
 
     def place(self, route: Route = (), on_key: bool = False) -> Location:
         """Return where a value stands, or its key; of what is not written, where its nearest owner is."""
@@ -192,7 +171,7 @@ class _Builder:
 
     def __init__(self, text: str, path: str, first: int, problems: list[Diagnostic]) -> None:
         self.text, self.path, self.first, self.problems = text, path, first, problems
-        self.anchors: dict[str, tuple[Any, _Place, int] | None] = {}
+        self.anchors: dict[str, tuple[Any, Place, int] | None] = {}
         self.nodes = self.aliased = 0
 
     def document(self, is_whole: bool = True) -> Document | None:
@@ -238,7 +217,7 @@ class _Builder:
         mark = event.start_mark
         return _Fault(message, self.first + mark.line, mark.column + 1, hint)
 
-    def node(self, event: Event, depth: int) -> tuple[Any, _Place]:
+    def node(self, event: Event, depth: int) -> tuple[Any, Place]:
         """Return the value that starts with an event, and its place."""
         self.nodes += 1
         kind = type(event)
@@ -260,12 +239,12 @@ class _Builder:
             self.anchors[anchor] = (*found, self.nodes - before + 1)
         return found
 
-    def place(self, event: Event) -> _Place:
+    def place(self, event: Event) -> Place:
         start, end = event.start_mark, event.end_mark
         last = end.column + 1 if end.line == start.line and end.column > start.column else 0
-        return _Place(self.first + start.line, start.column + 1, last)
+        return Place(self.first + start.line, start.column + 1, last)
 
-    def alias(self, event: Event) -> tuple[Any, _Place]:
+    def alias(self, event: Event) -> tuple[Any, Place]:
         name = event.anchor
         if name not in self.anchors:
             raise self.fault(event, f"the alias *{name} has no anchor &{name} before it")
@@ -286,19 +265,19 @@ class _Builder:
         except ValueError as error:
             raise self.fault(event, str(error)) from None
 
-    def sequence(self, event: Event, depth: int) -> tuple[list[Any], _Place]:
+    def sequence(self, event: Event, depth: int) -> tuple[list[Any], Place]:
         start = self.place(event)
         values, places = [], []
         while type(event := self.next()) is not yaml.SequenceEndEvent:
             value, place = self.node(event, depth + 1)
             values.append(value)
             places.append(place)
-        return values, _Place(start.line, start.column, start.end, None, places)
+        return values, Place(start.line, start.column, start.end, None, places)
 
-    def mapping(self, event: Event, depth: int) -> tuple[dict[str, Any], _Place]:
+    def mapping(self, event: Event, depth: int) -> tuple[dict[str, Any], Place]:
         start = self.place(event)
         values: dict[str, Any] = {}
-        places: dict[str, tuple[_Place, _Place]] = {}
+        places: dict[str, tuple[Place, Place]] = {}
         while type(event := self.next()) is not yaml.MappingEndEvent:
             if type(event) is yaml.ScalarEvent and _is_merge(event):
                 self.merge(event, depth, values, places)
@@ -309,7 +288,7 @@ class _Builder:
                 self.duplicate(key, where, places[key][0])
             values[key] = value
             places[key] = (where, place)
-        return values, _Place(start.line, start.column, start.end, places)
+        return values, Place(start.line, start.column, start.end, places)
 
     def key(self, event: Event) -> str:
         if type(event) is yaml.AliasEvent:
@@ -323,7 +302,7 @@ class _Builder:
         return value if isinstance(value, str) else json.dumps(value)
 
     def merge(
-        self, event: Event, depth: int, values: dict[str, Any], places: dict[str, tuple[_Place, _Place]]
+        self, event: Event, depth: int, values: dict[str, Any], places: dict[str, tuple[Place, Place]]
     ) -> None:
         """Take over the keys of what `<<` names; Argo's strict reader lets none be set again."""
         where = self.place(event)
@@ -339,7 +318,7 @@ class _Builder:
                 values[key] = value
                 places[key] = (ground.keys or {}).get(key, (where, place))
 
-    def duplicate(self, key: str, where: _Place, first: _Place) -> None:
+    def duplicate(self, key: str, where: Place, first: Place) -> None:
         self.problems.append(_duplicate(self.path, key, where, first))
 
 
@@ -349,7 +328,7 @@ def _is_merge(event: Event) -> bool:
     return bool(event.tag == "tag:yaml.org,2002:merge")
 
 
-def _duplicate(path: str, key: str, where: _Place, first: _Place) -> Diagnostic:
+def _duplicate(path: str, key: str, where: Place, first: Place) -> Diagnostic:
     place = Location(path, where.line, where.column, where.end)
     before = Related("first here", Location(path, first.line, first.column, first.end))
     return Diagnostic(Code.DUPLICATE_KEY, place, f"{key} is set twice", "keep one of them", (before,))
@@ -373,10 +352,10 @@ def _json_document(text: str, path: str, found: Documents) -> Document | None:
     if "\\u" in text.lower():
         value = json.loads(_HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     _require_shallow(value, DEPTH)
-    places = _JsonPlaces(text, path)
+    places = JsonPlaces(text)
     if any(repeats):
         places.root()
-        found.problems.extend(places.repeated)
+        found.problems += [_duplicate(path, key, where, first) for key, where, first in places.repeated]
     return Document(value, path, places.root)
 
 
@@ -391,73 +370,6 @@ def _require_shallow(value: object, left: int) -> None:
         raise _Fault(f"values are nested more than {DEPTH} deep", 1, 1)
     for inner in value.values() if isinstance(value, dict) else value:
         _require_shallow(inner, left - 1)
-
-
-class _JsonPlaces:
-    """Finds the places in a text that is known to be JSON; only problems need them."""
-
-    def __init__(self, text: str, path: str) -> None:
-        self.text, self.path = text, path
-        self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self.repeated: list[Diagnostic] = []
-        self.at = 0
-
-    def root(self) -> _Place:
-        self.at = 0
-        self.repeated.clear()
-        return self.node()
-
-    def skip(self) -> str:
-        match = _BLANK.match(self.text, self.at)
-        assert match
-        self.at = match.end()
-        return self.text[self.at]
-
-    def spot(self, start: int, end: int) -> _Place:
-        line = bisect_right(self.starts, start)
-        column = start - self.starts[line - 1] + 1
-        return _Place(line, column, column + end - start)
-
-    def taken(self, pattern: re.Pattern[str]) -> _Place:
-        match = pattern.match(self.text, self.at)
-        assert match
-        self.at = match.end()
-        return self.spot(match.start(), match.end())
-
-    def node(self) -> _Place:
-        first = self.skip()
-        if first == '"':
-            return self.taken(_STRING)
-        if first not in "{[":
-            return self.taken(_SCALAR)
-        start = self.spot(self.at, self.at + 1)
-        self.at += 1
-        if first == "{":
-            return _Place(start.line, start.column, start.end, dict(self.pairs()))
-        return _Place(start.line, start.column, start.end, None, list(self.elements()))
-
-    def elements(self) -> Iterator[_Place]:
-        while self.skip() != "]":
-            yield self.node()
-            if self.skip() == ",":
-                self.at += 1
-        self.at += 1
-
-    def pairs(self) -> Iterator[tuple[str, tuple[_Place, _Place]]]:
-        seen: dict[str, _Place] = {}
-        while self.skip() != "}":
-            start = self.at
-            where = self.taken(_STRING)
-            key = str(json.loads(self.text[start : self.at]))
-            if key in seen:
-                self.repeated.append(_duplicate(self.path, key, where, seen[key]))
-            seen[key] = where
-            self.skip()
-            self.at += 1  # the colon
-            yield key, (where, self.node())
-            if self.skip() == ",":
-                self.at += 1
-        self.at += 1
 
 
 def comments_of(text: str) -> Iterator[tuple[int, int, str]]:

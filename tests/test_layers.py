@@ -16,7 +16,7 @@ LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.scalars
-dsl.expr dsl.advice dsl.cron dsl.pattern
+dsl.places dsl.expr dsl.advice dsl.cron dsl.pattern
 dsl.documents dsl.manifest dsl.shape dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure
@@ -54,7 +54,7 @@ PACKAGES = {
 }
 SEES_LITTLE = {
     "dsl.expr": ("dsl.expr",),
-    "dsl.documents": ("dsl.scalars", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.documents": ("dsl.scalars", "dsl.places", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.argo": ("dsl.argo", "dsl.documents", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.engine": ("dsl.engine", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.manifest": ("dsl.scalars",),

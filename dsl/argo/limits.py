@@ -34,13 +34,13 @@ def check_value(value: object, field: Field, route: Route, findings: Findings) -
             clause = f"kubectl apply refuses it: {breach}"
             findings.add(Code.KUBECTL_ONLY, route, clause, "leave it out", gate=Gate.RUN)
         else:
-            findings.add(_code(field, value), route, breach, _choice(field.limits), gate=Gate.CRD)
+            findings.add(_code(field, value), route, breach, _hint(field.limits), gate=Gate.CRD)
     if not isinstance(value, list):
         return
     if inner := field.limits.get("items"):
         for index, element in enumerate(value):
             for breach in _breaches(element, inner):
-                findings.add(Code.OUT_OF_LIMITS, (*route, index), breach, _choice(inner), gate=Gate.CRD)
+                findings.add(Code.OUT_OF_LIMITS, (*route, index), breach, _hint(inner), gate=Gate.CRD)
     if "keys" in field.limits:
         _check_keys(value, field.limits["keys"], route, findings)
 
@@ -49,12 +49,21 @@ def _code(field: Field, value: object) -> Code:
     if field.name == "name":
         return Code.FIELD_NAME
     is_long = isinstance(value, list) and len(value) > field.limits.get("maxItems", len(value))
-    return Code.TEMPLATE_COUNT if is_long else Code.OUT_OF_LIMITS
+    return Code.TEMPLATE_COUNT if is_long and field.name in ("templates", "tasks") else Code.OUT_OF_LIMITS
 
 
-def _choice(limits: Mapping[str, Any]) -> str:
-    words = [word for word in limits.get("enum", ()) if word]
-    return f"write one of {', '.join(words)}" if words else ""
+def _hint(limits: Mapping[str, Any]) -> str:
+    """Return what to do about a value that breaks a limit."""
+    if words := [word for word in limits.get("enum", ()) if word]:
+        return f"write one of {', '.join(words)}"
+    if "maxItems" in limits:
+        return "divide it: let a task call a DAG template of its own, or a WorkflowTemplate"
+    if "minItems" in limits:
+        return "add one"
+    bounds = [
+        f"{word} {limits[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in limits
+    ]
+    return f"write a whole number {' '.join(bounds)}" if bounds else "write a text of this form"
 
 
 def _breaches(value: object, limits: Mapping[str, Any]) -> list[str]:

@@ -111,6 +111,32 @@ def test_templates_that_call_one_another_two_hundred_deep_are_followed():
     assert (found.location, found.code.severity) == (Location("flow.py", 3, 1), Severity.ERROR)
 
 
+def sized(templates=1, tasks=1, inputs=0, text=""):
+    leaf = {"name": "leaf", "inputs": {"parameters": [{"name": f"p{n}", "value": ""} for n in range(inputs)]}}
+    leaf["container"] = {"image": "a", "args": [text]}
+    dag = {"tasks": [{"name": f"t{n}", "template": "leaf"} for n in range(tasks)]}
+    spec = {"entrypoint": "d0", "templates": [leaf]}
+    spec["templates"] += [{"name": f"d{n}", "dag": dag} for n in range(templates - 1)]
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": "a"},
+        "spec": spec,
+    }
+    return [found.message for found in validate_manifest(manifest, Location("a"))]
+
+
+def test_counts_and_sizes_have_the_limits_of_the_cluster():
+    assert sized(templates=200, inputs=500) == sized(templates=2, tasks=200) == []
+    assert "spec.templates: it has 201 elements; Argo accepts at most 200" in sized(templates=201)
+    [tasks] = sized(templates=2, tasks=201)
+    assert tasks.startswith("spec.templates[1].dag.tasks: it has 201 elements")
+    [inputs] = sized(templates=2, inputs=501)
+    assert inputs.startswith("spec.templates[0].inputs.parameters: it has 501 elements")
+    [size] = sized(templates=2, text="x" * 1_000_001)
+    assert size.startswith("the Workflow has 1000 kB")
+
+
 def test_a_template_may_call_itself():
     text = WORKFLOW.replace("templateRef: {name: tools, template: say}", "template: main")
     assert said(a=text) == []
