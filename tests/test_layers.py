@@ -16,8 +16,11 @@ LAYERS = """
 dsl.location dsl.codes dsl.shelltext dsl.excerpt
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.scalars
-dsl.places dsl.expr dsl.advice dsl.cron dsl.pattern
-dsl.documents dsl.manifest dsl.shape dsl.explain dsl.failure
+dsl.places dsl.expr dsl.advice dsl.pattern
+dsl.documents
+dsl.argo
+dsl.cron
+dsl.manifest dsl.shape dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure
 dsl.argument
@@ -31,7 +34,6 @@ dsl.resolve
 dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.unfinished dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text
 dsl.checks.module dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
-dsl.argo
 dsl.engine
 orchestrators
 dsl.compile

@@ -37,7 +37,7 @@ def check_cron(validation: Validation, spec: Mapping[str, Any], home: Home) -> N
         if fault := schedule_fault(schedule):
             validation.report(Code.SCHEDULE, home.at("schedules", index), fault, _HINT)
     zone = spec.get("timezone", "")
-    if zone and not _is_zone(zone):
+    if zone and not is_zone(zone):
         clause = f"there is no time zone {zone!r}"
         validation.report(Code.SCHEDULE, home.at("timezone"), clause, "write one as in Europe/Berlin")
     policy = spec.get("concurrencyPolicy", "")
@@ -50,7 +50,8 @@ def check_cron(validation: Validation, spec: Mapping[str, Any], home: Home) -> N
         validation.report(Code.OUT_OF_LIMITS, place, "the deadline is negative", "write a number from 0")
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether Go finds a time zone by a name."""
     if name in ("UTC", "Local"):
         return True
     if ".." in name or name.startswith(("/", "\\")):
@@ -70,7 +71,7 @@ def schedule_fault(schedule: str) -> str:
     """
     if schedule.startswith(("TZ=", "CRON_TZ=")):
         zone, blank, rest = schedule.partition("=")[2].partition(" ")
-        if not blank or (zone and not _is_zone(zone)):
+        if not blank or (zone and not is_zone(zone)):
             return f"there is no time zone {zone!r}"
         schedule = rest.strip()
     if schedule.startswith("@every "):
