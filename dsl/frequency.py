@@ -87,6 +87,10 @@ def check_fit(
             message = f"{draft.id} runs once per item, and {name} is everything in a partition"
             hint = 'read input_file or item, or say each="partition"'
             raise _rejected(draft, Code.EACH_MISMATCH, message, hint)
+    of_items = [name for name, argument in arguments.items() if isinstance(argument, Field)]
+    if of_items and any(files.kind == "list" for files in inputs):
+        message = f"{draft.id} runs once per file of a folder, and {of_items[0]} is of the items before it"
+        raise _rejected(draft, Code.EACH_MISMATCH, message, "write it into the files or their names")
     if each == "partition" and domain is not None:
         for files in inputs:
             if roles.get(files.variable) not in _OF_ALL and files.kind != "one":

@@ -49,9 +49,9 @@ class Body:
 class Author:
     """Writes one DAG file, statement by statement; what a statement needs always stands before it."""
 
-    def __init__(self, seed: int, rules: bool = True) -> None:
+    def __init__(self, seed: int, rules: bool = True, faults: bool = True) -> None:
         self.random = Random(seed)
-        self.rules = rules
+        self.rules, self.faults = rules, faults
         self.functions: list[str] = []
         self.statements: list[str] = []
         self.made: list[Made] = []
@@ -82,7 +82,7 @@ class Author:
         if any(m.files == "two" for m in self.made):
             kinds.append((self.pick_file, 3))
         if any(m.files == "all" for m in self.made):
-            kinds.append((self.read_once, 2))
+            kinds.append((self.read_once, 3))
         if any(m.files for m in self.made):
             kinds.append((self.gather_files, 3))
         if any(m.value for m in self.made):
@@ -334,7 +334,7 @@ class Author:
         """Return a decorated function."""
         options = [IMAGE, 'result="json"'] if body.shell and body.value else [IMAGE] if body.shell else []
         options += body.options + ([f'trigger_rule="{rule}"'] if rule else [])
-        trouble = self.random.choices(["", "retry", "fail"], [12, 1, 2])[0]
+        trouble = self.random.choices(["", "retry", "fail"], [12, 1, 2 if self.faults else 0])[0]
         options += ["retries=1"] if trouble else []
         options += ['output={"a": "{index}.a", "b": "{index}.b"}'] if body.writes == "two" else []
         self.troubled = self.troubled or trouble == "fail" or bool(rule)

@@ -74,6 +74,7 @@ def test_each_overrides_what_the_signature_says(each, often, tmp_path):
         ("input_file", "partition", "files", "partition, and input_file is the file of one item"),
         ("one: InFile", "partition", "files >> clean", "partition, and one is the file of one item"),
         ("input_file", "partition", "files >> split", "partition, and input_file is the file of one item"),
+        ("item, input_file", None, "files >> split", "file of a folder, and item is of the items before it"),
         ("items, input_file", None, "files", "partition, and input_file is the file of one item"),
         ("item", "partition", "Items([1, 1, 2, 3], size=2)", "partition, and item differs from item to item"),
         ("item", "partition", "Items([1, True], size=2)", "partition, and item differs from item to item"),
