@@ -30,7 +30,7 @@ BY_DECODER = re.compile(
 OF_TEXT = {Code.KUBECTL_ONLY, Code.WRONG_TYPE, Code.UNKNOWN_FIELD, Code.IGNORED_FIELD, Code.LOST_VALUE}
 
 
-@pytest.mark.skipif(ARGO is None, reason="needs the argo CLI")
+@pytest.mark.skipif(not ARGO, reason="needs argo on the PATH, or its place in ARGOSY_ARGO")
 def test_argo_and_we_refuse_the_same_sets(tmp_path):
     sets = {seed: mutant(seed)[0] for seed in SEEDS}
     said = argo_lint(sets, tmp_path)

@@ -35,7 +35,7 @@ def test_a_case_gets_argos_verdict_and_our_codes(case, rewrite):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(ARGO is None, reason="needs the argo CLI")
+@pytest.mark.skipif(not ARGO, reason="needs argo on the PATH, or its place in ARGOSY_ARGO")
 def test_argo_still_says_what_is_stored(tmp_path, rewrite):
     said = argo_lint(SETS, tmp_path)
     if rewrite:
