@@ -151,7 +151,7 @@ def refine(item):
     return item
 
 
-with DAG("flow"):  # DSL402
+with DAG("flow"):  # DSL392
     Range(20000) >> refine
     Range(3) >> measure
 """
