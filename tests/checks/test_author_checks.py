@@ -290,6 +290,8 @@ def test_every_code_that_a_file_can_draw_has_a_page_with_place_caret_and_hint():
     for code in Code:
         report = page(code).partition("## Report")[2].partition("## Right")[0]
         if code.name not in without_line:
-            assert re.search(r"^flow\.(?:py|yaml):\d+:\d+: (error|warning)\[DSL\d+\]", report, re.MULTILINE), code
+            assert re.search(
+                r"^flow\.(?:py|yaml):\d+:\d+: (error|warning)\[DSL\d+\]", report, re.MULTILINE
+            ), code
             assert re.search(r"^ +\| +\^+$", report, re.MULTILINE), code
             assert code.name in ("SYNTAX", "MANIFEST_SYNTAX") or "\n  hint: " in report, code

@@ -144,10 +144,10 @@ LIST = '@task.container(image="i", {})\ndef c(): return ["ls", "$(INPUT_DIR)"]\n
         (LIST.format('each="all"'), 'Files("data/*") >> c', "UNSUPPORTED at `c`"),
         (LIST.format(""), "[mosaic(), mosaic.override(output='b')()] >> c", "UNSUPPORTED at `c`"),
         (READ, 'Files("data/*", size=2) >> c', "PARTITION_SIZE at `c`"),
-        (READ, 'Files("data/*", size=2) >> c.override(each="partition")', "PARTITION_SIZE at `c"),
+        (READ, 'Files("data/*", size=2) >> c.override(each="partition")', "EACH_MISMATCH at `c"),
         (container(": $(item)", "item"), "Items(letters(), size=2) >> c", "PARTITION_SIZE at `c`"),
+        (READ, 'Files("data/*") >> c.override(each="partition")', "EACH_MISMATCH at `c"),
         (READ, 'Files("data/*") >> c', None),
-        (READ, 'Files("data/*") >> c.override(each="partition")', None),
     ],
 )
 def test_what_no_argv_can_do_is_refused_at_the_authors_line(text, flow, problem, tmp_path):

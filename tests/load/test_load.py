@@ -184,13 +184,13 @@ def test_a_file_that_ends_python_is_reported(written, content, line, words):
 @pytest.mark.parametrize("hang", ["while True:\n    pass\n", f"import time\n{SLEEP}\n"])
 def test_an_endless_file_is_stopped_where_it_hangs(written, hang):
     began = time.monotonic()
-    problem = only(in_child(written(hang), COUNT, 0.5))
-    assert time.monotonic() - began < 5
+    problem = only(in_child(written(hang), COUNT, 3))
+    assert time.monotonic() - began < 8
     assert problem.code is Code.LOAD_TIMEOUT
     place = problem.location
     line = hang.splitlines()[place.line - 1]
     assert line[place.column - 1 : place.end_column - 1] in ("while True:", "pass", SLEEP)
-    assert problem.message == "loading took longer than 0.5 s and was still at this line"
+    assert problem.message == "loading took longer than 3 s and was still at this line"
 
 
 def test_a_dag_without_chains_still_counts_as_one(written):

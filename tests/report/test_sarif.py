@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import linecache
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ SCHEMA = json.loads(gzip.decompress((Path(__file__).parents[1] / "sarif.schema.j
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    linecache.clearcache()  # a file of this name that another test loaded
     return tmp_path
 
 
