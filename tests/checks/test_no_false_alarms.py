@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dsl.analyze import analyze_all
+from dsl.argo import validate_manifest
 from dsl.compile import compile_plan
 from dsl.load import execute
+from dsl.location import Location
 from tests.expand.random_dags import NAMES, Author
 from tests.harness import write
 
@@ -147,6 +149,7 @@ def manifests(folder, text):
         assert analysis.diagnostics == ()
         compiled = compile_plan(analysis.plan)
         assert compiled.diagnostics == ()
+        assert validate_manifest(compiled.manifest, Location(str(path))) == ()
         made.append(compiled.manifest)
     return made
 
