@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -40,6 +41,9 @@ _CODES = {
     "env": Code.INVALID_ENVIRONMENT,
 }
 """The codes of options whose values are wrong each in a way of their own."""
+
+_APART = ("cpu", "memory", "disk", "gpu", "retry_delay", "max_retry_delay", "execution_timeout", "doc_md")
+"""Options without which everything else about a task can be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,10 @@ def validated(
     place_of: Callable[[str], Location],
     problems: list[Diagnostic],
 ) -> M | None:
-    """Return a model of the fields, or None and a diagnostic for each that is unknown or invalid."""
+    """Return a model of the fields and a diagnostic for each that is unknown or invalid.
+
+    What is unknown counts as what was probably meant. None if other checks depend on a field that is invalid.
+    """
     if odd := [name for name, value in fields.items() if has_surrogate((name, value))]:
         for name in odd:
             message = f"{shown(name)} holds text that is not Unicode (a lone surrogate)"
@@ -132,6 +139,7 @@ def validated(
         return model.model_validate(dict(fields))
     except ValidationError as error:
         details = {str(detail["loc"][0]) if detail["loc"] else "": detail for detail in error.errors()}
+        meant = {name: value for name, value in fields.items() if name not in details}
         for name, detail in details.items():
             if detail["type"] == "extra_forbidden":
                 own = ["task_id"] if model is TaskOptions else ["params", *SCHEDULE_OPTIONS]
@@ -140,9 +148,16 @@ def validated(
                 location, message = place_of(name), f"there is no option {name!r}"
                 fix = respelt(location, KEYWORD, name, guess)
                 problems.append(Diagnostic(Code.UNKNOWN_OPTION, location, message, hint, fix=fix))
+                if guess in model.model_fields:
+                    meant.setdefault(guess, fields[name])
             else:
                 problems.append(_invalid(name, fields.get(name), detail, place_of(name)))
-        return None
+    unsound = [
+        name for name, one in details.items() if one["type"] != "extra_forbidden" and name not in _APART
+    ]
+    with suppress(ValidationError):
+        return None if unsound else model.model_validate(meant)
+    return None
 
 
 def _invalid(name: str, value: object, detail: ErrorDetails, place: Location) -> Diagnostic:
@@ -166,13 +181,12 @@ def _defaults(dag: DAG, options: DagOptions, problems: list[Diagnostic]) -> dict
     every = recorded if isinstance(recorded, Mapping) else options.default_args
     given = {name: value for name, value in every.items() if name != "task_id"}
     place = partial(entry_of, keyword_of(dag.location, "default_args"))
-    found: list[Diagnostic] = []
-    if validated(TaskOptions, given, place, found):
-        return given
-    problems += found
     sound: dict[str, object] = {}
     for name, value in given.items():
-        if validated(TaskOptions, {name: value}, place, []):
+        found: list[Diagnostic] = []
+        validated(TaskOptions, {name: value}, place, found)
+        problems += found
+        if not found:
             sound[name] = value
     return sound
 

@@ -174,3 +174,19 @@ with DAG("flow") as dag:
     1 / 0  # DSL104
 """
     assert sorted(findings(tmp_path, text)) == sorted(marked(text))
+
+
+def test_an_option_is_taken_for_what_was_meant_and_the_rest_of_its_task_is_checked(tmp_path):
+    text = """\
+from dsl import DAG, task
+
+
+@task.shell(imgae="busybox:1", memory="much")  # DSL205, DSL227
+def say(word):
+    return 'echo "$wrod" "$word"'  # DSL225
+
+
+with DAG("flow"):
+    say("hello")
+"""
+    assert findings(tmp_path, text) == marked(text)
