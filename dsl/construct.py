@@ -25,6 +25,7 @@ class _Parts:
     operands: dict[tuple[int, int, int, int], tuple[Location, Location]] = field(default_factory=dict)
     arguments: dict[tuple[int, int, int, int], tuple[Location, ...]] = field(default_factory=dict)
     keywords: dict[tuple[int, int], dict[str, Location]] = field(default_factory=dict)
+    beside: dict[Location, frozenset[str] | None] = field(default_factory=dict)
     entries: dict[tuple[int, int], dict[object, Location]] = field(default_factory=dict)
     elements: dict[tuple[int, int], tuple[Location, ...]] = field(default_factory=dict)
     parameters: dict[int, dict[str, Location]] = field(default_factory=dict)
@@ -80,6 +81,11 @@ def elements_of(place: Location, count: int) -> tuple[Location, ...]:
 def keyword_of(place: Location, name: str) -> Location:
     """Return where the argument `name=` stands of a call that begins at a place."""
     return _parts(place.path).keywords.get((place.line, place.column), {}).get(name, place)
+
+
+def keywords_beside(place: Location) -> frozenset[str] | None:
+    """Return the names in the call whose argument `name=` stands at a place, None if not all are known."""
+    return _parts(place.path).beside.get(place)
 
 
 def positional_of(place: Location, index: int) -> Location:
@@ -201,6 +207,8 @@ def _add_call(parts: _Parts, path: str, node: ast.Call) -> None:
         places = tuple(Location.of_node(path, argument) for argument in node.args)
         parts.arguments[_span(node)] = parts.positional[Location.of_node(path, node)] = places
     named = {keyword.arg: Location.of_node(path, keyword) for keyword in node.keywords if keyword.arg}
+    spread = len(named) < len(node.keywords)  # `**options`: its names are not in the text
+    parts.beside.update(dict.fromkeys(named.values(), None if spread else frozenset(named)))
     place = Location.of_node(path, node)
     parts.keywords.setdefault((place.line, place.column), {}).update(named)
     for keyword in node.keywords:

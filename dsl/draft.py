@@ -28,7 +28,7 @@ from dsl.names import did_you_mean, template_names
 from dsl.operand import FileOf, Operand, Output, option_of_run
 from dsl.reading import Reading, read
 from dsl.source import Items, Repartition, Source
-from dsl.spelling import KEYWORD, respelt
+from dsl.spelling import argument_respelt
 
 M = TypeVar("M", bound=BaseModel)
 _OF_RETRIES = ("retry_delay", "retry_exponential_backoff", "max_retry_delay", "retry_exit_codes")
@@ -143,10 +143,11 @@ def validated(
         for name, detail in details.items():
             if detail["type"] == "extra_forbidden":
                 own = ["task_id"] if model is TaskOptions else ["params", *SCHEDULE_OPTIONS]
-                guess = did_you_mean(name, [*model.model_fields, *own])
+                options = [*model.model_fields, *own]
+                guess = did_you_mean(name, options)
                 hint = f"did you mean {guess!r}?" if guess else f"remove {name!r}"
                 location, message = place_of(name), f"there is no option {name!r}"
-                fix = respelt(location, KEYWORD, name, guess)
+                fix = argument_respelt(location, name, options)
                 problems.append(Diagnostic(Code.UNKNOWN_OPTION, location, message, hint, fix=fix))
                 if guess in model.model_fields:
                     meant.setdefault(guess, fields[name])

@@ -7,6 +7,7 @@ import io
 import os
 import tempfile
 import tokenize
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def mended(path: str, content: bytes, fixes: Iterable[Fix]) -> bytes:
         return "".join(lines).encode(encoding)
     except (SyntaxError, UnicodeError, LookupError) as problem:
         raise Unmended(str(problem)) from None
+
+
+def check(path: str, content: bytes) -> None:
+    """Raise Unmended for Python that does not compile."""
+    if path.endswith(".py"):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                compile(content, path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError) as problem:
+            raise Unmended(f"mended, it would not compile: {problem}") from None
 
 
 def _encoding(path: str, content: bytes) -> str:

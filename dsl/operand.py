@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _EARLY = (Code.CONDITION_AS_BOOL, Code.OUTPUT_ITERATED, Code.OUTPUT_IN_TEXT, Code.OUTPUT_COMPUTED)
 """Uses of a value before there is one. At one place the first of them is told: `list(out)` counts, too."""
+_SHORTEST_MEANT = 3
+"""Letters of a parameter's name that a misspelt one certainly means: `nn` may be another than `n`."""
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -219,7 +221,8 @@ class Params:
         known = ", ".join(dag.defaults) or "none"
         message = f"the DAG has no parameter {shown(name)}; it has: {known}"
         hint = f"did you mean {guess!r}?" if guess else f"add it: DAG(…, params={{{shown(name)}: …}})"
-        fix = respelt(here, ATTRIBUTE, str(name), guess)
+        certain = guess if guess and len(guess) >= _SHORTEST_MEANT else None
+        fix = respelt(here, ATTRIBUTE, str(name), certain)
         dag.problems.append(Diagnostic(Code.UNKNOWN_RUN_PARAMETER, here, message, hint, fix=fix))
         dag.used_params |= {guess} if guess else set()
         return ParamReference(str(name), None, here, self)

@@ -20,7 +20,7 @@ from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.operand import Operand, option_of_run
 from dsl.pattern import KEY, near, normal, regex_of, unlisted
-from dsl.spelling import KEYWORD, respelt
+from dsl.spelling import argument_respelt
 
 MOST_ITEMS = 1_000_000
 """Items that one source may have; a manifest holds far fewer."""
@@ -388,7 +388,7 @@ def _record_unknown(place: Location, unknown: Iterable[str], known: Sequence[str
         guess = did_you_mean(name, known)
         hint = f"did you mean {guess!r}?" if guess else f"its options: {', '.join(known)}"
         at, message = keyword_of(place, name), f"there is no option {name!r}"
-        fix = respelt(at, KEYWORD, name, guess)
+        fix = argument_respelt(at, name, known)
         record(Diagnostic(Code.UNKNOWN_OPTION, at, message, hint, fix=fix))
 
 

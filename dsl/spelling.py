@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
+from dsl.construct import keywords_beside
 from dsl.diagnostics import Fix
 from dsl.location import Location
+from dsl.names import did_you_mean
 
 KEYWORD = r"^(NAME)\s*=(?!=)"
 """The name of an argument, where the argument begins."""
@@ -29,3 +32,18 @@ def respelt(place: Location, form: str, wrong: str, right: str | None) -> Fix | 
         return None
     first, last = found.span(found.lastindex or 0)
     return Fix(Location(place.path, place.line, place.column + first, place.column + last), right)
+
+
+def argument_respelt(
+    place: Location, wrong: str, known: Collection[str], given: Collection[str] = ()
+) -> Fix | None:
+    """Return the fix of the name of an argument, unless another has, or may mean, the right name.
+
+    The others are those of its call and those `given` to it in another way, as by position.
+    """
+    right, beside = did_you_mean(wrong, known), keywords_beside(place)
+    if beside is None:
+        return None
+    others = {*beside, *given} - {wrong}
+    meant = {name if name in known else did_you_mean(name, known) for name in others}
+    return None if right in meant else respelt(place, KEYWORD, wrong, right)

@@ -11,7 +11,7 @@ from dsl.diagnostics import Diagnostic, Rejected
 from dsl.ignores import Ignore, ignores_in, unused, without_ignored
 from dsl.load import content_of
 from dsl.location import Location, absolute
-from dsl.mending import Unmended, apart, mended, write
+from dsl.mending import Unmended, apart, check, mended, write
 from dsl.settings import Settings
 from dsl.stages import validated
 
@@ -108,7 +108,9 @@ def _mend(
     if not fixes or path in refused:
         return []
     try:
-        write(path, content, mended(path, content, fixes))
+        after = mended(path, content, fixes)
+        check(path, after)
+        write(path, content, after)
     except Unmended as problem:
         refused[path] = str(problem)
         return []

@@ -22,7 +22,7 @@ from dsl.operand import Condition, FileOf, Operand, Output, ParamReference
 from dsl.reading import REQUIRED, Parameter, Role
 from dsl.shelltext import mentions
 from dsl.source import Items, Source
-from dsl.spelling import KEYWORD, respelt
+from dsl.spelling import argument_respelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def unknown_argument(draft: Draft, name: str) -> Rejected:
     hint = f"did you mean {guess!r}?" if guess else f"its parameters: {', '.join(known) or 'none'}"
     message = f"{draft.id} has no parameter {name!r}"
     place = argument_place(draft, name)
-    fix = respelt(place, KEYWORD, name, guess)
+    fix = argument_respelt(place, name, known, {*draft.node.arguments, *draft.node.expanded})
     return Rejected(Diagnostic(Code.UNKNOWN_ARGUMENT, place, message, hint, fix=fix))
 
 

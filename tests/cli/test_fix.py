@@ -7,7 +7,7 @@ import pytest
 from dsl.cli import exit_code
 from dsl.diagnostics import Fix
 from dsl.location import Location
-from dsl.mending import Unmended, apart, mended, write
+from dsl.mending import Unmended, apart, check, mended, write
 from dsl.spelling import ATTRIBUTE, FIELD, FILE, KEYWORD, respelt
 
 WRONG = """\
@@ -61,6 +61,32 @@ def test_every_misspelt_name_is_corrected_and_the_rest_decides_the_exit_code(her
     assert "flow.py:3:7: fixed[DSL205]: there is no option 'retires'; now 'retries'" in printed
     assert len([line for line in printed if ": fixed[" in line]) == 8
     assert printed[-1] == "1 file: no problems"
+
+
+@pytest.mark.parametrize(
+    ("options", "use"),
+    [
+        ("retries=1, retires=2", "f(x=1)"),
+        ('excution_timeout="1s", executon_timeout="2s"', "f(x=1)"),
+        ('retires=2, **{"retries": 1}', "f(x=1)"),
+        ("", "f(x=1, xx=2)"),
+        ("", "f(1, xx=2)"),
+        ("", "Items([1], size=1, szie=2) >> f"),
+        ("", 'f(x=dag.params["nn"])'),
+    ],
+)
+def test_a_name_stays_that_another_argument_has_or_may_mean(here, options, use):
+    text = f"from dsl import DAG, Items, task\n@task({options})\ndef f(x): return x\n"
+    text += f'with DAG("d", params={{"n": 1}}) as dag:\n    {use}\n'
+    Path("flow.py").write_text(text)
+    assert exit_code(["validate", "--fix", "flow.py"]) == 1
+    assert Path("flow.py").read_text() == text
+
+
+def test_python_that_would_no_longer_compile_is_refused():
+    check("x.yaml", b"f(a=1, a=1)")
+    with pytest.raises(Unmended, match="keyword argument repeated"):
+        check("x.py", b"f(a=1, a=1)")
 
 
 def test_what_is_ignored_or_only_imported_is_not_corrected(here, capsys):
