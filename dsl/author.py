@@ -20,7 +20,18 @@ from dsl.diagnostics import Diagnostic
 from dsl.encode import plain, shown
 from dsl.location import Location
 from dsl.names import did_you_mean, is_argo_parameter
-from dsl.operand import Condition, FileOf, Operand, Output, ParamReference, Params, idle_comparison, is_step
+from dsl.operand import (
+    Condition,
+    FileOf,
+    Operand,
+    Output,
+    ParamReference,
+    Params,
+    Textless,
+    Unknown,
+    idle_comparison,
+    is_step,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +52,21 @@ def opened_dags() -> list[DAG]:
 def made_dags() -> list[DAG]:
     """Return every DAG that was made in this process, entered or not, in order."""
     return list(_made)
+
+
+class Named(Textless):
+    """What has its name for a text outside every DAG, and none inside of one."""
+
+    def _dag(self) -> DAG | None:
+        return _open.get()
+
+    def __format__(self, _: str) -> str:
+        if self._dag() is None:
+            return repr(self)
+        message = f"a value of type {type(self).__name__} has no text of its own"
+        hint = "write the text itself, or let a task put it together"
+        self._recorded(Code.OUTPUT_IN_TEXT, message, hint)
+        return ""
 
 
 class Chainable:
@@ -120,7 +146,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chain(Chainable):
+class Chain(Chainable, Unknown):
     """The result of `>>`: where it starts, where it ends, and all elements in it.
 
     As a value it is the node that it ends in.
@@ -149,6 +175,11 @@ class Chain(Chainable):
             dag.problems.append(Diagnostic(Code.NO_VALUE, here, message, hint))
         return Mistaken(here)
 
+    def _dag(self) -> DAG | None:
+        if any(isinstance(tail, Mistaken) for tail in self.tails):
+            return None
+        return next((element.dag for element in self.elements if isinstance(element, Node)), _open.get())
+
     def __getattr__(self, name: str) -> Mistaken:
         return lacking("a chain", name, ("when", "default", "file"))
 
@@ -173,6 +204,11 @@ class Chain(Chainable):
     __le__ = partialmethod(_compare, "<=")
     __gt__ = partialmethod(_compare, ">")
     __ge__ = partialmethod(_compare, ">=")
+    __and__ = partialmethod(_compare, "and")
+    __or__ = partialmethod(_compare, "or")
+
+    def __invert__(self) -> Condition:
+        return ~self.last_node("~")
 
 
 class Node(Element, Operand):
@@ -250,7 +286,7 @@ class Node(Element, Operand):
         return FileOf(self, name, Location.of_caller())
 
 
-class Task(Chainable, Generic[P, R]):
+class Task(Chainable, Named, Generic[P, R]):
     """A decorated function. In a DAG each call is a node; bare in a chain it is one node per DAG."""
 
     __argosy_task__ = True
@@ -418,7 +454,7 @@ class Task(Chainable, Generic[P, R]):
 
 
 @dataclass(eq=False)
-class DAG:
+class DAG(Named):
     """Functions and how they wait for one another. Use it as a context manager and chain tasks inside.
 
     Args:

@@ -33,7 +33,72 @@ def idle_comparison() -> Diagnostic:
     return Diagnostic(Code.COMPARED_IN_CHAIN, Location.of_caller(), message, hint)
 
 
-class Operand:
+class Textless:
+    """What has no text before the DAG runs: putting it into text is recorded, and yields none."""
+
+    def _dag(self) -> DAG | None:
+        """Return the DAG where mistakes with it are recorded."""
+        raise NotImplementedError
+
+    def _recorded(self, code: Code, message: str, hint: str, place: Location | None = None) -> bool:
+        """Record a mistake at the author's line; return whether it is the first time there."""
+        dag, here = self._dag(), place or Location.of_caller()
+        if dag is None or any(known.location == here and known.code in _EARLY for known in dag.problems):
+            return False
+        dag.problems.append(Diagnostic(code, here, message, hint))
+        return True
+
+    def __format__(self, _: str) -> str:
+        message = "the text of an output is not known before the DAG runs"
+        hint = "pass the output as an argument of its own, and put the text together in the task"
+        self._recorded(Code.OUTPUT_IN_TEXT, message, hint)
+        return ""
+
+    def __str__(self) -> str:
+        return repr(self) if is_printing() else format(self)
+
+
+class Unknown(Textless):
+    """What is known only when the DAG runs: each use of it as a value that Python has is recorded."""
+
+    def __bool__(self) -> bool:
+        message = "an output has no truth value before the DAG runs"
+        hint = "write .when(…) for a task that depends on it, and & | ~ in place of and, or, not"
+        # True once at a place, then False: what comes after `if` is recorded too, and `while` ends.
+        return self._recorded(Code.CONDITION_AS_BOOL, message, hint, asked_by_caller())
+
+    def __iter__(self) -> Iterator[Any]:
+        message = "an output cannot be iterated before the DAG runs"
+        hint = "pass it to f.expand(…) or Items(…), or take out[0]"
+        self._recorded(Code.OUTPUT_ITERATED, message, hint, asked_by_caller())
+        return iter((self,) * targets_of_caller())
+
+    def __contains__(self, _: object) -> bool:
+        message = "what an output holds is not known before the DAG runs"
+        return self._recorded(Code.OUTPUT_ITERATED, message, "let a task look, and return what it found")
+
+    def _computed(self, *_: object) -> Any:  # noqa: ANN401 - it stands in for a value of any type
+        message = "an output cannot be computed with before the DAG runs"
+        self._recorded(
+            Code.OUTPUT_COMPUTED, message, "pass it to a task that computes, and use what it returns"
+        )
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _computed
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = _computed
+    __neg__ = __pos__ = __abs__ = __round__ = __xor__ = __matmul__ = _computed
+
+    def _counted(self) -> int:
+        self._computed()
+        return 1
+
+    __len__ = __int__ = __index__ = _counted
+
+    def __float__(self) -> float:
+        return float(self._counted())
+
+
+class Operand(Unknown):
     """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
 
     def _compare(self, operator: str, other: object) -> Condition:
@@ -65,63 +130,6 @@ class Operand:
         return Condition("not", (self,), Location.of_caller())
 
     __hash__ = object.__hash__
-
-    def _dag(self) -> DAG | None:
-        """Return the DAG whose value this is, where mistakes with it are recorded."""
-        raise NotImplementedError
-
-    def _recorded(self, code: Code, message: str, hint: str, place: Location | None = None) -> bool:
-        """Record a mistake at the author's line; return whether it is the first time there."""
-        dag, here = self._dag(), place or Location.of_caller()
-        if dag is None or any(known.location == here and known.code in _EARLY for known in dag.problems):
-            return False
-        dag.problems.append(Diagnostic(code, here, message, hint))
-        return True
-
-    def __bool__(self) -> bool:
-        message = "an output has no truth value before the DAG runs"
-        hint = "write .when(…) for a task that depends on it, and & | ~ in place of and, or, not"
-        # True once at a place, then False: what comes after `if` is recorded too, and `while` ends.
-        return self._recorded(Code.CONDITION_AS_BOOL, message, hint, asked_by_caller())
-
-    def __iter__(self) -> Iterator[Any]:
-        message = "an output cannot be iterated before the DAG runs"
-        hint = "pass it to f.expand(…) or Items(…), or take out[0]"
-        self._recorded(Code.OUTPUT_ITERATED, message, hint, asked_by_caller())
-        return iter((self,) * targets_of_caller())
-
-    def __contains__(self, _: object) -> bool:
-        message = "what an output holds is not known before the DAG runs"
-        return self._recorded(Code.OUTPUT_ITERATED, message, "let a task look, and return what it found")
-
-    def __format__(self, _: str) -> str:
-        message = "the text of an output is not known before the DAG runs"
-        hint = "pass the output as an argument of its own, and put the text together in the task"
-        self._recorded(Code.OUTPUT_IN_TEXT, message, hint)
-        return ""
-
-    def __str__(self) -> str:
-        return repr(self) if is_printing() else format(self)
-
-    def _computed(self, *_: object) -> Any:  # noqa: ANN401 - it stands in for a value of any type
-        message = "an output cannot be computed with before the DAG runs"
-        self._recorded(
-            Code.OUTPUT_COMPUTED, message, "pass it to a task that computes, and use what it returns"
-        )
-        return self
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = __rmod__ = _computed
-    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = _computed
-    __neg__ = __pos__ = __abs__ = __round__ = __xor__ = __matmul__ = _computed
-
-    def _counted(self) -> int:
-        self._computed()
-        return 1
-
-    __len__ = __int__ = __index__ = _counted
-
-    def __float__(self) -> float:
-        return float(self._counted())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,12 +181,15 @@ class Output(Operand):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FileOf:
+class FileOf(Textless):
     """`node.file("name")`: one of the files that a node writes."""
 
     node: Node
     name: str
     location: Location
+
+    def _dag(self) -> DAG:
+        return self.node.dag
 
 
 def is_step(key: object) -> bool:

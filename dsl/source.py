@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dsl.author import Chain, Chainable, Element, Mistaken, Node, Task, current_dag, record
+from dsl.author import Chain, Chainable, Element, Mistaken, Named, Node, Task, current_dag, record
 from dsl.codes import Code
 from dsl.construct import keyword_of
 from dsl.diagnostics import Diagnostic, Rejected
@@ -66,7 +66,7 @@ class Division:
     by: str | Callable[[str], object] | None = None
 
 
-class Source(Element):
+class Source(Element, Named):
     """What is divided. `size` items share a pod, or `count` pods share all, or a pod gets `weight` bytes.
 
     `parallelism` is how many of the partitions are in flight at once.
@@ -346,7 +346,7 @@ class Windows(Source):
         return Table({"item": items, "data_interval_start": first, "data_interval_end": last})
 
 
-class Repartition(Element):
+class Repartition(Element, Named):
     """Divides anew, in the middle of a chain, the files that the nodes before it write.
 
     `by` groups them: the name of a key, a pattern with one `{key}`, or a function of the file name.

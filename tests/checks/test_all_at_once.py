@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from dsl.stages import validated
 
 MISTAKES = '''\
@@ -156,6 +158,65 @@ with DAG("flow"):  # DSL392
     Range(3) >> measure
 """
     assert findings(tmp_path, text) == marked(text)
+
+
+@pytest.mark.parametrize("made", ["f()", "g(0) >> f"])
+def test_a_node_and_a_chain_are_no_values_yet(tmp_path, made):
+    text = f"""\
+from dsl import DAG, Range, task
+
+
+@task
+def f():
+    return 1
+
+
+@task
+def g(x):
+    return x
+
+
+with DAG("flow") as dag:
+    m = {made}
+    g(f"{{m}}")  # DSL238
+    g(str(m))  # DSL238
+    g("%s" % m)  # DSL238
+    g(f"{{Range(3)}}")  # DSL238
+    g(f"{{g}}")  # DSL238
+    g("%s" % dag)  # DSL238
+    g(str(g(0).file("a")))  # DSL238
+    if m:  # DSL215
+        g(1)
+    g(not m)  # DSL215
+    g(m or 3)  # DSL215
+    g(m + 1)  # DSL239
+    g(len(m))  # DSL239
+    g(-m)  # DSL239
+    for each in m:  # DSL237
+        g(each)
+    g(3 in m)  # DSL237
+    g(2).when((m > 2) & ~m | m & g(3))
+    g(3).when(m | m)
+"""
+    assert findings(tmp_path, text) == marked(text)
+
+
+def test_outside_a_dag_a_task_and_a_source_have_a_text(tmp_path):
+    text = """\
+from dsl import DAG, Range, task
+
+
+@task
+def f(item):
+    return item
+
+
+print(f"{f} {Range(3)}", str(f))
+with DAG("flow") as dag:
+    Range(3) >> f
+print(f"{dag}")
+"""
+    assert findings(tmp_path, text) == []
 
 
 def test_what_ended_the_file_hides_nothing_that_was_found_before(tmp_path):
