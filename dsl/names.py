@@ -116,14 +116,21 @@ def is_argo_parameter(name: object) -> bool:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was probably meant, if any is near enough.
+    """Return the known word that was probably meant, if any is near enough; of two, one in its own case.
 
     >>> did_you_mean("retires", ["retry_delay", "retries"])
     'retries'
+    >>> did_you_mean("itme", ["ITEM", "item"])
+    'item'
     """
-    by_fold = {name.casefold(): name for name in sorted(known, reverse=True) if name != word}
+    by_fold: dict[str, list[str]] = {}
+    for name in sorted(known):
+        if name != word:
+            by_fold.setdefault(name.casefold(), []).append(name)
     near = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.65)
-    return by_fold[near[0]] if near else None
+    if not near:
+        return None
+    return max(by_fold[near[0]], key=lambda name: difflib.SequenceMatcher(None, word, name).ratio())
 
 
 def _free_name(word: str, taken: Collection[str]) -> str:

@@ -131,6 +131,8 @@ def test_other_names_are_free(name):
         ("retires", ["retries", "retry_delay"], "retries"),
         ("Image", ["image"], "image"),
         ("crz", ["crs", "limit"], "crs"),
+        ("itme", ["ITEM", "item"], "item"),
+        ("ITME", ["ITEM", "item"], "ITEM"),
         ("zzz", ["crs"], None),
         ("crs", [], None),
         ("crs", ["crs"], None),
