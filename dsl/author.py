@@ -565,13 +565,15 @@ def _operands(value: object) -> Iterator[object]:
 
 
 def _stranger(dag: DAG, operand: object) -> Diagnostic | None:
-    """Return what to say of a node or a parameter of another DAG."""
+    """Return what to say of a node or a parameter of another DAG, nothing of one that was told already."""
+    if _is_lost(operand):
+        return None
     if isinstance(operand, ParamReference) and operand.params is not dag.params:
         message = f"{operand.name} is a parameter of another DAG"
         hint = f"give this one a parameter too: DAG(…, params={{{operand.name!r}: …}})"
         return Diagnostic(Code.UNKNOWN_RUN_PARAMETER, Location.of_caller(), message, hint)
     node = operand.node if isinstance(operand, Output | FileOf) else operand
-    if isinstance(node, Node) and node.dag not in (dag, _nowhere):
+    if isinstance(node, Node) and node.dag is not dag:
         return foreign(node, Location.of_caller())
     return None
 

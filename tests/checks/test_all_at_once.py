@@ -219,6 +219,26 @@ print(f"{dag}")
     assert findings(tmp_path, text) == []
 
 
+def test_a_parameter_that_another_dag_lacks_is_told_once(tmp_path):
+    text = """\
+from dsl import DAG, task
+
+
+@task
+def total(x):
+    return x
+
+
+with DAG("y", params={"n": 1}) as other:
+    total(other.params.n)
+with DAG("x"):
+    total(other.params.limit)  # DSL223
+    total(1).when(other.params.limit > 3)  # DSL223
+    total(other.params.n)  # DSL223
+"""
+    assert findings(tmp_path, text) == marked(text)
+
+
 def test_what_ended_the_file_hides_nothing_that_was_found_before(tmp_path):
     text = """\
 from dsl import DAG, task
