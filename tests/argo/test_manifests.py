@@ -62,8 +62,40 @@ def test_what_is_wrong_by_itself_is_not_said_again_at_each_call():
 
 
 def test_documents_of_others_are_left_alone():
-    text = "kind: ConfigMap\ndata: {a: 1}\n---\n# nothing\n---\nsome: values\n"
-    assert said(a=text, b="apiVersion: argoproj.io/v1alpha1\nkind: Sensor\n", c="", d="kind: List\n") == []
+    text = "kind: ConfigMap\ndata: {a: 1}\n---\n# nothing\n---\nsome: values\n---\nkind: List\n"
+    sensor = "---\napiVersion: argoproj.io/v1alpha1\nkind: Sensor\n"
+    assert said(a=f"{text}---\n{TOOLS.replace('workflow.parameters.x', 'workflow.name')}{sensor}") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "kind: ConfigMap\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\n",
+        "kind: List\n",
+        "kind: List\nitems: []\n",
+        "kind: List\nitems: [{kind: ConfigMap}]\n",
+    ],
+)
+def test_a_file_without_a_manifest_of_argos_was_not_checked(text):
+    tools = TOOLS.replace("workflow.parameters.x", "workflow.name")
+    assert said(a=text, b=tools) == ["a NO_MANIFEST"]
+
+
+@pytest.mark.parametrize("kind", ["List", "WorkflowList"])
+def test_the_items_of_a_list_are_manifests(kind):
+    text = WORKFLOW.replace("templateRef: {name: tools, template: say}", "template: main")
+    items = "".join(f"- {one}".replace("\n", "\n  ").rstrip(" ") for one in (text, text))
+    whole = f"apiVersion: v1\nkind: {kind}\nitems:\n{items}"
+    assert said(a=whole) == []
+    assert said(a=whole.replace("entrypoint: main", "entrypoint: mian")) == [
+        "a:8:17 UNKNOWN_TEMPLATE",
+        "a:17:17 UNKNOWN_TEMPLATE",
+    ]
+    assert said(a=json.dumps({"kind": kind, "items": [3]})) == [f"a:1:{len(kind) + 24} MANIFEST_SYNTAX"]
+    assert said(a=whole.replace("kind: Workflow\n", "kind: Wrokflow\n"))[0] == "a:5:9 UNKNOWN_KIND"
 
 
 def test_lines_count_from_the_start_of_the_file_and_windows_ends_do_not_matter():
