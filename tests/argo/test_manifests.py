@@ -177,3 +177,13 @@ def test_a_template_may_call_itself():
 def test_text_of_the_author_is_never_code():
     text = WORKFLOW.replace("name: a}", "name: \"__import__('os')\"}").replace("say, t", "'%s{0}', t")
     assert {line.split()[1] for line in said(a=text)} >= {"OBJECT_NAME", "FIELD_NAME"}
+
+
+@pytest.mark.parametrize("tag", ["{{inputs.parameters.x", "{{=inputs.parameters.x", "{{ workflow.name"])
+def test_a_tag_without_end_is_told_once_where_it_begins(tag):
+    say = TOOLS.replace("workflow.parameters.x}}", "workflow.name}}").partition("templates:")[2]
+    say = say.replace("args", f'env: [{{name: A, value: "{tag}"}}], args')
+    text = WORKFLOW.replace("templateRef: {name: tools, template: say}", "template: say") + say[1:]
+    [found] = validate_manifests({"a": text.encode()})["a"]
+    assert (str(found.location), found.code.name) == ("a:11:56", "BROKEN_TAG")
+    assert found.message == f"spec.templates[1].container.env[0].value: {tag} has no }}}}"
