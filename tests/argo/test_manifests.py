@@ -167,6 +167,9 @@ def test_counts_and_sizes_have_the_limits_of_the_cluster():
     assert inputs.startswith("spec.templates[0].inputs.parameters: it has 501 elements")
     [size] = sized(templates=2, text="x" * 1_000_001)
     assert size.startswith("the Workflow has 1000 kB")
+    assert sized(templates=2, text="中" * 330_000) == []
+    [size] = sized(templates=2, text="中" * 340_000)
+    assert size.startswith("the Workflow has 1020 kB")
 
 
 def test_a_template_may_call_itself():
