@@ -55,8 +55,9 @@ def _report_missing(
     validation: Validation, resolved: Resolved, missing: list[tuple[str, str]], supplied: Supplied, at: Home
 ) -> None:
     is_task = isinstance(at.route[-1], int)
+    has_values = is_task or validation.root.home.route[-1] == "workflowSpec"
     for kind, name in missing:
-        argument = supplied.parameter(name) if is_task and kind == "parameters" else None
+        argument = supplied.parameter(name) if has_values and kind == "parameters" else None
         if argument is not None and not _has_source(argument):
             continue  # an argument without a value is reported as such
         called = resolved.template.name or "the inline template"

@@ -155,7 +155,8 @@ class Validation:
             if PLACEHOLDER not in template:
                 hint = nearest(template, target.names())
                 clause = f"{name} has no template {shortened(template)}"
-                self.report(Code.UNKNOWN_TEMPLATE, place.at("template"), clause, hint)
+                where = place if place == at else place.at("template")
+                self.report(Code.UNKNOWN_TEMPLATE, where, clause, hint)
             return None
         return self._known(found, target, at)
 

@@ -190,3 +190,31 @@ def test_a_tag_without_end_is_told_once_where_it_begins(tag):
     [found] = validate_manifests({"a": text.encode()})["a"]
     assert (str(found.location), found.code.name) == ("a:11:56", "BROKEN_TAG")
     assert found.message == f"spec.templates[1].container.env[0].value: {tag} has no }}}}"
+
+
+@pytest.mark.parametrize("key", ["entrypoint", "onExit"])
+def test_a_template_that_a_reference_lacks_is_told_at_the_key_that_names_it(key):
+    keys = {"entrypoint": "say", key: "nobody"}
+    spec = "".join(f"  {name}: {value}\n" for name, value in keys.items())
+    text = WORKFLOW.partition("  entrypoint")[0] + "  workflowTemplateRef: {name: tools}\n" + spec
+    tools = TOOLS.replace("workflow.parameters.x", "workflow.name")
+    [found] = validate_manifests({"a": text.encode(), "b": tools.encode()})["a"]
+    assert found.message == f"spec.{key}: tools has no template nobody"
+
+
+def test_a_scheduled_workflows_parameter_without_value_is_told_once():
+    head = TOOLS.replace("WorkflowTemplate", "CronWorkflow").partition("spec:")[0]
+    text = (
+        head
+        + """spec:
+  schedules: ["@daily"]
+  workflowSpec:
+    entrypoint: say
+    arguments: {parameters: [{name: a}]}
+    templates:
+    - name: say
+      inputs: {parameters: [{name: a}]}
+      container: {image: busybox}
+"""
+    )
+    assert said(a=text) == ["a:8:30 ARGUMENT"]
