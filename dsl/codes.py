@@ -144,6 +144,7 @@ class Code(Enum):
     EXCLUSIVE_FIELDS = "DSL418", Severity.ERROR, "fields that exclude one another are both set"
     KUBECTL_ONLY = "DSL419", Severity.WARNING, "argo submit takes this, kubectl apply refuses it"
     IGNORED_FIELD = "DSL420", Severity.WARNING, "Argo drops a field without a word"
+    NO_MANIFEST = "DSL421", Severity.ERROR, "the file holds no manifest of Argo's"
 
     OBJECT_NAME = "DSL430", Severity.ERROR, "a manifest has a name that it cannot have"
     FIELD_NAME = "DSL431", Severity.ERROR, "a template, task, parameter or artifact has no usable name"

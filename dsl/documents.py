@@ -50,6 +50,15 @@ class Document:
 
     def place(self, route: Route = (), on_key: bool = False) -> Location:
         """Return where a value stands, or its key; of what is not written, where its nearest owner is."""
+        named, here = self._steps(route)
+        spot = named if on_key else here
+        return Location(self.path, spot.line, spot.column, spot.end)
+
+    def element(self, key: str, index: int) -> Document:
+        """Return an element of a list in it as a document of its own."""
+        return Document(self.value[key][index], self.path, lambda: self._steps((key, index))[1])
+
+    def _steps(self, route: Route) -> tuple[Place, Place]:
         if self._found is None:
             self._found = self._root()
         here = named = self._found
@@ -58,8 +67,7 @@ class Document:
             if step is None:
                 break
             named, here = step
-        spot = named if on_key else here
-        return Location(self.path, spot.line, spot.column, spot.end)
+        return named, here
 
 
 @dataclass(slots=True)

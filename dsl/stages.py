@@ -32,6 +32,7 @@ REHEARSE = "dsl.findings:rehearse"
 MANIFESTS = (".yaml", ".yml", ".json")
 """How names of files end that hold no Python but a manifest."""
 _MENTIONS = {".py": re.compile(rb"\bdsl\b")} | dict.fromkeys(MANIFESTS, re.compile(rb"argoproj\.io"))
+_OF_NAMED = (Code.NO_DAG, Code.NO_MANIFEST)
 
 
 class Undecided(ValueError):
@@ -79,13 +80,13 @@ def is_manifest(path: str) -> bool:
 def validated(files: Mapping[str, bool], timeout: float) -> Generator[tuple[Diagnostic, ...]]:
     """Yield the diagnostics of every file, in order: of stages 1 to 9, or for a manifest of its own checks.
 
-    A file that was found in a folder may lack a DAG: it may hold what others import.
+    A file that was found in a folder may lack a DAG or manifest: it may hold what others import or mount.
     """
     manifests = checked_manifests([path for path in files if is_manifest(path)])
     with closing(_checked([path for path in files if not is_manifest(path)], timeout)) as results:
         for path, in_folder in files.items():
             problems = manifests.get(path, ()) if is_manifest(path) else next(results)
-            yield in_order(d for d in problems if not (in_folder and d.code is Code.NO_DAG))
+            yield in_order(d for d in problems if not (in_folder and d.code in _OF_NAMED))
 
 
 def checked_manifests(paths: Sequence[str]) -> dict[str, tuple[Diagnostic, ...]]:

@@ -6,12 +6,13 @@ Gates in order: text (`dsl.documents`), decoding and the CRD's schema (`decode`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dsl.argo.batch import Manifest, check, kind_fault
+from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, in_order
-from dsl.documents import not_a_mapping, paused_collection, read_documents
+from dsl.documents import Document, not_a_mapping, paused_collection, read_documents
 from dsl.location import Location
 
 
@@ -19,24 +20,43 @@ def validate_manifests(files: Mapping[str, bytes]) -> dict[str, tuple[Diagnostic
     """Return what is wrong with the manifests in files, by path, in order of place.
 
     References are looked up among all the files, as `argo lint --offline FILE…` does. Documents that are not
-    Argo's are left alone.
+    Argo's are left alone; a file must have one that is.
     """
     found: dict[str, list[Diagnostic]] = {path: [] for path in files}
     with paused_collection():
-        manifests = []
+        manifests: list[Manifest] = []
         for path, content in files.items():
             read = read_documents(content, path)
             found[path] += read.problems
-            for document in read.documents:
+            before = len(manifests)
+            for document in _with_items(read.documents):
                 if not isinstance(document.value, dict):
                     found[path].append(not_a_mapping(document))
                 elif fault := kind_fault(document):
                     found[path].append(fault)
                 elif document.value.get("kind") in Manifest.KINDS:
                     manifests.append(Manifest(document.value, document.path, document.place))
+            if not found[path] and len(manifests) == before:
+                found[path].append(_no_manifest(path))
         for diagnostic in check(manifests):
             found[diagnostic.location.path].append(diagnostic)
     return {path: in_order(diagnostics) for path, diagnostics in found.items()}
+
+
+def _with_items(documents: list[Document]) -> Iterator[Document]:
+    """Yield documents, and in place of a list, as `kubectl get` prints it, what is in it."""
+    lists = ("List", *(f"{kind}List" for kind in Manifest.KINDS))
+    for document in documents:
+        value = document.value
+        if isinstance(value, dict) and value.get("kind") in lists and isinstance(value.get("items"), list):
+            yield from (document.element("items", index) for index in range(len(value["items"])))
+        else:
+            yield document
+
+
+def _no_manifest(path: str) -> Diagnostic:
+    message = f"no document of the file is a {', '.join(Manifest.KINDS[:-1])} or {Manifest.KINDS[-1]}"
+    return Diagnostic(Code.NO_MANIFEST, Location(path), message, "leave the file out, or add a manifest")
 
 
 def validate_manifest(manifest: Mapping[str, Any], location: Location) -> tuple[Diagnostic, ...]:

@@ -76,8 +76,10 @@ class Scope:
         ]
 
 
-def unresolved(value: object, scope: Scope) -> Iterator[tuple[str, Route]]:
+def unresolved(value: object, scope: Scope) -> Iterator[tuple[str, Route | None]]:
     """Yield each tag of a value that reads nothing, with the way to the text it is in.
+
+    A tag that ends in a later text than it begins in is in none.
 
     Raises:
         TagFault: for a tag without end.
@@ -92,12 +94,12 @@ def unresolved(value: object, scope: Scope) -> Iterator[tuple[str, Route]]:
             yield tag, route_to("{{" + tag + "}}", value)
 
 
-def route_to(tag: str, value: object) -> Route:
+def route_to(tag: str, value: object) -> Route | None:
     """Return the way to the first string of a value that holds a tag as it stands in JSON."""
     for route, text in strings(value):
         if tag in text or tag in marshalled(text):
             return route
-    return ()
+    return None
 
 
 def names_of(value: Mapping[str, Any] | None, key: str) -> list[str]:

@@ -18,7 +18,7 @@ from dsl.argo.scalars import is_integer
 from dsl.argo.scope import names_of
 from dsl.argo.steps import check_steps
 from dsl.argo.text import TagFault
-from dsl.argo.validation import Resolved, Validation
+from dsl.argo.validation import Resolved, Validation, open_tag
 from dsl.codes import Code
 
 _RETRIES = ("retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message")
@@ -40,8 +40,10 @@ def check_template(validation: Validation, resolved: Resolved, supplied: Supplie
     try:
         filled = fill(template, supplied, known)
     except TagFault as fault:
-        place = home if supplied.is_any else at
-        validation.report(Code.BROKEN_TAG, place, str(fault), "close every {{, and pass plain text")
+        place, clause = home if supplied.is_any else at, str(fault)
+        if found := open_tag(template):  # not what a call supplies
+            place, clause = home.at(*found[0]), found[1]
+        validation.report(Code.BROKEN_TAG, place, clause, "close every {{, and pass plain text")
         return
     _check_limits(validation, template, filled, home)
     if is_new:
@@ -53,8 +55,9 @@ def _report_missing(
     validation: Validation, resolved: Resolved, missing: list[tuple[str, str]], supplied: Supplied, at: Home
 ) -> None:
     is_task = isinstance(at.route[-1], int)
+    has_values = is_task or validation.root.home.route[-1] == "workflowSpec"
     for kind, name in missing:
-        argument = supplied.parameter(name) if is_task and kind == "parameters" else None
+        argument = supplied.parameter(name) if has_values and kind == "parameters" else None
         if argument is not None and not _has_source(argument):
             continue  # an argument without a value is reported as such
         called = resolved.template.name or "the inline template"

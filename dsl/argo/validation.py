@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,10 +11,11 @@ from dsl.argo.findings import Finding, Gate, Route, nearest
 from dsl.argo.inputs import Supplied
 from dsl.argo.library import Base, Found, Home, Library, inline_calls, type_of
 from dsl.argo.scope import ANY_OUTPUT, Scope, unresolved
-from dsl.argo.text import PLACEHOLDER, TagFault, is_closed, marshalled, shortened, stand_in, strings, tags
+from dsl.argo.text import PLACEHOLDER, TagFault, marshalled, shortened, stand_in, strings, tags
 from dsl.codes import Code
 
 RETRY_POLICIES = ("", "Always", "OnFailure", "OnError", "OnTransientError")
+_CLOSE = "close it, or write no {{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,16 @@ class Validation:
         """Report the tags of a value that read nothing."""
         try:
             for tag, route in unresolved(value, scope):
+                if route is None and (found := open_tag(value)):
+                    self.report(Code.BROKEN_TAG, home.at(*found[0]), found[1], _CLOSE)
+                    continue
                 name = tag.strip()
                 shown = shortened("{{" + name.replace(PLACEHOLDER, "…") + "}}")
                 hint = nearest(name, scope.candidates(name), "name an input, or a task before this one")
-                self.report(Code.UNRESOLVED_TAG, home.at(*route), f"{shown} names nothing here", hint)
+                self.report(Code.UNRESOLVED_TAG, home.at(*(route or ())), f"{shown} names nothing here", hint)
         except TagFault as fault:
-            self.report(Code.BROKEN_TAG, home.at(*_open_tag(value)), str(fault), "close it, or write no {{")
+            route, clause = open_tag(value) or ((), str(fault))
+            self.report(Code.BROKEN_TAG, home.at(*route), clause, _CLOSE)
 
     def call(self, call: Mapping[str, Any], base: Base, supplied: Supplied, at: Home) -> Resolved | None:
         """Check the template that a task, step or workflow calls, and return it if it is there."""
@@ -149,7 +155,8 @@ class Validation:
             if PLACEHOLDER not in template:
                 hint = nearest(template, target.names())
                 clause = f"{name} has no template {shortened(template)}"
-                self.report(Code.UNKNOWN_TEMPLATE, place.at("template"), clause, hint)
+                where = place if place == at else place.at("template")
+                self.report(Code.UNKNOWN_TEMPLATE, where, clause, hint)
             return None
         return self._known(found, target, at)
 
@@ -243,7 +250,11 @@ def _stored_key(call: Mapping[str, Any], base: Base) -> str:
     return f"{base.scope}/{base.name}/{call.get('template', '')}"
 
 
-def _open_tag(value: object) -> Route:
-    """Return the way to the last text whose tag does not end in it."""
-    found = [route for route, text in strings(value) if not is_closed(text)]
-    return found[-1] if found else ()
+def open_tag(value: object) -> tuple[Route, str] | None:
+    """Return the way to the first text with a tag that does not end in it, and a clause that says so."""
+    for route, text in strings(value):
+        try:
+            deque(tags(text), 0)
+        except TagFault as fault:
+            return route, str(fault)
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 from dsl import encode
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic
+from dsl.expr.gojson import stored_bytes
 from dsl.function import Volume
 from dsl.partition import Partitions
 from dsl.plan import EXPLICIT_TASKS, Plan, PlannedNode
@@ -31,7 +31,7 @@ _OCTAL = re.compile(r"[\\{$\n|;]")
 def manifest_size(emitted: Emitted) -> Iterator[Diagnostic]:
     """Kubernetes stores objects up to about a megabyte, and a run's status shares that room."""
     plan, manifest = emitted
-    size = len(json.dumps(manifest))
+    size = stored_bytes(manifest)
     if size > MANIFEST_BYTES:
         message = (
             f"the manifest of {plan.name} has {size // 1000} kB; Argo stores 1000 kB with the run's status"
@@ -73,7 +73,7 @@ def counts(emitted: Emitted) -> Iterator[Diagnostic]:
 def status_size(emitted: Emitted) -> Iterator[Diagnostic]:
     """A run's status, compressed, must fit beside the manifest into one megabyte, or the controller loops."""
     plan, manifest = emitted
-    size, room = _status_bytes(plan), MANIFEST_BYTES - len(json.dumps(manifest))
+    size, room = _status_bytes(plan), MANIFEST_BYTES - stored_bytes(manifest)
     room = min(STATUS_BYTES, room) if room > 0 else STATUS_BYTES
     message = f"a run of {plan.name} has a status of about {size // 1000} kB"
     hint = "put more items into a partition: size=…"

@@ -117,3 +117,9 @@ def is_quotable(value: str) -> bool:
     return not any(
         len(found[0].encode()) < 4 or not found[0].isprintable() for found in _NOT_QUOTABLE.finditer(value)
     )
+
+
+def stored_bytes(value: object) -> int:
+    """Return the bytes of a value in compact JSON, which leaves text as it is in UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -62,8 +62,40 @@ def test_what_is_wrong_by_itself_is_not_said_again_at_each_call():
 
 
 def test_documents_of_others_are_left_alone():
-    text = "kind: ConfigMap\ndata: {a: 1}\n---\n# nothing\n---\nsome: values\n"
-    assert said(a=text, b="apiVersion: argoproj.io/v1alpha1\nkind: Sensor\n", c="", d="kind: List\n") == []
+    text = "kind: ConfigMap\ndata: {a: 1}\n---\n# nothing\n---\nsome: values\n---\nkind: List\n"
+    sensor = "---\napiVersion: argoproj.io/v1alpha1\nkind: Sensor\n"
+    assert said(a=f"{text}---\n{TOOLS.replace('workflow.parameters.x', 'workflow.name')}{sensor}") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "kind: ConfigMap\n",
+        "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\n",
+        "kind: List\n",
+        "kind: List\nitems: []\n",
+        "kind: List\nitems: [{kind: ConfigMap}]\n",
+    ],
+)
+def test_a_file_without_a_manifest_of_argos_was_not_checked(text):
+    tools = TOOLS.replace("workflow.parameters.x", "workflow.name")
+    assert said(a=text, b=tools) == ["a NO_MANIFEST"]
+
+
+@pytest.mark.parametrize("kind", ["List", "WorkflowList"])
+def test_the_items_of_a_list_are_manifests(kind):
+    text = WORKFLOW.replace("templateRef: {name: tools, template: say}", "template: main")
+    items = "".join(f"- {one}".replace("\n", "\n  ").rstrip(" ") for one in (text, text))
+    whole = f"apiVersion: v1\nkind: {kind}\nitems:\n{items}"
+    assert said(a=whole) == []
+    assert said(a=whole.replace("entrypoint: main", "entrypoint: mian")) == [
+        "a:8:17 UNKNOWN_TEMPLATE",
+        "a:17:17 UNKNOWN_TEMPLATE",
+    ]
+    assert said(a=json.dumps({"kind": kind, "items": [3]})) == [f"a:1:{len(kind) + 24} MANIFEST_SYNTAX"]
+    assert said(a=whole.replace("kind: Workflow\n", "kind: Wrokflow\n"))[0] == "a:5:9 UNKNOWN_KIND"
 
 
 def test_lines_count_from_the_start_of_the_file_and_windows_ends_do_not_matter():
@@ -135,6 +167,9 @@ def test_counts_and_sizes_have_the_limits_of_the_cluster():
     assert inputs.startswith("spec.templates[0].inputs.parameters: it has 501 elements")
     [size] = sized(templates=2, text="x" * 1_000_001)
     assert size.startswith("the Workflow has 1000 kB")
+    assert sized(templates=2, text="中" * 330_000) == []
+    [size] = sized(templates=2, text="中" * 340_000)
+    assert size.startswith("the Workflow has 1020 kB")
 
 
 def test_a_template_may_call_itself():
@@ -145,3 +180,41 @@ def test_a_template_may_call_itself():
 def test_text_of_the_author_is_never_code():
     text = WORKFLOW.replace("name: a}", "name: \"__import__('os')\"}").replace("say, t", "'%s{0}', t")
     assert {line.split()[1] for line in said(a=text)} >= {"OBJECT_NAME", "FIELD_NAME"}
+
+
+@pytest.mark.parametrize("tag", ["{{inputs.parameters.x", "{{=inputs.parameters.x", "{{ workflow.name"])
+def test_a_tag_without_end_is_told_once_where_it_begins(tag):
+    say = TOOLS.replace("workflow.parameters.x}}", "workflow.name}}").partition("templates:")[2]
+    say = say.replace("args", f'env: [{{name: A, value: "{tag}"}}], args')
+    text = WORKFLOW.replace("templateRef: {name: tools, template: say}", "template: say") + say[1:]
+    [found] = validate_manifests({"a": text.encode()})["a"]
+    assert (str(found.location), found.code.name) == ("a:11:56", "BROKEN_TAG")
+    assert found.message == f"spec.templates[1].container.env[0].value: {tag} has no }}}}"
+
+
+@pytest.mark.parametrize("key", ["entrypoint", "onExit"])
+def test_a_template_that_a_reference_lacks_is_told_at_the_key_that_names_it(key):
+    keys = {"entrypoint": "say", key: "nobody"}
+    spec = "".join(f"  {name}: {value}\n" for name, value in keys.items())
+    text = WORKFLOW.partition("  entrypoint")[0] + "  workflowTemplateRef: {name: tools}\n" + spec
+    tools = TOOLS.replace("workflow.parameters.x", "workflow.name")
+    [found] = validate_manifests({"a": text.encode(), "b": tools.encode()})["a"]
+    assert found.message == f"spec.{key}: tools has no template nobody"
+
+
+def test_a_scheduled_workflows_parameter_without_value_is_told_once():
+    head = TOOLS.replace("WorkflowTemplate", "CronWorkflow").partition("spec:")[0]
+    text = (
+        head
+        + """spec:
+  schedules: ["@daily"]
+  workflowSpec:
+    entrypoint: say
+    arguments: {parameters: [{name: a}]}
+    templates:
+    - name: say
+      inputs: {parameters: [{name: a}]}
+      container: {image: busybox}
+"""
+    )
+    assert said(a=text) == ["a:8:30 ARGUMENT"]

@@ -172,3 +172,9 @@ def test_findings_come_in_the_order_of_the_files(here):
     assert result.returncode == 1
     places = [one["location"]["path"] for one in json.loads(result.stdout)["diagnostics"]]
     assert places == ["d.py", "a.py", "b.py", "c.py", "e.py"]
+
+
+def test_a_named_file_without_a_manifest_is_told_and_one_of_a_folder_is_not(here):
+    here(**{"a.yaml": "# argoproj.io\nkind: ConfigMap\n"})
+    assert found(["a.yaml"]) == {"a.yaml": {Code.NO_MANIFEST}}
+    assert found(["."]) == {"a.yaml": set()}
