@@ -15,12 +15,30 @@ from inspect import Parameter, signature
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from dsl.codes import Code
-from dsl.construct import elements_of, entry_of, is_idle_comparison, keyword_of, operands_of_caller
+from dsl.construct import (
+    asked_by_caller,
+    elements_of,
+    entry_of,
+    is_idle_comparison,
+    keyword_of,
+    operands_of_caller,
+    targets_of_caller,
+)
 from dsl.diagnostics import Diagnostic
 from dsl.encode import plain, shown
 from dsl.location import Location
 from dsl.names import did_you_mean, is_argo_parameter
-from dsl.operand import Condition, FileOf, Operand, Output, ParamReference, Params, idle_comparison, is_step
+from dsl.operand import (
+    Condition,
+    FileOf,
+    Operand,
+    Output,
+    ParamReference,
+    Params,
+    idle_comparison,
+    is_step,
+    told_early,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -318,7 +336,7 @@ class Task(Chainable, Generic[P, R]):
         """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
         dag, here, given = current_dag("expand_kwargs"), Location.of_caller(), rows
         rows, problems = [] if isinstance(rows, Mistaken) else list(rows), dag.problems
-        if isinstance(given, Operand):
+        if isinstance(given, Operand | Task):
             rows = []
         if wrong := [row for row in rows if not _is_row(row)]:
             message = f"{shown(wrong[0])} is no row, a dict whose keys are names of parameters"
@@ -331,7 +349,7 @@ class Task(Chainable, Generic[P, R]):
             rows = []
         columns = {name: [row[name] for row in rows] for name in names}
         node = self._expanded(columns, "rows")
-        node.unsound = bool(wrong or odd or isinstance(given, Operand))
+        node.unsound = bool(wrong or odd or isinstance(given, Operand | Task))
         return node
 
     def node_in(self, dag: DAG, place: Location | None = None) -> Node:
@@ -348,6 +366,22 @@ class Task(Chainable, Generic[P, R]):
 
     def __getitem__(self, key: str | int) -> Output:
         return self.bare("[...]")[key]
+
+    def __iter__(self) -> Iterator[Mistaken]:  # else Python counts `task[0], task[1], …` without an end
+        self._told_early()
+        return iter((Mistaken(Location.of_caller()),) * targets_of_caller())
+
+    def __contains__(self, _: object) -> bool:
+        return self._told_early()
+
+    def _told_early(self) -> bool:
+        """Record that this is iterated or searched. Raises TypeError outside a DAG."""
+        dag = _open.get()
+        if dag is None:
+            raise TypeError(f"{self!r} is not iterable")
+        message = f"{self!r} cannot be iterated or searched before the DAG runs"
+        hint = "chain the task itself, or let another task look at what it returns"
+        return told_early(dag, Code.OUTPUT_ITERATED, message, hint, asked_by_caller())
 
     def default(self, value: object) -> Output:
         """Return the value of the node that this task is bare, or `value` where it did not succeed."""

@@ -31,6 +31,14 @@ def idle_comparison() -> Diagnostic:
     return Diagnostic(Code.COMPARED_IN_CHAIN, Location.of_caller(), message, hint)
 
 
+def told_early(dag: DAG | None, code: Code, message: str, hint: str, place: Location) -> bool:
+    """Record a use of a value before there is one; return whether it is the first time there."""
+    if dag is None or any(known.location == place and known.code in _EARLY for known in dag.problems):
+        return False
+    dag.problems.append(Diagnostic(code, place, message, hint))
+    return True
+
+
 class Operand:
     """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
 
@@ -70,11 +78,7 @@ class Operand:
 
     def _recorded(self, code: Code, message: str, hint: str, place: Location | None = None) -> bool:
         """Record a mistake at the author's line; return whether it is the first time there."""
-        dag, here = self._dag(), place or Location.of_caller()
-        if dag is None or any(known.location == here and known.code in _EARLY for known in dag.problems):
-            return False
-        dag.problems.append(Diagnostic(code, here, message, hint))
-        return True
+        return told_early(self._dag(), code, message, hint, place or Location.of_caller())
 
     def __bool__(self) -> bool:
         message = "an output has no truth value before the DAG runs"

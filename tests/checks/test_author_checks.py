@@ -69,6 +69,23 @@ with DAG("x"):
     3 in out
 #   ^^^^^^^^ OUTPUT_ITERATED
 """,
+    "a task in a loop, unpacked, searched": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    for each in one:
+#               ^^^ OUTPUT_ITERATED
+        each >> take(1)
+    a, b = one
+#   ^^^^ OUTPUT_ITERATED
+    a >> b
+    3 in one
+#   ^^^^^^^^ OUTPUT_ITERATED
+    list(one)
+#   ^^^^^^^^^ OUTPUT_ITERATED
+    take.expand_kwargs(one)
+#   ^^^^^^^^^^^^^^^^^^^^^^^ OUTPUT_ITERATED
+""",
     "an output as text and as a number": ONE
     + TAKE
     + """
