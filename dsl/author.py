@@ -225,9 +225,11 @@ class Node(Element, Operand):
         if isinstance(meant, Mistaken):
             self.unsound = True
             return self
-        if not isinstance(meant, Operand | bool) or any(isinstance(o, FileOf) for o in _operands(meant)):
+        if not isinstance(meant, Operand) or any(isinstance(o, FileOf) for o in _operands(meant)):
             what = "a file" if isinstance(meant, Operand | FileOf) else shown(condition)
             hint = "compare the value of a task, as in .when(out > 3)"
+            if isinstance(meant, bool):
+                hint = "compare the value of a task with == or <, as in .when(out == None), not with is or in"
             found = Diagnostic(Code.CONDITION_VALUE, here, f"{what} is no condition", hint)
             self.dag.problems.append(found)
             self.unsound = True

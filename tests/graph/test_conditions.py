@@ -54,6 +54,10 @@ def test_a_bare_task_can_be_compared(tmp_path):
         ),
         ("show(1).when(3)", "CONDITION_VALUE at `show(1).when(3)`: 3 is no condition"),
         (
+            "show(1).when(one is None)",
+            "CONDITION_VALUE at `show(1).when(one is None)`: False is no condition",
+        ),
+        (
             "show(1).when(one > {1})",
             "NOT_JSON at `show(1).when(one > {1})`: the condition compares with {1}, which is no JSON "
             "value: Object of type set is not JSON serializable",
