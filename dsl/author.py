@@ -376,6 +376,12 @@ class Task(Chainable, Generic[P, R]):
     def __contains__(self, _: object) -> bool:
         return self._told_early()
 
+    def __bool__(self) -> bool:
+        message = f"{self!r} has no truth value before the DAG runs"
+        hint = "write [a, b] in a chain for both tasks, and .when(…) for a condition"
+        dag = _open.get()
+        return dag is None or told_early(dag, Code.CONDITION_AS_BOOL, message, hint, asked_by_caller())
+
     def _told_early(self) -> bool:
         """Record that this is iterated or searched. Raises TypeError outside a DAG."""
         dag = _open.get()

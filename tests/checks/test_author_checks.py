@@ -69,6 +69,19 @@ with DAG("x"):
     3 in out
 #   ^^^^^^^^ OUTPUT_ITERATED
 """,
+    "a task as a truth value": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    one and take(1)
+#   ^^^^^^^^^^^^^^^ CONDITION_AS_BOOL
+    take(not one)
+#        ^^^^^^^ CONDITION_AS_BOOL
+    while one:
+#         ^^^ CONDITION_AS_BOOL
+        one >> take(1)
+assert one
+""",
     "a task in a loop, unpacked, searched": ONE
     + TAKE
     + """
