@@ -405,7 +405,7 @@ class Task(Chainable, Generic[P, R]):
 
     def _compare(self, operator: str, other: object) -> Condition | Mistaken:
         if is_idle_comparison():
-            record(idle_comparison())
+            record(idle_comparison(operator))
             return Mistaken(Location.of_caller())
         return self.bare(operator)._compare(operator, other)
 
@@ -420,6 +420,27 @@ class Task(Chainable, Generic[P, R]):
     __le__ = partialmethod(_compare, "<=")
     __gt__ = partialmethod(_compare, ">")
     __ge__ = partialmethod(_compare, ">=")
+
+    def _bound(self, operator: str, other: object) -> Condition | Mistaken:
+        return (
+            self._compare(operator, other)
+            if is_idle_comparison()
+            else self.bare(operator)._bound(operator, other)
+        )
+
+    __and__ = partialmethod(_compare, "and")
+    __or__ = partialmethod(_compare, "or")
+    __rand__ = partialmethod(_bound, "and")
+    __ror__ = partialmethod(_bound, "or")
+
+    def _computed(self, _: object) -> Mistaken:
+        message = f"{self!r} cannot be computed with before the DAG runs"
+        hint = "write [a, b] in a chain for both tasks, or let a task compute with what they return"
+        dag, here = current_dag("arithmetic"), Location.of_caller()
+        told_early(dag, Code.OUTPUT_COMPUTED, message, hint, here)
+        return Mistaken(here)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __mod__ = _computed
 
     def _expanded(self, arguments: Mapping[str, object], zipped: Literal["", "zip", "rows"] = "") -> Node:
         dag = current_dag("expand")
@@ -563,7 +584,7 @@ def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
 
 def _operands(value: object) -> Iterator[object]:
     """Yield what an argument or a condition is made of."""
-    if isinstance(value, Condition):
+    if isinstance(value, Condition) and value.operands:
         for operand in value.operands:
             yield from _operands(operand)
     else:
@@ -587,7 +608,7 @@ def _is_lost(operand: object) -> bool:
     if isinstance(operand, ParamReference):
         return operand.name not in operand.params
     node = operand.node if isinstance(operand, Output | FileOf) else operand
-    return isinstance(node, Mistaken) or (isinstance(node, Node) and node.dag is _nowhere)
+    return isinstance(node, Mistaken | Condition) or (isinstance(node, Node) and node.dag is _nowhere)
 
 
 def _is_row(row: object) -> bool:

@@ -24,10 +24,13 @@ _EARLY = (Code.CONDITION_AS_BOOL, Code.OUTPUT_ITERATED, Code.OUTPUT_IN_TEXT, Cod
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
-def idle_comparison() -> Diagnostic:
-    """Return what to say of a statement of the author that only compares, and runs now."""
-    message = "this compares tasks, and chains nothing"
+def idle_comparison(operator: str) -> Diagnostic:
+    """Return what to say of a statement of the author that only makes a condition, and runs now."""
+    what = "compares tasks" if operator in _COMPARISONS else "makes a condition"
+    message = f"this {what}, and chains nothing"
     hint = "write >> between tasks; a comparison is a condition for .when(…)"
+    if operator not in _COMPARISONS:
+        hint = "write >> between tasks, [a, b] for two side by side, and a condition in .when(…)"
     return Diagnostic(Code.COMPARED_IN_CHAIN, Location.of_caller(), message, hint)
 
 
@@ -43,8 +46,8 @@ class Operand:
     """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
 
     def _compare(self, operator: str, other: object) -> Condition:
-        if operator in _COMPARISONS and is_idle_comparison() and (dag := self._dag()):
-            dag.problems.append(idle_comparison())
+        if is_idle_comparison() and (dag := self._dag()):
+            dag.problems.append(idle_comparison(operator))
             return Condition(operator, (self,), Location.of_caller())
         if getattr(type(other), "__argosy_task__", False):
             other = cast("Task[..., Any]", other).bare(operator)
@@ -66,6 +69,21 @@ class Operand:
 
     def __or__(self, other: object) -> Condition:
         return self._compare("or", other)
+
+    def _bound(self, operator: str, other: object) -> Condition:
+        """Return `other & self`. A constant there is recorded: Python reads `a == 1 & b == 2` so."""
+        is_task = getattr(type(other), "__argosy_task__", False)
+        if is_task or getattr(type(other), "__argosy_chain__", False):
+            return self._compare(operator, other)
+        here, symbol = Location.of_caller(), "&" if operator == "and" else "|"
+        if dag := self._dag():
+            message = f"{shown(other)} is no condition, and {symbol} binds tighter than a comparison"
+            hint = f"put parentheses around comparisons: (out == 1) {symbol} (out == 2)"
+            dag.problems.append(Diagnostic(Code.CONDITION_VALUE, here, message, hint))
+        return Condition(operator, (), here)
+
+    __rand__ = partialmethod(_bound, "and")
+    __ror__ = partialmethod(_bound, "or")
 
     def __invert__(self) -> Condition:
         return Condition("not", (self,), Location.of_caller())
@@ -128,15 +146,18 @@ class Operand:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition(Operand):
-    """A comparison (`== != < <= > >=`) or `and`, `or`, `not` of operands."""
+    """A comparison (`== != < <= > >=`) or `and`, `or`, `not` of operands.
+
+    One without operands stands in for a mistake that is recorded already.
+    """
 
     operator: str
     operands: tuple[object, ...]
     location: Location
 
     def _dag(self) -> DAG | None:
-        known = (operand._dag() for operand in self.operands if isinstance(operand, Operand))
-        return next((dag for dag in known if dag is not None), None)
+        known = [operand._dag() for operand in self.operands if isinstance(operand, Operand)]
+        return None if None in known else next(iter(known), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,6 +82,31 @@ with DAG("x"):
         one >> take(1)
 assert one
 """,
+    "a constant before & and |": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    out = one()
+    take(1).when(out["a"] == 1 & out["a"] == 2)
+#                            ^^^^^^^^^^^^ CONDITION_VALUE
+    take(1).when((out > 1) | (1 | one))
+#                             ^^^^^^^ CONDITION_VALUE
+    1 / 0
+#   ^^^^^ IMPORT_FAILED
+""",
+    "tasks between operators that chain nothing": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    one | take
+#   ^^^^^^^^^^ COMPARED_IN_CHAIN
+    one >> take(1) | one
+#   ^^^^^^^^^^^^^^^^^^^^ COMPARED_IN_CHAIN
+    take(1) & take(2)
+#   ^^^^^^^^^^^^^^^^^ COMPARED_IN_CHAIN
+    one >> take + one
+#          ^^^^^^^^^^ OUTPUT_COMPUTED
+""",
     "a task in a loop, unpacked, searched": ONE
     + TAKE
     + """

@@ -25,6 +25,12 @@ def test_a_condition_is_data_and_an_edge(tmp_path):
     assert edges(plan) == ["total → show aligned value"]
 
 
+def test_tasks_and_chains_stand_on_both_sides_of_a_condition(tmp_path):
+    several = "total.partial(sizes=[1]) & one & (total.partial(sizes=[1]) > 3) | total([2])"
+    [test] = planned(dag(f"show(1).when({several})"), tmp_path).nodes[-1].conditions
+    assert (test.operator, test.operands[0].operator) == ("or", "and")
+
+
 def test_a_condition_on_a_chain_is_one_on_every_node_of_it(tmp_path):
     plan = planned(dag('(Files("data/*.tif") >> clean >> warp).when(one > 1)'), tmp_path)
     assert {node.id: len(node.conditions) for node in plan.nodes} == {"total": 0, "clean": 1, "warp": 1}
