@@ -15,7 +15,15 @@ from inspect import Parameter, signature
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from dsl.codes import Code
-from dsl.construct import elements_of, entry_of, is_idle_comparison, keyword_of, operands_of_caller
+from dsl.construct import (
+    asked_by_caller,
+    elements_of,
+    entry_of,
+    is_idle_comparison,
+    keyword_of,
+    operands_of_caller,
+    targets_of_caller,
+)
 from dsl.diagnostics import Diagnostic
 from dsl.encode import plain, shown
 from dsl.location import Location
@@ -31,6 +39,7 @@ from dsl.operand import (
     Unknown,
     idle_comparison,
     is_step,
+    told_early,
 )
 
 P = ParamSpec("P")
@@ -243,9 +252,11 @@ class Node(Element, Operand):
         if isinstance(meant, Mistaken):
             self.unsound = True
             return self
-        if not isinstance(meant, Operand | bool) or any(isinstance(o, FileOf) for o in _operands(meant)):
+        if not isinstance(meant, Operand) or any(isinstance(o, FileOf) for o in _operands(meant)):
             what = "a file" if isinstance(meant, Operand | FileOf) else shown(condition)
             hint = "compare the value of a task, as in .when(out > 3)"
+            if isinstance(meant, bool):
+                hint = "compare the value of a task with == or <, as in .when(out == None), not with is or in"
             found = Diagnostic(Code.CONDITION_VALUE, here, f"{what} is no condition", hint)
             self.dag.problems.append(found)
             self.unsound = True
@@ -354,7 +365,7 @@ class Task(Chainable, Named, Generic[P, R]):
         """Return a node that runs once per row, whose entries are its arguments; rows have the same keys."""
         dag, here, given = current_dag("expand_kwargs"), Location.of_caller(), rows
         rows, problems = [] if isinstance(rows, Mistaken) else list(rows), dag.problems
-        if isinstance(given, Operand):
+        if isinstance(given, Operand | Task):
             rows = []
         if wrong := [row for row in rows if not _is_row(row)]:
             message = f"{shown(wrong[0])} is no row, a dict whose keys are names of parameters"
@@ -367,7 +378,7 @@ class Task(Chainable, Named, Generic[P, R]):
             rows = []
         columns = {name: [row[name] for row in rows] for name in names}
         node = self._expanded(columns, "rows")
-        node.unsound = bool(wrong or odd or isinstance(given, Operand))
+        node.unsound = bool(wrong or odd or isinstance(given, Operand | Task))
         return node
 
     def node_in(self, dag: DAG, place: Location | None = None) -> Node:
@@ -385,6 +396,28 @@ class Task(Chainable, Named, Generic[P, R]):
     def __getitem__(self, key: str | int) -> Output:
         return self.bare("[...]")[key]
 
+    def __iter__(self) -> Iterator[Mistaken]:  # else Python counts `task[0], task[1], …` without an end
+        self._told_early()
+        return iter((Mistaken(Location.of_caller()),) * targets_of_caller())
+
+    def __contains__(self, _: object) -> bool:
+        return self._told_early()
+
+    def __bool__(self) -> bool:
+        message = f"{self!r} has no truth value before the DAG runs"
+        hint = "write [a, b] in a chain for both tasks, and .when(…) for a condition"
+        dag = _open.get()
+        return dag is None or told_early(dag, Code.CONDITION_AS_BOOL, message, hint, asked_by_caller())
+
+    def _told_early(self) -> bool:
+        """Record that this is iterated or searched. Raises TypeError outside a DAG."""
+        dag = _open.get()
+        if dag is None:
+            raise TypeError(f"{self!r} is not iterable")
+        message = f"{self!r} cannot be iterated or searched before the DAG runs"
+        hint = "chain the task itself, or let another task look at what it returns"
+        return told_early(dag, Code.OUTPUT_ITERATED, message, hint, asked_by_caller())
+
     def default(self, value: object) -> Output:
         """Return the value of the node that this task is bare, or `value` where it did not succeed."""
         return self.bare("default").default(value)
@@ -399,7 +432,7 @@ class Task(Chainable, Named, Generic[P, R]):
 
     def _compare(self, operator: str, other: object) -> Condition | Mistaken:
         if is_idle_comparison():
-            record(idle_comparison())
+            record(idle_comparison(operator))
             return Mistaken(Location.of_caller())
         return self.bare(operator)._compare(operator, other)
 
@@ -414,6 +447,27 @@ class Task(Chainable, Named, Generic[P, R]):
     __le__ = partialmethod(_compare, "<=")
     __gt__ = partialmethod(_compare, ">")
     __ge__ = partialmethod(_compare, ">=")
+
+    def _bound(self, operator: str, other: object) -> Condition | Mistaken:
+        return (
+            self._compare(operator, other)
+            if is_idle_comparison()
+            else self.bare(operator)._bound(operator, other)
+        )
+
+    __and__ = partialmethod(_compare, "and")
+    __or__ = partialmethod(_compare, "or")
+    __rand__ = partialmethod(_bound, "and")
+    __ror__ = partialmethod(_bound, "or")
+
+    def _computed(self, _: object) -> Mistaken:
+        message = f"{self!r} cannot be computed with before the DAG runs"
+        hint = "write [a, b] in a chain for both tasks, or let a task compute with what they return"
+        dag, here = current_dag("arithmetic"), Location.of_caller()
+        told_early(dag, Code.OUTPUT_COMPUTED, message, hint, here)
+        return Mistaken(here)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __mod__ = _computed
 
     def _expanded(self, arguments: Mapping[str, object], zipped: Literal["", "zip", "rows"] = "") -> Node:
         dag = current_dag("expand")
@@ -557,7 +611,7 @@ def _meant(dag: DAG, arguments: Mapping[str, object]) -> dict[str, object]:
 
 def _operands(value: object) -> Iterator[object]:
     """Yield what an argument or a condition is made of."""
-    if isinstance(value, Condition):
+    if isinstance(value, Condition) and value.operands:
         for operand in value.operands:
             yield from _operands(operand)
     else:
@@ -583,7 +637,7 @@ def _is_lost(operand: object) -> bool:
     if isinstance(operand, ParamReference):
         return operand.name not in operand.params
     node = operand.node if isinstance(operand, Output | FileOf) else operand
-    return isinstance(node, Mistaken) or (isinstance(node, Node) and node.dag is _nowhere)
+    return isinstance(node, Mistaken | Condition) or (isinstance(node, Node) and node.dag is _nowhere)
 
 
 def _is_row(row: object) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 
-from dsl.author import Chain, current_dag, join, link, parts, side_by_side, unique
+from dsl.author import Chain, Chainable, current_dag, join, link, parts, side_by_side, unique
 from dsl.codes import Code
 from dsl.construct import arguments_of_caller
 from dsl.diagnostics import Diagnostic
@@ -32,7 +32,12 @@ def chain(*elements: object) -> Chain:
     return Chain(first.heads, last.tails, unique(e for side in sides for c in side for e in c.elements))
 
 
-def cross_downstream(upstreams: Sequence[object], downstreams: Sequence[object]) -> Chain:
-    """Let every downstream wait for every upstream, as Airflow's `cross_downstream`."""
+def cross_downstream(upstreams: Iterable[object], downstreams: Iterable[object]) -> Chain:
+    """Let every downstream wait for every upstream, as Airflow's `cross_downstream`; one needs no list."""
     before, after = arguments_of_caller(2)
-    return link(list(upstreams), list(downstreams), before, after)
+    return link(_listed(upstreams), _listed(downstreams), before, after)
+
+
+def _listed(side: object) -> object:
+    """Return a side of a chain as a list; what may stand in a chain itself, and what cannot, stays."""
+    return list(side) if isinstance(side, Iterable) and not isinstance(side, Chainable | str) else side

@@ -63,7 +63,7 @@ def asked_by_caller() -> Location:
 
 
 def is_idle_comparison() -> bool:
-    """Whether the author's code applies a comparison now that is a statement of its own."""
+    """Whether the author's code makes a condition now that is a statement of its own."""
     return Location.span_of_caller() in _parts(Location.of_caller().path).idle
 
 
@@ -195,7 +195,9 @@ def _parsed(path: str, text: str) -> _Parts:
 
 
 def _orders(node: ast.expr) -> bool:
-    """Whether an expression compares by size or for equality."""
+    """Whether an expression compares by size or for equality, or joins conditions."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.BitAnd | ast.BitOr)
     others = ast.In | ast.NotIn | ast.Is | ast.IsNot
     return isinstance(node, ast.Compare) and not any(isinstance(one, others) for one in node.ops)
 

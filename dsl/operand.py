@@ -26,11 +26,22 @@ _SHORTEST_MEANT = 3
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
-def idle_comparison() -> Diagnostic:
-    """Return what to say of a statement of the author that only compares, and runs now."""
-    message = "this compares tasks, and chains nothing"
+def idle_comparison(operator: str) -> Diagnostic:
+    """Return what to say of a statement of the author that only makes a condition, and runs now."""
+    what = "compares tasks" if operator in _COMPARISONS else "makes a condition"
+    message = f"this {what}, and chains nothing"
     hint = "write >> between tasks; a comparison is a condition for .when(…)"
+    if operator not in _COMPARISONS:
+        hint = "write >> between tasks, [a, b] for two side by side, and a condition in .when(…)"
     return Diagnostic(Code.COMPARED_IN_CHAIN, Location.of_caller(), message, hint)
+
+
+def told_early(dag: DAG | None, code: Code, message: str, hint: str, place: Location) -> bool:
+    """Record a use of a value before there is one; return whether it is the first time there."""
+    if dag is None or any(known.location == place and known.code in _EARLY for known in dag.problems):
+        return False
+    dag.problems.append(Diagnostic(code, place, message, hint))
+    return True
 
 
 class Textless:
@@ -42,11 +53,7 @@ class Textless:
 
     def _recorded(self, code: Code, message: str, hint: str, place: Location | None = None) -> bool:
         """Record a mistake at the author's line; return whether it is the first time there."""
-        dag, here = self._dag(), place or Location.of_caller()
-        if dag is None or any(known.location == here and known.code in _EARLY for known in dag.problems):
-            return False
-        dag.problems.append(Diagnostic(code, here, message, hint))
-        return True
+        return told_early(self._dag(), code, message, hint, place or Location.of_caller())
 
     def __format__(self, _: str) -> str:
         message = "the text of an output is not known before the DAG runs"
@@ -102,8 +109,8 @@ class Operand(Unknown):
     """A value known only when the DAG runs; comparing it makes a condition, which `.when` takes."""
 
     def _compare(self, operator: str, other: object) -> Condition:
-        if operator in _COMPARISONS and is_idle_comparison() and (dag := self._dag()):
-            dag.problems.append(idle_comparison())
+        if is_idle_comparison() and (dag := self._dag()):
+            dag.problems.append(idle_comparison(operator))
             return Condition(operator, (self,), Location.of_caller())
         if getattr(type(other), "__argosy_task__", False):
             other = cast("Task[..., Any]", other).bare(operator)
@@ -126,6 +133,21 @@ class Operand(Unknown):
     def __or__(self, other: object) -> Condition:
         return self._compare("or", other)
 
+    def _bound(self, operator: str, other: object) -> Condition:
+        """Return `other & self`. A constant there is recorded: Python reads `a == 1 & b == 2` so."""
+        is_task = getattr(type(other), "__argosy_task__", False)
+        if is_task or getattr(type(other), "__argosy_chain__", False):
+            return self._compare(operator, other)
+        here, symbol = Location.of_caller(), "&" if operator == "and" else "|"
+        if dag := self._dag():
+            message = f"{shown(other)} is no condition, and {symbol} binds tighter than a comparison"
+            hint = f"put parentheses around comparisons: (out == 1) {symbol} (out == 2)"
+            dag.problems.append(Diagnostic(Code.CONDITION_VALUE, here, message, hint))
+        return Condition(operator, (), here)
+
+    __rand__ = partialmethod(_bound, "and")
+    __ror__ = partialmethod(_bound, "or")
+
     def __invert__(self) -> Condition:
         return Condition("not", (self,), Location.of_caller())
 
@@ -134,15 +156,18 @@ class Operand(Unknown):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition(Operand):
-    """A comparison (`== != < <= > >=`) or `and`, `or`, `not` of operands."""
+    """A comparison (`== != < <= > >=`) or `and`, `or`, `not` of operands.
+
+    One without operands stands in for a mistake that is recorded already.
+    """
 
     operator: str
     operands: tuple[object, ...]
     location: Location
 
     def _dag(self) -> DAG | None:
-        known = (operand._dag() for operand in self.operands if isinstance(operand, Operand))
-        return next((dag for dag in known if dag is not None), None)
+        known = [operand._dag() for operand in self.operands if isinstance(operand, Operand)]
+        return None if None in known else next(iter(known), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

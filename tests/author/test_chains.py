@@ -51,6 +51,10 @@ def test_one_chain_has_many_spellings(body, tmp_path):
             ],
         ),
         (
+            "files >> [clean, warp]; cross_downstream({clean: 1, warp: 2}, mosaic)",
+            ["clean → mosaic gather files", "warp → mosaic gather files"],
+        ),
+        (
             "files >> [clean, warp]; chain([clean, warp], [measure, measure.override(task_id='two')])",
             ["clean → measure aligned files", "warp → two aligned files"],
         ),

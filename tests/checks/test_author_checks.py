@@ -69,6 +69,61 @@ with DAG("x"):
     3 in out
 #   ^^^^^^^^ OUTPUT_ITERATED
 """,
+    "a task as a truth value": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    one and take(1)
+#   ^^^^^^^^^^^^^^^ CONDITION_AS_BOOL
+    take(not one)
+#        ^^^^^^^ CONDITION_AS_BOOL
+    while one:
+#         ^^^ CONDITION_AS_BOOL
+        one >> take(1)
+assert one
+""",
+    "a constant before & and |": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    out = one()
+    take(1).when(out["a"] == 1 & out["a"] == 2)
+#                            ^^^^^^^^^^^^ CONDITION_VALUE
+    take(1).when((out > 1) | (1 | one))
+#                             ^^^^^^^ CONDITION_VALUE
+    1 / 0
+#   ^^^^^ IMPORT_FAILED
+""",
+    "tasks between operators that chain nothing": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    one | take
+#   ^^^^^^^^^^ COMPARED_IN_CHAIN
+    one >> take(1) | one
+#   ^^^^^^^^^^^^^^^^^^^^ COMPARED_IN_CHAIN
+    take(1) & take(2)
+#   ^^^^^^^^^^^^^^^^^ COMPARED_IN_CHAIN
+    one >> take + one
+#          ^^^^^^^^^^ OUTPUT_COMPUTED
+""",
+    "a task in a loop, unpacked, searched": ONE
+    + TAKE
+    + """
+with DAG("x"):
+    for each in one:
+#               ^^^ OUTPUT_ITERATED
+        each >> take(1)
+    a, b = one
+#   ^^^^ OUTPUT_ITERATED
+    a >> b
+    3 in one
+#   ^^^^^^^^ OUTPUT_ITERATED
+    list(one)
+#   ^^^^^^^^^ OUTPUT_ITERATED
+    take.expand_kwargs(one)
+#   ^^^^^^^^^^^^^^^^^^^^^^^ OUTPUT_ITERATED
+""",
     "an output as text and as a number": ONE
     + TAKE
     + """

@@ -25,6 +25,12 @@ def test_a_condition_is_data_and_an_edge(tmp_path):
     assert edges(plan) == ["total → show aligned value"]
 
 
+def test_tasks_and_chains_stand_on_both_sides_of_a_condition(tmp_path):
+    several = "total.partial(sizes=[1]) & one & (total.partial(sizes=[1]) > 3) | total([2])"
+    [test] = planned(dag(f"show(1).when({several})"), tmp_path).nodes[-1].conditions
+    assert (test.operator, test.operands[0].operator) == ("or", "and")
+
+
 def test_a_condition_on_a_chain_is_one_on_every_node_of_it(tmp_path):
     plan = planned(dag('(Files("data/*.tif") >> clean >> warp).when(one > 1)'), tmp_path)
     assert {node.id: len(node.conditions) for node in plan.nodes} == {"total": 0, "clean": 1, "warp": 1}
@@ -53,6 +59,10 @@ def test_a_bare_task_can_be_compared(tmp_path):
             "OUTPUT_ITERATED at `one`: an output cannot be iterated before the DAG runs",
         ),
         ("show(1).when(3)", "CONDITION_VALUE at `show(1).when(3)`: 3 is no condition"),
+        (
+            "show(1).when(one is None)",
+            "CONDITION_VALUE at `show(1).when(one is None)`: False is no condition",
+        ),
         (
             "show(1).when(one > {1})",
             "NOT_JSON at `show(1).when(one > {1})`: the condition compares with {1}, which is no JSON "
