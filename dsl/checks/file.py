@@ -142,9 +142,9 @@ def work_at_import(file: AuthoredFile) -> Iterator[Diagnostic]:
 
 
 def plaintext_secret(file: AuthoredFile) -> Iterator[Diagnostic]:
-    """What stands in the file stands in the manifest, and in the status of every run."""
+    """What stands in the file is read by all who read its repository, and perhaps its manifests."""
     for node, what in plaintext_secrets(file.tree):
-        message = f"{what} stands in the file, and in every manifest of it"
+        message = f"{what} stands in the file"
         hint = "keep it in a Secret of the cluster, let the task read it there, and replace this one"
         yield Diagnostic(Code.PLAINTEXT_SECRET, file.place(node), message, hint)
 
