@@ -60,9 +60,10 @@ class AuthoredFile:
         return tuple(_running(self.tree.body))
 
     def dotted(self, node: ast.expr) -> str:
-        """Return the dotted name that an expression means, by the imports of the file."""
+        """Return the dotted name that an expression means by the imports of the file, "" if by none."""
         if isinstance(node, ast.Attribute):
-            return f"{self.dotted(node.value)}.{node.attr}"
+            base = self.dotted(node.value)
+            return f"{base}.{node.attr}" if base else ""
         return self.imported.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def place(self, node: ast.AST) -> Location:

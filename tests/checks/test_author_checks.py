@@ -7,6 +7,7 @@ import pytest
 
 from dsl.analyze import analyze_all
 from dsl.argo.cron import schedule_fault
+from dsl.checks.file import AuthoredFile, work_at_import
 from dsl.checks.secret import plaintext_secrets
 from dsl.codes import Code
 from dsl.diagnostics import Rejected
@@ -283,6 +284,16 @@ def test_a_secret_is_seen(text):
 )
 def test_what_only_looks_like_a_secret_is_not(text):
     assert list(plaintext_secrets(ast.parse(text))) == []
+
+
+@pytest.mark.parametrize(
+    "call", ["write_text('x')", "write_bytes(b'x')", "unlink()", "mkdir()", "rmdir()", "touch()"]
+)
+def test_a_path_that_is_changed_while_the_file_is_loaded_is_seen(call):
+    path, folder = f"Path('x').{call}", f"(folder / 'x').{call}"
+    tree = ast.parse(f"from pathlib import Path\nfolder = Path('a')\n{path}\n{folder}\ndef f(): {path}\n")
+    problems = work_at_import(AuthoredFile("flow.py", tree, {}, True))
+    assert sorted(problem.location.line for problem in problems) == [3, 4]
 
 
 def test_an_endless_loop_over_an_output_ends(tmp_path):
