@@ -143,6 +143,16 @@ def bad():
 with DAG("x"):
     bad()
 """,
+    "a missing module whose name is also a key of a dict": """
+NAMES = {"numpy": 1}
+@task
+def one():
+    import numpy
+#   ^^^^^^^^^^^^ MISSING_MODULE
+    return NAMES
+with DAG("x"):
+    one()
+""",
     "secrets": ONE
     + """
 key = "AKIAIOSFODNN7EXAMPLE"
@@ -294,6 +304,12 @@ def test_a_path_that_is_changed_while_the_file_is_loaded_is_seen(call):
     tree = ast.parse(f"from pathlib import Path\nfolder = Path('a')\n{path}\n{folder}\ndef f(): {path}\n")
     problems = work_at_import(AuthoredFile("flow.py", tree, {}, True))
     assert sorted(problem.location.line for problem in problems) == [3, 4]
+
+
+def test_a_module_that_travels_with_its_task_is_not_missing(tmp_path):
+    (tmp_path / "own_module.py").write_text("def f(): return 1\n")
+    task = "@task\ndef one():\n    import own_module\n    return own_module.f()\n"
+    assert findings(tmp_path, HEAD + task + 'with DAG("x"):\n    one()\n') == []
 
 
 def test_an_endless_loop_over_an_output_ends(tmp_path):
