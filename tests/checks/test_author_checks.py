@@ -312,6 +312,15 @@ def test_a_module_that_travels_with_its_task_is_not_missing(tmp_path):
     assert findings(tmp_path, HEAD + task + 'with DAG("x"):\n    one()\n') == []
 
 
+def test_a_path_in_a_comment_or_a_here_document_of_a_shell_task_is_text(tmp_path):
+    task = '@task.shell(image="busybox:1")\ndef one(): return """\n{}\n"""\n'
+    dag = 'with DAG("x"):\n    one()\n'
+    text = "# from data/a.tif by hand\ncat <<EOT\ninput: data/a.tif\nEOT"
+    assert findings(tmp_path, HEAD + task.format(text) + dag) == []
+    found = findings(tmp_path, HEAD + task.format(f"{text}\ncat data/a.tif") + dag)
+    assert [code for code, *_ in found] == ["LOCAL_PATH"]
+
+
 def test_an_endless_loop_over_an_output_ends(tmp_path):
     text = HEAD + ONE + 'with DAG("x"):\n    out = one()\n    while out != 3:\n        out2 = one()\n'
     assert [code for code, *_ in findings(tmp_path, text)] == ["CONDITION_AS_BOOL"]
