@@ -33,6 +33,9 @@ SHORTEST, LONGEST = 0.1, 86400.0
 GRACE = 5.0
 """Seconds after the limit within which a child reports where it hangs and ends by itself."""
 
+_UNANSWERED = 74  # EX_IOERR: a child could not write its answer
+_SPOILT = "wrote to file descriptors that it did not open, or closed them,"
+
 _HOME = Path(__file__).absolute().parents[1]
 
 # `-P` and this line: neither the folder of `dsl` nor the current one may hide a module of the author.
@@ -86,7 +89,10 @@ def answer(
     faulthandler.dump_traceback_later(float(timeout), exit=True, file=dump)
     reply = _looked_at(path, then, hidden or {})
     if os.getpid() == own:  # and no fork of the author's that came this far too
-        _write(reply, int(number))
+        try:
+            _write(reply, int(number))
+        except OSError:  # the author's file closed what it inherited
+            os._exit(_UNANSWERED)
         faulthandler.cancel_dump_traceback_later()
     os._exit(0)  # threads and exit functions of the author would only hold us up
 
@@ -210,19 +216,18 @@ class Loading:
         self._ended = True
 
     def _loaded(self, in_time: bool) -> Loaded:
-        import pickle
-
         self._answer.seek(0)
         content = self._answer.read()
-        if self._child.returncode == 0 and content:
-            reply = pickle.loads(content)
-            if reply.failure:
-                raise ChildFailed(reply.failure)
+        reply = _read(content) if self._child.returncode == 0 else None
+        if reply and reply.failure:
+            raise ChildFailed(reply.failure)
+        if reply:
             return Loaded(reply.result, reply.diagnostics)
         self._trace.seek(0)
         dump = self._trace.read().decode(errors="replace")
         late = not in_time or dump.startswith("Timeout")
-        return Loaded(None, (self._timed_out(dump) if late else self._died(dump),))
+        died = self._died(dump, is_spoilt=bool(content))
+        return Loaded(None, (self._timed_out(dump) if late else died,))
 
     def _timed_out(self, dump: str) -> Diagnostic:
         message = f"loading took longer than {self._timeout:g} s"
@@ -232,16 +237,29 @@ class Loading:
             message += " and was still at this line"
         return Diagnostic(Code.LOAD_TIMEOUT, where, message, hint)
 
-    def _died(self, dump: str) -> Diagnostic:
+    def _died(self, dump: str, *, is_spoilt: bool) -> Diagnostic:
         import signal
 
         status = self._child.returncode or 0
-        if status < 0:
+        if status == _UNANSWERED or (status == 0 and is_spoilt):
+            how = _SPOILT
+        elif status < 0:
             names = {signal.SIGKILL.value: "SIGKILL (out of memory?)"}
             how = f"was killed by {names.get(-status) or signal.Signals(-status).name}"
         else:
             how = f"ended Python with status {status}"
         return Diagnostic(Code.LOAD_EXITED, of_dump(self._path, dump), f"the file {how} while it was loaded")
+
+
+def _read(content: bytes) -> _Answer | None:
+    """Return the answer in what a child left, None if it is none."""
+    import pickle
+
+    try:
+        reply = pickle.loads(content)
+    except Exception:  # the author's file wrote there too, and spoilt bytes can raise anything
+        return None
+    return reply if isinstance(reply, _Answer) else None
 
 
 def interpreter(

@@ -39,6 +39,8 @@ class Shipped:
 
     source: str
     function: str
+    modules: tuple[str, ...] = ()
+    """The author's own modules whose texts are in the source, by their first names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ def ship(function: Callable[..., object]) -> tuple[Shipped, tuple[Diagnostic, ..
     else:
         name = node.name
         cargo.define(node, plain)
-    return Shipped(cargo.source(), name), in_order(problem.diagnostic() for problem in cargo.problems)
+    modules = tuple(sorted({module.partition(".")[0] for module in cargo.siblings}))
+    return Shipped(cargo.source(), name, modules), in_order(
+        problem.diagnostic() for problem in cargo.problems
+    )
 
 
 @lru_cache(maxsize=8)

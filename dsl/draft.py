@@ -269,7 +269,9 @@ def _function(
     if id(fn) not in shipped:
         source, found = ship(fn)
         shipped[id(fn)] = (
-            PythonSource(source=source.source, entry=source.function) if not found else None,
+            None
+            if found
+            else PythonSource(source=source.source, entry=source.function, modules=source.modules),
             found,
         )
         problems += found

@@ -167,6 +167,8 @@ class PythonSource(_Model):
 
     source: str
     entry: str
+    modules: tuple[str, ...] = ()
+    """Modules that the text makes importable itself."""
 
 
 class ExecutionFunction(_Model):
@@ -220,4 +222,4 @@ def shipped(function: Callable[..., object]) -> PythonSource:
     source, problems = ship(function)
     if problems:
         raise Rejected(*problems)
-    return PythonSource(source=source.source, entry=source.function)
+    return PythonSource(source=source.source, entry=source.function, modules=source.modules)

@@ -67,6 +67,19 @@ def mentions(body: str | Sequence[str], word: str) -> bool:
     return re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", text) is not None
 
 
+def commands(text: str) -> str:
+    r"""Return `text` without its comments and here-documents.
+
+    >>> commands("cat a # b\ncat <<E\nc\nE\n")
+    'cat a \ncat <<E\nE\n'
+    """
+    scanner, kept, position = _Scanner(text), "", 0
+    for start, end in sorted({*scanner.comments, *scanner.documents}):
+        kept += text[position:start]
+        position = max(position, end)  # one can hold another
+    return kept + text[position:]
+
+
 def undeclared(text: str, declared: Collection[str]) -> list[Place]:
     """Return the first place of each variable that is expanded without a default and that nothing sets.
 
@@ -137,6 +150,7 @@ class _Scanner:
         self.expansions: list[_Expansion] = []
         self.assigned: set[str] = set()
         self.comments: list[tuple[int, int]] = []
+        self.documents: list[tuple[int, int]] = []
         self.has_windows_lines = False
         self.positional: list[str] = []
         self.substituted: list[str] = []
@@ -228,6 +242,7 @@ class _Scanner:
             pattern = re.compile(rf"^{tabs}{re.escape(heredoc.delimiter)}$", re.MULTILINE)
             found = pattern.search(self._text, start)
             end, after = found.span() if found else (len(self._text), len(self._text))
+            self.documents.append((start, end))
             if not heredoc.quoted:
                 while self._position < end:
                     self._double_quoted_character()

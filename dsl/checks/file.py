@@ -60,9 +60,10 @@ class AuthoredFile:
         return tuple(_running(self.tree.body))
 
     def dotted(self, node: ast.expr) -> str:
-        """Return the dotted name that an expression means, by the imports of the file."""
+        """Return the dotted name that an expression means by the imports of the file, "" if by none."""
         if isinstance(node, ast.Attribute):
-            return f"{self.dotted(node.value)}.{node.attr}"
+            base = self.dotted(node.value)
+            return f"{base}.{node.attr}" if base else ""
         return self.imported.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def place(self, node: ast.AST) -> Location:
@@ -142,9 +143,9 @@ def work_at_import(file: AuthoredFile) -> Iterator[Diagnostic]:
 
 
 def plaintext_secret(file: AuthoredFile) -> Iterator[Diagnostic]:
-    """What stands in the file stands in the manifest, and in the status of every run."""
+    """What stands in the file is read by all who read its repository, and perhaps its manifests."""
     for node, what in plaintext_secrets(file.tree):
-        message = f"{what} stands in the file, and in every manifest of it"
+        message = f"{what} stands in the file"
         hint = "keep it in a Secret of the cluster, let the task read it there, and replace this one"
         yield Diagnostic(Code.PLAINTEXT_SECRET, file.place(node), message, hint)
 

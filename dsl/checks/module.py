@@ -27,6 +27,8 @@ _REMOVED = {
 """Modules of the standard library by the version that first lacks them."""
 _ADDED = {9: "graphlib zoneinfo", 11: "tomllib", 14: "annotationlib compression"}
 """Modules of the standard library by the version that first has them."""
+_OPTIONAL = (ast.Try, ast.TryStar, ast.If, ast.With, ast.AsyncWith)
+"""Blocks in which an import may fail, as in `with suppress(ImportError)`, or never be reached."""
 
 
 def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
@@ -37,8 +39,9 @@ def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         return
     minor = int(official["minor"]) if official["minor"] else None
     code = getattr(graph.function(node.id), "__code__", None)
-    for name, line in _imported(node.function.function.source):
-        if not _has(minor, name):
+    python = node.function.function
+    for name, line in _imported(python.source):
+        if name not in python.modules and not _has(minor, name):
             place = _line(code.co_filename, line) if code else node.location
             message = f"{node.id} imports {name}, which {image} does not have"
             hint = f'name an image that has it: @task(image="…"), or do without {name}'
@@ -47,11 +50,10 @@ def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
 
 @lru_cache(maxsize=64)
 def _imported(source: str) -> tuple[tuple[str, int], ...]:
-    """Return the modules that a task surely imports, each with its line; the author's own are left out."""
+    """Return the modules that a task surely imports, each with its line."""
     tree = ast.parse(source)
-    optional = {
-        inner for node in ast.walk(tree) if isinstance(node, ast.Try | ast.If) for inner in ast.walk(node)
-    }
+    blocks = (node for node in ast.walk(tree) if isinstance(node, _OPTIONAL))
+    optional = {inner for block in blocks for inner in ast.walk(block)}
     found: dict[str, int] = {}
     for node in ast.walk(tree):
         if node in optional:
@@ -61,15 +63,7 @@ def _imported(source: str) -> tuple[tuple[str, int], ...]:
                 found.setdefault(alias.name.partition(".")[0], node.lineno)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.setdefault(node.module.partition(".")[0], node.lineno)
-    own = _siblings(tree)
-    return tuple((name, line) for name, line in found.items() if name not in own)
-
-
-def _siblings(tree: ast.Module) -> set[str]:
-    """Return the modules that travel with a task: keys of the texts that its first line makes importable."""
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
-    names = [key.value for one in texts[:2] for key in one.keys if isinstance(key, ast.Constant)]
-    return {str(name).partition(".")[0] for name in names}
+    return tuple(found.items())
 
 
 def _has(minor: int | None, name: str) -> bool:

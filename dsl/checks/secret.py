@@ -16,10 +16,13 @@ _FORMS = (
     (re.compile(r"\bsk-[A-Za-z0-9_-]{32,}"), "an API key"),
     (re.compile(r"\bhf_[A-Za-z0-9]{30,}"), "a token of Hugging Face"),
     (re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"), "a JSON web token"),
-    (re.compile(r"[a-z][a-z0-9+]*://[^\s:/@$]+:[^\s:/@${]+@"), "a password"),
+    (re.compile(r"[a-z][a-z0-9+]*://[^\s:/@$]+:(?!pass(?:word|wd)?@)[^\s:/@${]+@"), "a password"),
 )
 _PASSWORD = re.compile(r"(?:^|_|-)(?:password|passwd|passphrase)$", re.IGNORECASE)
-_KEY = re.compile(r"(?:^|_|-)(?:token|secret|api_?key|secret_?key|access_?key|private_?key)$", re.IGNORECASE)
+_KEY = re.compile(
+    r"(?:^|_|-)(token|api_?key|client_?secret|secret_?key|access_?key|private_?key)$", re.IGNORECASE
+)
+_SHORT_WORD = re.compile(r"[A-Za-z]{1,5}")  # yes, no, ask: it says what to do with a password
 _SHORTEST = 8  # characters of a token; a shorter text is a name or a mark
 
 
@@ -63,6 +66,12 @@ def _is_secret(name: str, value: str) -> bool:
     if re.search(r"[\s${}<>]", value) or not value:
         return False
     if _PASSWORD.search(name):
-        return True
+        return not (_SHORT_WORD.fullmatch(value) or _plain(name).endswith(_plain(value)))
+    key = _KEY.search(name)
     mixed = bool(re.search(r"\d", value)) and bool(re.search(r"[A-Za-z]", value))
-    return bool(_KEY.search(name)) and len(value) >= _SHORTEST and mixed
+    return bool(key and mixed and len(value) >= _SHORTEST and _plain(key[1]) not in _plain(value))
+
+
+def _plain(text: str) -> str:
+    """Return a name as it is compared: one word, in lower case."""
+    return re.sub(r"[_-]", "", text).lower()

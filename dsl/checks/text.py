@@ -13,6 +13,7 @@ from dsl.diagnostics import Diagnostic
 from dsl.encode import needs_doubling, shown
 from dsl.function import Volume
 from dsl.graph import Graph, GraphNode, InputFiles
+from dsl.shelltext import commands
 
 _DOUBLED = 50
 """Files of a partition up to which its template surely travels in a variable, where `$` can be escaped."""
@@ -60,7 +61,7 @@ def local_path(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
                 place = positional_of(place, list(node.reading.named).index(name))
             message = f"{name}={shown(argument.value, 60)} is a file here, and none in the pod of {node.id}"
             yield Diagnostic(Code.LOCAL_PATH, place, message, hint)
-    words = _WORDS.findall(node.reading.body) if isinstance(node.reading.body, str) else ()
+    words = _WORDS.findall(commands(node.reading.body)) if isinstance(node.reading.body, str) else ()
     for word in dict.fromkeys((*words, *_texts_in(fn))):
         if _is_local(folder, word):
             place = text_of(fn, word) or node.location

@@ -7,6 +7,7 @@ import pytest
 
 from dsl.analyze import analyze_all
 from dsl.argo.cron import schedule_fault
+from dsl.checks.file import AuthoredFile, work_at_import
 from dsl.checks.secret import plaintext_secrets
 from dsl.codes import Code
 from dsl.diagnostics import Rejected
@@ -197,6 +198,16 @@ def bad():
 with DAG("x"):
     bad()
 """,
+    "a missing module whose name is also a key of a dict": """
+NAMES = {"numpy": 1}
+@task
+def one():
+    import numpy
+#   ^^^^^^^^^^^^ MISSING_MODULE
+    return NAMES
+with DAG("x"):
+    one()
+""",
     "secrets": ONE
     + """
 key = "AKIAIOSFODNN7EXAMPLE"
@@ -297,7 +308,7 @@ def test_a_schedule_that_argo_cannot_read_has_one(text):
             'password = "x1"',
             'f(api_key="abcdefg1")',
             '{"AUTH_TOKEN": "abcdefg1"}',
-            "def f(passwd='a'): pass",
+            "def f(passwd='a1'): pass",
         ),
         *('x = "-----BEGIN RSA PRIVATE KEY-----"', 'x = "curl https://ann:pw@example.org"'),
         'x = """curl -H "Authorization: ghp_' + "a1" * 18 + '" """',
@@ -318,6 +329,16 @@ def test_a_secret_is_seen(text):
             'token = "short1"',
         ),
         *(
+            '{"DB_SECRET": "db-creds-v2"}',
+            'IMAGE_PULL_SECRET = "regcred-2024"',
+            'show_password = "no"',
+            '{"password": "password"}',
+            'DB_PASSWORD = "db-password"',
+            'next_token = "page2token"',
+            'api_key = "my-api-key-1"',
+            'x = "use scheme://user:password@host/"',
+        ),
+        *(
             'password = get("x")',
             'tokens = "abcdefg1"',
             'password_file = "/run/x1"',
@@ -328,6 +349,31 @@ def test_a_secret_is_seen(text):
 )
 def test_what_only_looks_like_a_secret_is_not(text):
     assert list(plaintext_secrets(ast.parse(text))) == []
+
+
+@pytest.mark.parametrize(
+    "call", ["write_text('x')", "write_bytes(b'x')", "unlink()", "mkdir()", "rmdir()", "touch()"]
+)
+def test_a_path_that_is_changed_while_the_file_is_loaded_is_seen(call):
+    path, folder = f"Path('x').{call}", f"(folder / 'x').{call}"
+    tree = ast.parse(f"from pathlib import Path\nfolder = Path('a')\n{path}\n{folder}\ndef f(): {path}\n")
+    problems = work_at_import(AuthoredFile("flow.py", tree, {}, True))
+    assert sorted(problem.location.line for problem in problems) == [3, 4]
+
+
+def test_a_module_that_travels_with_its_task_is_not_missing(tmp_path):
+    (tmp_path / "own_module.py").write_text("def f(): return 1\n")
+    task = "@task\ndef one():\n    import own_module\n    return own_module.f()\n"
+    assert findings(tmp_path, HEAD + task + 'with DAG("x"):\n    one()\n') == []
+
+
+def test_a_path_in_a_comment_or_a_here_document_of_a_shell_task_is_text(tmp_path):
+    task = '@task.shell(image="busybox:1")\ndef one(): return """\n{}\n"""\n'
+    dag = 'with DAG("x"):\n    one()\n'
+    text = "# from data/a.tif by hand\ncat <<EOT\ninput: data/a.tif\nEOT"
+    assert findings(tmp_path, HEAD + task.format(text) + dag) == []
+    found = findings(tmp_path, HEAD + task.format(f"{text}\ncat data/a.tif") + dag)
+    assert [code for code, *_ in found] == ["LOCAL_PATH"]
 
 
 def test_an_endless_loop_over_an_output_ends(tmp_path):

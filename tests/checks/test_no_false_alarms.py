@@ -59,8 +59,10 @@ IDIOMS = {
         "argv() >> inner",
     ),
     "modules": (
-        "@task\ndef modules():\n    import csv, zoneinfo\n    try:\n        import numpy\n"
-        "    except ImportError:\n        numpy = None\n    return [csv.__name__, zoneinfo.__name__]\n",
+        "@task\ndef modules():\n    import contextlib, csv, zoneinfo\n    try:\n        import numpy\n"
+        "    except ImportError:\n        numpy = None\n"
+        "    with contextlib.suppress(ImportError):\n        import scipy\n"
+        "    return [csv.__name__, zoneinfo.__name__]\n",
         "modules()",
     ),
     "own image": (

@@ -20,12 +20,15 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 GOOD = 'from dsl import DAG, task\n@task\ndef f(): return 1\nwith DAG("good"): f()\n'
 TYPO = GOOD.replace("@task", "@task(retires=1)")
+WRITES = "for n in range(3, 40):\n    try: os.write(n, b'not ours')\n    except OSError: pass\n"
 BROKEN = {
     "endless.py": ("import dsl\nwhile True:\n    pass\n", Code.LOAD_TIMEOUT),
     "exits.py": ("import dsl, sys\nsys.exit(0)\n", Code.LOAD_EXITED),
     "leaves.py": ("import dsl, os\nos._exit(0)\n", Code.LOAD_EXITED),
     "crashes.py": ("import dsl, ctypes\nctypes.string_at(0)\n", Code.LOAD_EXITED),
     "kills.py": ("import dsl, os\nos.kill(os.getpid(), 9)\n", Code.LOAD_EXITED),
+    "writes.py": (f"import os\n{WRITES}{GOOD}", Code.LOAD_EXITED),
+    "closes.py": (f"import os\nos.closerange(3, 256)\n{GOOD}", Code.LOAD_EXITED),
     "raises.py": ("import dsl\nraise BaseException\n", Code.IMPORT_FAILED),
     "syntax.py": ("import dsl\nif\n", Code.SYNTAX),
     "bytes.py": (b"import dsl\n'\xe9'\n", Code.FILE_UNREADABLE),
@@ -70,7 +73,8 @@ def test_one_broken_file_hides_no_other(here, capfd):
     codes = found(["."], timeout=8)
     assert {name: codes[name] for name in expected} == expected
     assert list(codes) == sorted(expected)
-    assert capfd.readouterr().out == ""
+    printed = capfd.readouterr()
+    assert (printed.out, "Traceback" in printed.err) == ("", False)
 
 
 def test_a_file_sees_what_it_would_see_alone(here):

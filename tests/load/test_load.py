@@ -181,6 +181,20 @@ def test_a_file_that_ends_python_is_reported(written, content, line, words):
     assert words in problem.message
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "for n in range(3, 40):\n    try: os.write(n, b'N.')\n    except OSError: pass",
+        "os.closerange(3, 256)",
+    ],
+)
+def test_a_file_that_spoils_its_answer_is_reported(written, capfd, spoil):
+    problem = only(in_child(written(f"import os\n{spoil}\n{WITH_DAG}"), COUNT, 20))
+    assert problem.code is Code.LOAD_EXITED
+    assert "file descriptors that it did not open" in problem.message
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("hang", ["while True:\n    pass\n", f"import time\n{SLEEP}\n"])
 def test_an_endless_file_is_stopped_where_it_hangs(written, hang):
     began = time.monotonic()
