@@ -5,6 +5,7 @@ Knows of a DAG no more than its name and where it was opened.
 
 from __future__ import annotations
 
+import stat
 import sys
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -100,15 +101,19 @@ def _opened() -> list[DAG]:
 
 
 def content_of(path: str) -> bytes:
-    """Return what is in a file. Raises Rejected when it cannot be read."""
+    """Return what is in a file. Raises Rejected when it cannot be read or is no regular file."""
     here = Location(path)
     try:
+        mode = Path(path).stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise Rejected(_unreadable(here, "this is a folder, not a file", "name a file in it"))
+        if not stat.S_ISREG(mode):  # a named pipe waits for its writer, some devices never end
+            message = "this is a pipe, a socket or a device, not a file"
+            raise Rejected(_unreadable(here, message, "save what it holds as a file, and name that"))
         with open(path, "rb") as file:  # noqa: PTH123 - a path is shown as the author typed it
             return file.read()
     except FileNotFoundError:
         raise Rejected(Diagnostic(Code.FILE_NOT_FOUND, here, "the file does not exist")) from None
-    except IsADirectoryError:
-        raise Rejected(_unreadable(here, "this is a folder, not a file", "name a file in it")) from None
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise Rejected(_unreadable(here, f"the file cannot be read: {reason.lower()}")) from None

@@ -11,6 +11,8 @@ import pytest
 
 from dsl.child import ChildFailed, in_child, start
 from dsl.codes import Code
+from dsl.diagnostics import Rejected
+from dsl.load import content_of
 from dsl.location import Location
 from tests.harness import heed_signals
 
@@ -92,6 +94,14 @@ def test_a_missing_file_and_a_folder_are_told_apart(written):
     written("", "folder/x.py")
     assert only(in_child("nowhere.py", COUNT, 20)).code is Code.FILE_NOT_FOUND
     assert only(in_child("folder", COUNT, 20)).message == "this is a folder, not a file"
+
+
+def test_a_pipe_that_nobody_writes_to_holds_nothing_up(written):
+    os.mkfifo("pipe.py")
+    assert only(in_child("pipe.py", COUNT, 20)).message == "this is a pipe, a socket or a device, not a file"
+    os.mkfifo("pipe.yaml")
+    with pytest.raises(Rejected, match="a pipe"):
+        content_of("pipe.yaml")
 
 
 @pytest.mark.parametrize(
