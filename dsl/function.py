@@ -99,7 +99,7 @@ def variables(value: object) -> object:
 def exit_code(value: object) -> int:
     """Return a number that a program can end with."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
-        raise ValueError(f"{value!r:.40} is no exit code; those are whole numbers from 0 to 255")
+        raise ValueError(f"exit codes are whole numbers from 0 to 255, and {value!r:.40} is none")
     return value
 
 

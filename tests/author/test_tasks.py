@@ -243,7 +243,7 @@ def test_no_program_ends_with_a_number_beyond_a_byte(number, tmp_path):
     body = f'with DAG("x"):\n    total.override(retries=1, retry_exit_codes=[0, 255, {number}])([1])\n'
     [line] = found(body, tmp_path)
     assert line.startswith("INVALID_RETRIES at `retry_exit_codes=")
-    assert line.endswith(f": {number} is no exit code; those are whole numbers from 0 to 255")
+    assert line.endswith(f": exit codes are whole numbers from 0 to 255, and {number} is none")
 
 
 @pytest.mark.parametrize(
