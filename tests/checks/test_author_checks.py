@@ -142,6 +142,21 @@ def bad():
 with DAG("x"):
     bad()
 """,
+    "tasks side by side that nothing chains": ONE
+    + """
+@task
+def two(): return 2
+with DAG("x"):
+    one() >> two()
+    [one]
+#    ^^^ IDLE_TASK
+    one, two
+#   ^^^ IDLE_TASK
+#        ^^^ IDLE_TASK
+    [two(), (one, [one.partial()])]
+#            ^^^ IDLE_TASK
+#                  ^^^^^^^^^^^^^ IDLE_TASK
+""",
     "secrets": ONE
     + """
 key = "AKIAIOSFODNN7EXAMPLE"
