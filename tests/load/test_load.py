@@ -118,6 +118,11 @@ def test_what_is_no_text_is_unreadable_at_its_line(written, content, line, messa
     assert (problem.code, problem.location.line, problem.message) == (Code.FILE_UNREADABLE, line, message)
 
 
+@pytest.mark.parametrize("text", ["import dsl\ndsl.Dag('x')\n", "from dsl import Dag\n"])
+def test_a_misspelt_name_of_the_package_is_told_with_the_right_one(written, text):
+    assert only(in_child(written(text), COUNT, 20)).hint == "did you mean DAG?"
+
+
 def test_a_syntax_error_is_at_its_place(written):
     problem = only(in_child(written("x = 1\nif x = 2:\n    pass\n"), COUNT, 20))
     assert problem.code is Code.SYNTAX
