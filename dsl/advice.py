@@ -18,6 +18,8 @@ def advice(problem: BaseException) -> str:
             trace = trace.tb_next
         guess = did_you_mean(problem.name, [*trace.tb_frame.f_locals, *trace.tb_frame.f_globals])
         return f"did you mean {guess}?" if guess else f"define or import {problem.name} above this line"
+    if isinstance(problem, AttributeError) and problem.name and problem.obj is dsl:
+        return _name_of_dsl(problem.name)
     if isinstance(problem, EOFError):
         return "a DAG file has no standard input: make it a parameter of the DAG"
     return "correct this line; what needs the run's data belongs into a task"
@@ -30,6 +32,10 @@ def _import_advice(problem: ImportError) -> str:
     if "relative import" in problem.msg:
         return "a DAG file is no part of a package: import its neighbours by their plain names"
     if missing := re.match(r"cannot import name '(\w+)' from 'dsl' ", problem.msg):
-        guess = did_you_mean(missing[1], dsl.__all__)
-        return f"did you mean {guess}?" if guess else f"dsl has: {', '.join(dsl.__all__)}"
+        return _name_of_dsl(missing[1])
     return "correct the name, or the module that it is imported from"
+
+
+def _name_of_dsl(name: str) -> str:
+    guess = did_you_mean(name, dsl.__all__)
+    return f"did you mean {guess}?" if guess else f"dsl has: {', '.join(dsl.__all__)}"

@@ -26,6 +26,7 @@ from dsl.construct import (
 )
 from dsl.diagnostics import Diagnostic
 from dsl.encode import plain, shown
+from dsl.function import TaskOptions
 from dsl.location import Location
 from dsl.names import did_you_mean, is_argo_parameter
 from dsl.operand import (
@@ -348,6 +349,13 @@ class Task(Chainable, Named, Generic[P, R]):
 
     def __getattr__(self, name: str) -> Mistaken:
         return lacking("a task", name, _OF_A_TASK)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "task_id" or name in TaskOptions.model_fields:
+            message = f"assigning .{name} sets no option of the task"
+            hint = f"write {self.__name__}.override({name}={shown(value)})"
+            record(Diagnostic(Code.UNKNOWN_ATTRIBUTE, Location.of_caller(), message, hint))
+        super().__setattr__(name, value)
 
     def place_of(self, option: str) -> Location:
         """Return where an option was given, or the decorator."""

@@ -20,26 +20,22 @@ SCHEDULE_OPTIONS = ("schedule", "timezone", "catchup", "max_active_runs")
 def schedule_problems(
     options: Mapping[str, object], place_of: Callable[[str], Location]
 ) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the schedule of a DAG; a sound one is not supported by this version."""
+    """Yield what is wrong with the schedule of a DAG, and that this version supports none."""
     given = [name for name in SCHEDULE_OPTIONS if name in options]
     if not given:
         return
     from dsl.argo.cron import is_zone, schedule_fault  # much comes with it, and few DAGs have a schedule
 
-    sound = True
     for name in given:
         value, place = options[name], place_of(name)
         text = value if isinstance(value, str) else ""
         if name == "schedule" and (why := schedule_fault(text) if text else "it is no text"):
-            sound = False
             hint = 'write "minute hour day month weekday", such as "30 4 * * 1", or "@daily"'
             yield Diagnostic(Code.INVALID_SCHEDULE, place, f"schedule={shown(value)}: {why}", hint)
         if name == "timezone" and not (text and is_zone(text)):
-            sound = False
             guess = did_you_mean(str(value), available_timezones())
             hint = f'did you mean "{guess}"?' if guess else 'write a name such as "Europe/Berlin" or "UTC"'
             yield Diagnostic(Code.INVALID_TIME_ZONE, place, f"there is no time zone {shown(value)}", hint)
-    if sound:
-        message = f"{given[0]}= is not supported by this version"
-        hint = "remove it, and let a CronWorkflow of your own start the WorkflowTemplate"
-        yield Diagnostic(Code.UNSUPPORTED, place_of(given[0]), message, hint)
+    message = f"{given[0]}= is not supported by this version"
+    hint = "remove it, and let a CronWorkflow of your own start the WorkflowTemplate"
+    yield Diagnostic(Code.UNSUPPORTED, place_of(given[0]), message, hint)

@@ -96,8 +96,16 @@ def variables(value: object) -> object:
     return value
 
 
+def exit_code(value: object) -> int:
+    """Return a number that a program can end with."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
+        raise ValueError(f"exit codes are whole numbers from 0 to 255, and {value!r:.40} is none")
+    return value
+
+
 Seconds = Annotated[int, BeforeValidator(seconds)]
 Quantity = Annotated[str, BeforeValidator(quantity)]
+ExitCode = Annotated[int, BeforeValidator(exit_code)]
 
 
 class _Model(BaseModel):
@@ -136,7 +144,7 @@ class TaskOptions(_Model):
     retry_delay: Seconds | None = None
     retry_exponential_backoff: bool = False
     max_retry_delay: Seconds | None = None
-    retry_exit_codes: tuple[int, ...] = ()
+    retry_exit_codes: tuple[ExitCode, ...] = ()
     execution_timeout: Seconds | None = Field(default=None, gt=0)
     trigger_rule: TriggerRule = "all_success"
     each: Each | None = None

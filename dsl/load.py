@@ -5,6 +5,8 @@ Knows of a DAG no more than its name and where it was opened.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -99,16 +101,28 @@ def _opened() -> list[DAG]:
     return list(author.opened_dags()) if author else []
 
 
+def is_listable(folder: str | Path) -> bool:
+    """Whether a folder lets its entries be listed and looked at."""
+    return os.access(folder, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def content_of(path: str) -> bytes:
-    """Return what is in a file. Raises Rejected when it cannot be read."""
+    """Return what is in a file. Raises Rejected when it cannot be read or is no regular file."""
     here = Location(path)
     try:
+        mode = Path(path).stat().st_mode
+        if stat.S_ISDIR(mode) and not is_listable(path):
+            message = "this folder cannot be listed: permission denied"
+            raise Rejected(_unreadable(here, message, "let yourself list it: chmod u+rx"))
+        if stat.S_ISDIR(mode):
+            raise Rejected(_unreadable(here, "this is a folder, not a file", "name a file in it"))
+        if not stat.S_ISREG(mode):  # a named pipe waits for its writer, some devices never end
+            message = "this is a pipe, a socket or a device, not a file"
+            raise Rejected(_unreadable(here, message, "save what it holds as a file, and name that"))
         with open(path, "rb") as file:  # noqa: PTH123 - a path is shown as the author typed it
             return file.read()
     except FileNotFoundError:
         raise Rejected(Diagnostic(Code.FILE_NOT_FOUND, here, "the file does not exist")) from None
-    except IsADirectoryError:
-        raise Rejected(_unreadable(here, "this is a folder, not a file", "name a file in it")) from None
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise Rejected(_unreadable(here, f"the file cannot be read: {reason.lower()}")) from None

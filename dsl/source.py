@@ -227,6 +227,7 @@ class Files(Source):
         if not pattern.endswith("/") and glob.glob(f"{wild}/", root_dir=folder):  # noqa: PTH207
             message = f"{pattern!r} names a folder, and its files are not meant by that"
             hint = f'write "{pattern}/*" for the files in it, "{pattern}/" for folders that are items'
+            hint = hint if pattern else 'write "*" for the files beside the DAG file'
             return self._rejected(Code.FOLDER_PATTERN, message, hint)
         hint = "check the pattern and the folder"
         if "\\" in pattern:

@@ -18,7 +18,7 @@ from dsl import forks
 from dsl.child import Loaded, start
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
-from dsl.load import content_of
+from dsl.load import content_of, is_listable
 from dsl.location import Location, absolute
 from dsl.shape import misshapen
 
@@ -43,7 +43,8 @@ def files_to_check(paths: Sequence[str]) -> dict[str, bool]:
     """Return the files to validate in order, and whether each was found in a folder rather than named.
 
     A folder means every Python file below it that mentions dsl and every manifest that mentions argoproj.io;
-    hidden folders and `__pycache__` are skipped. A file counts once, however often and in whatever spelling.
+    hidden folders and `__pycache__` are skipped. A folder below it that cannot be read counts as a file, of
+    which that is told. A file counts once, however often and in whatever spelling.
     """
     found: dict[str, tuple[str, bool]] = {}
     for path in paths:
@@ -60,7 +61,7 @@ def _files_below(folder: Path) -> Iterator[str]:
         if path.name.startswith(".") or path.name == "__pycache__":
             continue
         if path.is_dir() and not path.is_symlink():
-            yield from _files_below(path)
+            yield from _files_below(path) if is_listable(path) else [str(path)]
         elif (mention := _MENTIONS.get(path.suffix)) and path.is_file() and _mentions(path, mention):
             yield str(path)
 

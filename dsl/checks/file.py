@@ -88,17 +88,19 @@ def idle_statement(file: AuthoredFile) -> Iterator[Diagnostic]:
     for statement in file.at_import:
         if not isinstance(statement, ast.Expr):
             continue
-        value, place = statement.value, file.place(statement)
+        value = statement.value
         if isinstance(value, ast.Tuple) and any(_is_chain(file, part) for part in value.elts):
             if ends := [part for part in value.elts if not _is_chain(file, part)]:
                 text = ast.unparse(ends[0])
                 message = f"the comma ends the chain, which does not hold {text}"
                 hint = "put what stands side by side into brackets: [a, b] >> c"
-                yield Diagnostic(Code.COMMA_IN_CHAIN, place, message, hint)
-        elif isinstance(value, ast.Name | ast.Call | ast.Attribute) and (what := _idle(file, value)):
-            hint = f"call it, as in {what}(), or chain it with >>"
-            message = f"this statement names the task {what}, and makes no node of it"
-            yield Diagnostic(Code.IDLE_TASK, place, message, hint)
+                yield Diagnostic(Code.COMMA_IN_CHAIN, file.place(statement), message, hint)
+            continue
+        for part in _side_by_side(value):
+            if what := _idle(file, part):
+                hint = f"call it, as in {what}(), or chain it with >>"
+                message = f"this statement names the task {what}, and makes no node of it"
+                yield Diagnostic(Code.IDLE_TASK, file.place(part), message, hint)
 
 
 def unused_function(file: AuthoredFile) -> Iterator[Diagnostic]:
@@ -183,6 +185,15 @@ def _is_chain(file: AuthoredFile, node: ast.expr) -> bool:
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.RShift | ast.LShift):
         return False
     return any(_is_ours(file, side) or _is_chain(file, side) for side in (node.left, node.right))
+
+
+def _side_by_side(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what stands in lists and tuples, or the expression itself if it is neither."""
+    if isinstance(node, ast.List | ast.Tuple):
+        for part in node.elts:
+            yield from _side_by_side(part)
+    else:
+        yield node
 
 
 def _idle(file: AuthoredFile, node: ast.expr) -> str:

@@ -238,6 +238,23 @@ def test_a_function_that_only_stands_in_a_class_is_a_task(tmp_path):
     assert found('class C:\n    @task\n    def f(x): return x\nwith DAG("x"):\n    C.f(1)\n', tmp_path) == []
 
 
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_an_option_that_is_assigned_sets_nothing(indent, tmp_path):
+    body = f'with DAG("x"):\n    total([1])\n{indent}total.retries = 3\n{indent}total.note = 3\n'
+    [finding] = analyzed(body, tmp_path).diagnostics
+    assert finding.code.name == "UNKNOWN_ATTRIBUTE"
+    assert finding.message == "assigning .retries sets no option of the task"
+    assert finding.hint == "write total.override(retries=3)"
+
+
+@pytest.mark.parametrize("number", ["300", "-1", "True", "'3'"])
+def test_no_program_ends_with_a_number_beyond_a_byte(number, tmp_path):
+    body = f'with DAG("x"):\n    total.override(retries=1, retry_exit_codes=[0, 255, {number}])([1])\n'
+    [line] = found(body, tmp_path)
+    assert line.startswith("INVALID_RETRIES at `retry_exit_codes=")
+    assert line.endswith(f": exit codes are whole numbers from 0 to 255, and {number} is none")
+
+
 @pytest.mark.parametrize(
     ("dag", "override", "message", "hint"),
     [

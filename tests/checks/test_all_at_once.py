@@ -85,7 +85,7 @@ def gather():
 
 unnamed >> late  # DSL211
 
-with DAG("flow", params={"limit": 3, "spare": 1}, schedule="0 25 * * *") as dag:  # DSL251 DSL233
+with DAG("flow", params={"limit": 3, "spare": 1}, schedule="0 25 * * *") as dag:  # DSL251 DSL233 DSL224
     Files("data/*.tif", sise=2) >> clean  # DSL205
     unnamed()  # DSL207
     warp("EPSG:3413")

@@ -208,6 +208,21 @@ def one():
 with DAG("x"):
     one()
 """,
+    "tasks side by side that nothing chains": ONE
+    + """
+@task
+def two(): return 2
+with DAG("x"):
+    one() >> two()
+    [one]
+#    ^^^ IDLE_TASK
+    one, two
+#   ^^^ IDLE_TASK
+#        ^^^ IDLE_TASK
+    [two(), (one, [one.partial()])]
+#            ^^^ IDLE_TASK
+#                  ^^^^^^^^^^^^^ IDLE_TASK
+""",
     "secrets": ONE
     + """
 key = "AKIAIOSFODNN7EXAMPLE"
@@ -262,6 +277,7 @@ def test_a_mistake_is_pointed_at_exactly(name, tmp_path):
         ('Files("data/*.TIF") >> read', "did you mean 'data/*.tif'?"),
         (r'Files("data\\*.tif") >> read', "write / between the parts of a path: 'data/*.tif'"),
         ('Files("dta/a.tif") >> read', "did you mean 'data/a.tif'?"),
+        ('Files("") >> read', 'write "*" for the files beside the DAG file'),
         ('Files("zzz/a.tif") >> read', "check the pattern and the folder"),
     ],
 )
@@ -269,7 +285,8 @@ def test_a_pattern_that_matches_nothing_is_told_with_the_one_that_does(text, hin
     read = "@task\ndef read(input_file): return 1\n"
     findings(tmp_path, f'{HEAD}{read}with DAG("x"):\n    {text}\n')
     [analysis] = analyze_all(execute(str(tmp_path / "flow.py")))
-    assert [(d.code.name, d.hint) for d in analysis.diagnostics] == [("NO_MATCH", hint)]
+    code = "FOLDER_PATTERN" if 'Files("")' in text else "NO_MATCH"
+    assert [(d.code.name, d.hint) for d in analysis.diagnostics] == [(code, hint)]
 
 
 @pytest.mark.parametrize(

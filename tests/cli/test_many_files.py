@@ -13,6 +13,8 @@ import pytest
 
 from dsl import stages, validation
 from dsl.codes import Code
+from dsl.diagnostics import Rejected
+from dsl.load import content_of
 from dsl.settings import Settings
 from tests.harness import heed_signals
 
@@ -109,6 +111,29 @@ def test_manifests_are_found_by_what_they_mention(here):
     here(**{"a.yaml": manifest, "b.yml": "x: 1\n", "c.json": "{}", "d.py": GOOD})
     assert stages.files_to_check(["."]) == {"a.yaml": True, "d.py": True}
     assert stages.files_to_check(["b.yml"]) == {"b.yml": False}
+
+
+@pytest.mark.parametrize("mode", [0, 0o400, 0o100])
+def test_a_folder_that_cannot_be_listed_is_a_finding_and_the_rest_is_checked(here, mode, tmp_path):
+    here(**{"flows/closed/a.py": GOOD, "flows/z.py": GOOD})
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(folder.stat().st_mode | 0o755)
+    user = os.geteuid()
+    closed = Path("flows/closed")
+    os.chown(closed, 65534 if user == 0 else -1, -1)
+    closed.chmod(mode)
+    try:
+        if user == 0:
+            os.seteuid(65534)  # root may read everything
+        files = stages.files_to_check(["flows"])
+        with pytest.raises(Rejected) as rejected:
+            content_of("flows/closed")
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o700)
+    assert list(files) == ["flows/closed", "flows/z.py"]
+    [problem] = rejected.value.diagnostics
+    assert problem.message == "this folder cannot be listed: permission denied"
 
 
 def test_a_missing_manifest_is_a_finding(here):

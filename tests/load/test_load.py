@@ -11,6 +11,8 @@ import pytest
 
 from dsl.child import ChildFailed, in_child, start
 from dsl.codes import Code
+from dsl.diagnostics import Rejected
+from dsl.load import content_of
 from dsl.location import Location
 from tests.harness import heed_signals
 
@@ -94,6 +96,14 @@ def test_a_missing_file_and_a_folder_are_told_apart(written):
     assert only(in_child("folder", COUNT, 20)).message == "this is a folder, not a file"
 
 
+def test_a_pipe_that_nobody_writes_to_holds_nothing_up(written):
+    os.mkfifo("pipe.py")
+    assert only(in_child("pipe.py", COUNT, 20)).message == "this is a pipe, a socket or a device, not a file"
+    os.mkfifo("pipe.yaml")
+    with pytest.raises(Rejected, match="a pipe"):
+        content_of("pipe.yaml")
+
+
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
@@ -106,6 +116,11 @@ def test_a_missing_file_and_a_folder_are_told_apart(written):
 def test_what_is_no_text_is_unreadable_at_its_line(written, content, line, message):
     problem = only(in_child(written(content), COUNT, 20))
     assert (problem.code, problem.location.line, problem.message) == (Code.FILE_UNREADABLE, line, message)
+
+
+@pytest.mark.parametrize("text", ["import dsl\ndsl.Dag('x')\n", "from dsl import Dag\n"])
+def test_a_misspelt_name_of_the_package_is_told_with_the_right_one(written, text):
+    assert only(in_child(written(text), COUNT, 20)).hint == "did you mean DAG?"
 
 
 def test_a_syntax_error_is_at_its_place(written):
