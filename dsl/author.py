@@ -548,7 +548,7 @@ class DAG(Named):
         self.options = options
         self.nodes, self.links, self.problems, self.bare, self.used_params = [], [], [], {}, set()
         self.name = self._plain_name(name)
-        self.defaults = self._sound_parameters(dict(params or {}))
+        self.defaults = self._sound_parameters({} if params is None else params)
         self.params = Params(self)
         _made.append(self)
 
@@ -566,9 +566,16 @@ class DAG(Named):
         self.problems.append(Diagnostic(Code.INVALID_NAME, self.location, message, 'write DAG("a-name")'))
         return "dag"
 
-    def _sound_parameters(self, given: Mapping[Any, object]) -> dict[str, object]:
+    def _sound_parameters(self, given: object) -> dict[str, object]:
         """Return parameters with plain values; a problem is recorded for each that Argo cannot hold."""
         found: dict[str, object] = {}
+        if not isinstance(given, Mapping):
+            message = f"params={shown(given)} is no dict of parameters and their defaults"
+            place, hint = keyword_of(self.location, "params"), 'write params={"name": default}'
+            self.problems.append(Diagnostic(Code.INVALID_OPTION, place, message, hint))
+            names = [one for one in given if isinstance(one, str)] if isinstance(given, list | tuple) else []
+            self.used_params |= {*names}
+            return dict.fromkeys(names)
         for name, default in given.items():
             place = entry_of(keyword_of(self.location, "params"), name)
             if not (isinstance(name, str) and is_argo_parameter(name)):

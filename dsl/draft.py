@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dsl.argument import TEMPLATES
-from dsl.author import DAG, Chainable, Element, Mistaken, Node
+from dsl.author import DAG, Chainable, Element, Mistaken, Node, Task
 from dsl.closure import ship
 from dsl.codes import Code
 from dsl.construct import entry_of, keyword_of
@@ -114,6 +114,15 @@ def make_drafts(dag: DAG) -> Drafts:
             )
     frozen = {key: tuple(value) for key, value in before.items()}
     return Drafts(sound, ids, frozen, waits, options, tuple(problems))
+
+
+def option_problems(tasks: Iterable[Task[..., object]]) -> list[Diagnostic]:
+    """Return what is wrong with the options that tasks have in whatever DAG they are used."""
+    problems: list[Diagnostic] = []
+    for task in tasks:
+        given = {name: value for name, value in task.options.items() if name != "task_id"}
+        validated(TaskOptions, given, task.place_of, problems)
+    return problems
 
 
 def validated(

@@ -40,7 +40,7 @@ def execute(path: str) -> list[DAG]:
     except BaseException as problem:  # sys.exit and KeyboardInterrupt too: nothing of the author's may end us
         ended = problem.diagnostics if isinstance(problem, Rejected) else (_raised(path, problem),)
         recorded = [found for dag in _opened()[before:] for found in dag.problems]
-        raise Rejected(*ended, *told.since(path), *recorded) from problem
+        raise Rejected(*ended, *told.since(path), *recorded, *_misused_options(path, module)) from problem
     finally:
         # Still importable from inside a function, but a sibling `random.py` no longer hides the real one.
         sys.path[:] = [entry for entry in sys.path if entry != folder] + [folder]
@@ -93,6 +93,16 @@ class _Told:
             if dag.location.path == path
         ]
         return [*author.strays[self._strays :], *found]
+
+
+def _misused_options(path: str, module: ModuleType) -> list[Diagnostic]:
+    """Return what is wrong with the options of the tasks that a file defined before it ended."""
+    if "dsl.author" not in sys.modules:
+        return []
+    from dsl.draft import option_problems
+
+    tasks = [one for one in list(vars(module).values()) if getattr(type(one), "__argosy_task__", False)]
+    return option_problems(task for task in tasks if task.location.path == path)
 
 
 def _opened() -> list[DAG]:

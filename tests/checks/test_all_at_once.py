@@ -249,6 +249,11 @@ def one():
     return 1
 
 
+@task(retires=2)  # DSL205
+def two():
+    return 2
+
+
 with DAG("flow") as dag:
     one() + 1  # DSL239
     one.expnad()  # DSL236

@@ -108,6 +108,15 @@ with DAG("x"):
     one >> take + one
 #          ^^^^^^^^^^ OUTPUT_COMPUTED
 """,
+    "parameters of a run without defaults": ONE
+    + TAKE
+    + """
+with DAG("x", params=["limit"]) as dag:
+#             ^^^^^^^^^^^^^^^^ INVALID_OPTION
+    take(one(), dag.params.limit)
+    take()
+#   ^^^^^^ MISSING_ARGUMENT
+""",
     "a task in a loop, unpacked, searched": ONE
     + TAKE
     + """
