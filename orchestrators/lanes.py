@@ -20,7 +20,7 @@ from dsl.argument import NodeValue
 from dsl.function import TriggerRule
 from dsl.plan import ItemTable, Lane, Plan, PlannedNode
 from orchestrators.base import Expansion, give
-from orchestrators.leaf import ITEMS, RESULT, reference, run_parameter, value_name
+from orchestrators.leaf import ITEMS, RESULT, brought, reference, run_parameter, value_name
 from orchestrators.rules import WHOLE, Upstream, admits, depends_of, done, phases_of, upstream, when_of
 from orchestrators.wiring import (
     STATE,
@@ -235,8 +235,8 @@ def _passed(compact: CompactLane, wiring: Wiring) -> list[_Passed]:
                 own = join in _OWN
                 inner = _own_states(name, node) if own else reference(_state(name, own))
                 found[_state(name, own)] = _Passed(_state(name, own), wiring.phases(name, node), inner)
-        for parameter, value in node.arguments.items():
-            if isinstance(value, NodeValue) and wiring.by_id[value.node].name not in members:
+        for parameter, value in brought(node).items():
+            if wiring.by_id[value.node].name not in members:
                 found[f"{node.name}-{parameter}"] = _passed_value(
                     compact, wiring, node, f"{node.name}-{parameter}", value
                 )
@@ -352,12 +352,11 @@ def _states(compact: CompactLane, node: PlannedNode) -> dict[str, str]:
 
 def _values_inside(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> Iterator[tuple[str, str]]:
     """Yield the arguments of a node's task inside its lane that bring values of other nodes."""
-    for parameter, value in node.arguments.items():
-        if isinstance(value, NodeValue):
-            name = wiring.by_id[value.node].name
-            inside = name in compact.members
-            text = f"tasks['{name}'].outputs.parameters.{RESULT}" if inside else f"{node.name}-{parameter}"
-            yield value_name(parameter), encode.tag(text if inside else reference(text))
+    for parameter, value in brought(node).items():
+        name = wiring.by_id[value.node].name
+        inside = name in compact.members
+        text = f"tasks['{name}'].outputs.parameters.{RESULT}" if inside else f"{node.name}-{parameter}"
+        yield value_name(parameter), encode.tag(text if inside else reference(text))
 
 
 def _condition(compact: CompactLane, node: PlannedNode, wiring: Wiring) -> str | None:

@@ -73,10 +73,8 @@ class Leaf:
         return [Parameter(name=name) for name in (*names, *(value_name(name) for name, _ in self.values()))]
 
     def values(self) -> Iterator[tuple[str, NodeValue]]:
-        """Yield the parameters of the author's function that get values of other nodes."""
-        for name, argument in self.node.arguments.items():
-            if isinstance(argument, NodeValue):
-                yield name, argument
+        """Yield the parameters of the author's function that bring values of other nodes to the pod."""
+        yield from brought(self.node).items()
 
     def artifacts(self) -> list[Artifact]:
         """Return the input artifacts: a folder per upstream, or a slot per source file of a partition."""
@@ -232,6 +230,20 @@ def reference(name: str) -> str:
 def run_parameter(name: str) -> str:
     """Return the expression of a parameter of the run."""
     return f"workflow.parameters[{encode.literal(name)}]"
+
+
+def brought(node: PlannedNode) -> dict[str, NodeValue]:
+    """Return the values that other nodes give, by parameter; of several parts of one the first brings all."""
+    values = constants(node.arguments, NodeValue)
+    return {name: value for name, value in values.items() if bringer(values, name) == name}
+
+
+def bringer(values: Mapping[str, NodeValue], name: str) -> str:
+    """Return the parameter that brings the value of which a parameter is a part, or itself."""
+    if not values[name].by_task:
+        return name
+    of_one = (one for one, value in values.items() if value.by_task and value.node == values[name].node)
+    return next(of_one)
 
 
 def constants(arguments: Mapping[str, object], kind: type[Any]) -> dict[str, Any]:

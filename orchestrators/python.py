@@ -11,7 +11,7 @@ from dsl.argument import Constant, NodeValue, RunParameter, RunValue
 from dsl.naming import as_text
 from dsl.plan import PYTHON_IMAGE
 from orchestrators.base import TaskPerPartition
-from orchestrators.leaf import ITEMS, ROOT, constants, reference, run_parameter, value_name
+from orchestrators.leaf import ITEMS, ROOT, bringer, constants, reference, run_parameter, value_name
 from orchestrators.worker import program
 
 
@@ -56,7 +56,10 @@ class PythonParallelExecutionOrchestrator(TaskPerPartition):
     def _task(self) -> dict[str, Any]:
         node = self.node
         assert node.function.function
-        forms: dict[str, object] = {name: _form(value) for name, value in self.leaf.values()}
+        values = constants(node.arguments, NodeValue)
+        forms: dict[str, object] = {
+            name: _form(value, bringer(values, name)) for name, value in values.items()
+        }
         for name, parameter in constants(node.arguments, RunParameter).items():
             forms[name] = "json" if parameter.is_text else "json-text"
         return {
@@ -104,8 +107,8 @@ def _by_file(value: NodeValue) -> bool:
     return value.form == "gather" or value.by_task
 
 
-def _form(value: NodeValue) -> dict[str, object]:
-    """Return how the worker reads a value."""
+def _form(value: NodeValue, bringer: str) -> dict[str, object]:
+    """Return how the worker reads a value; parts of one value are in the file of its bringer."""
     if value.by_task:
-        return {"form": "part", "path": list(value.path), "default": list(value.fallback)}
+        return {"form": "part", "of": bringer, "path": list(value.path), "default": list(value.fallback)}
     return {"form": "json" if value.form == "single" else "lines" if value.many else value.form}

@@ -18,14 +18,14 @@ from hera.workflows import (
 )
 
 from dsl import encode
-from dsl.argument import NodeValue, hides_failure
+from dsl.argument import hides_failure
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.names import object_name
 from dsl.plan import ItemTable, Plan, PlannedNode
 from orchestrators.base import Expansion, give
 from orchestrators.lanes import NOP, VERDICT, entrance, lane_tasks, lane_templates, make_lane, verdict_tasks
-from orchestrators.leaf import value_name
+from orchestrators.leaf import brought, value_name
 from orchestrators.registry import NotInstalled, orchestrator_of
 from orchestrators.rules import done
 from orchestrators.wiring import Wiring, conjunction, free_names, task_of
@@ -97,8 +97,8 @@ def _tasks(node: PlannedNode, expansion: Expansion, wiring: Wiring) -> list[Task
         task.depends = entered.depends
         when = conjunction((entered.when, wiring.conditions(node, partition)))
         task.when = encode.tag(when) if when else None
-        values = {p: v for p, v in node.arguments.items() if isinstance(v, NodeValue)}
-        give(task, {value_name(p): encode.tag(wiring.value(node, v, partition)) for p, v in values.items()})
+        values = {p: wiring.value(node, value, partition) for p, value in brought(node).items()}
+        give(task, {value_name(p): encode.tag(text) for p, text in values.items()})
     return [*gates, *tasks]
 
 

@@ -223,7 +223,7 @@ class Worker:
         optional, form = "default" in more, more["form"]
         text = self.env.get(f"ARGOSY_VALUE_{parameter}", "")
         if form in ("gather", "part"):
-            path = self.root / "values" / parameter
+            path = self.root / "values" / more.get("of", parameter)
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
         if form == "gather":
             return [[value for _, value in decoded(json.loads(text))]] if text else []
