@@ -72,7 +72,9 @@ class Scope:
         head = tag.partition(".")[0] + "."
         around = self.outer.names if self.outer else ()
         return [
-            name for name in (*self.names, *around, *self.shared) if name.startswith(head) and "*" not in name
+            name
+            for name in (*self.names, *around, *self.shared)
+            if name.startswith(head) and "*" not in name and not name.endswith(".")
         ]
 
 

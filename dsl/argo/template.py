@@ -165,6 +165,10 @@ def _check_inside(
 ) -> None:
     kind = type_of(filled)
     scope = validation.scope([*_readable(resolved.template.value), *own])
+    inputs = resolved.template.value.get("inputs")
+    scope.open.update(
+        f"inputs.{kind}." for kind in ("parameters", "artifacts") if "" in names_of(inputs, kind)
+    )
     if kind in ("steps", "dag") and "activeDeadlineSeconds" in filled:
         clause = f"a {kind} template cannot have activeDeadlineSeconds"
         place = home.at("activeDeadlineSeconds")

@@ -51,6 +51,8 @@ class Validation:
         self.located: list[Located] = []
         self.lost: set[Home] = set()
         """Calls whose template is not known, by a mistake that is reported."""
+        self.open: set[str] = set()
+        """Beginnings of shared names that a reported mistake hides."""
         self._check = check
         self._stored: dict[str, Found] = {}
         self._stand_ins = 0
@@ -82,7 +84,9 @@ class Validation:
 
     def scope(self, names: Iterable[str] = ()) -> Scope:
         """Return a scope with the shared names and `names`."""
-        return Scope(self.shared, names, self.is_template)
+        scope = Scope(self.shared, names, self.is_template)
+        scope.open.update(self.open)
+        return scope
 
     def resolve_tags(self, value: object, scope: Scope, home: Home) -> None:
         """Report the tags of a value that read nothing."""
@@ -105,7 +109,9 @@ class Validation:
         resolved = self._resolve(call, base, at)
         if resolved is not None:
             self.check(resolved, supplied, at)
-        elif len(self.located) > before:  # what it would have put out is nobody else's mistake
+        elif (
+            len(self.located) > before or "" in base.names()
+        ):  # what it would have put out is nobody else's mistake
             self.shared.update(dict.fromkeys(ANY_OUTPUT.values(), ""))
             self.lost.add(at)
         return resolved
@@ -124,6 +130,8 @@ class Validation:
         if reference is not None:
             return self._by_reference(call, reference, base, at)
         if name and base_template(base, name, self._stored) is None:
+            if "" in base.names():
+                return None  # it may be the one whose name is missing, which is reported
             hint = nearest(name, base.names(), "add a template of this name")
             clause = f"there is no template {shortened(name.replace(PLACEHOLDER, '…'))}"
             self.report(Code.UNKNOWN_TEMPLATE, _at_key(call, at, "template"), clause, hint)

@@ -150,7 +150,9 @@ class _Workflow:
         if parameters:
             shared.update({f"workflow.parameters{end}": stand_in() for end in ("", ".json")})
         for parameter in parameters:
-            if parameter.get("name"):
+            if not parameter.get("name"):
+                self.validation.open.add("workflow.parameters.")
+            else:
                 value = parameter.get("value")
                 shared[f"workflow.parameters.{parameter['name']}"] = stand_in() if value is None else value
         sources = [self.spec.get("workflowMetadata") or {}, self.metadata]

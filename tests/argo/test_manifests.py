@@ -218,3 +218,31 @@ def test_a_scheduled_workflows_parameter_without_value_is_told_once():
 """
     )
     assert said(a=text) == ["a:8:30 ARGUMENT"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("inputs: {parameters: [{name: m, value: a}]}", "inputs: {parameters: [{name: n, value: a}]}"),
+        ("arguments: {parameters: [{name: p, value: a}]}", "arguments: {parameters: [{name: n, value: a}]}"),
+        ('- name: "no"', "- name: no"),
+    ],
+)
+def test_what_is_named_by_no_text_is_told_once_and_not_at_its_uses(before, after):
+    text = (
+        WORKFLOW.partition("  entrypoint")[0]
+        + """\
+  entrypoint: main
+  arguments: {parameters: [{name: p, value: a}]}
+  templates:
+  - name: main
+    steps: [[{name: x, template: leaf}, {name: z, template: "no"}]]
+  - name: leaf
+    inputs: {parameters: [{name: m, value: a}]}
+    container: {image: busybox, args: ["{{inputs.parameters.m}}", "{{workflow.parameters.p}}"]}
+  - name: "no"
+    container: {image: busybox}
+"""
+    )
+    assert said(a=text) == []
+    assert [line.split()[1] for line in said(a=text.replace(before, after))] == ["WRONG_TYPE"]
