@@ -80,19 +80,19 @@ class _Told:
         self._strays, self._made = (len(author.strays), len(author.made_dags())) if author else (0, 0)
 
     def since(self, path: str) -> list[Diagnostic]:
-        """Return what has been told since, and the DAGs of the file that were made and never entered."""
+        """Return what has been told since, and what is wrong with the DAGs that were never entered."""
         author = sys.modules.get("dsl.author")
         if author is None:
             return []
         entered = author.opened_dags()
-        idle = [dag for dag in author.made_dags()[self._made :] if dag not in entered]
+        made = [dag for dag in author.made_dags()[self._made :] if dag.location.path == path]
+        idle = [dag for dag in made if dag not in entered]
         hint = "write `with DAG(…):` and its chains in that block"
         found = [
             Diagnostic(Code.UNOPENED_DAG, dag.location, f'nothing is chained in the DAG "{dag.name}"', hint)
             for dag in idle
-            if dag.location.path == path
         ]
-        return [*author.strays[self._strays :], *found]
+        return [*author.strays[self._strays :], *found, *(one for dag in idle for one in dag.problems)]
 
 
 def _misused_options(path: str, module: ModuleType) -> list[Diagnostic]:

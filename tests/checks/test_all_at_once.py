@@ -254,6 +254,7 @@ def two():
     return 2
 
 
+idle = DAG("idle", params=["x"])  # DSL110 DSL206
 with DAG("flow") as dag:
     one() + 1  # DSL239
     one.expnad()  # DSL236
