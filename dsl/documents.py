@@ -115,7 +115,7 @@ def read_documents(content: bytes, path: str) -> Documents:
             try:
                 document = _Builder(chunk, path, first, found.problems).document()
             except _Fault as fault:
-                found.problems.append(fault.diagnostic(path))
+                found.problems.append(_of_json(fault, text, path).diagnostic(path))
             else:
                 if document is not None:
                     found.documents.append(document)
@@ -365,6 +365,19 @@ def _json_document(text: str, path: str, found: Documents) -> Document | None:
         places.root()
         found.problems += [_duplicate(path, key, where, first) for key, where, first in places.repeated]
     return Document(value, path, places.root)
+
+
+def _of_json(fault: _Fault, text: str, path: str) -> _Fault:
+    """Return what keeps the text of a .json file from being JSON; for any other file its fault."""
+    if path.endswith(".json"):
+        try:
+            json.loads(text.rstrip())  # what is cut off ends in its last line
+        except json.JSONDecodeError as error:
+            reason = error.msg.lower().removesuffix(" at")
+            return _Fault(f"not valid JSON: {reason}", error.lineno, error.colno)
+        except (ValueError, RecursionError):
+            return fault
+    return fault
 
 
 def _no_constant(word: str) -> object:

@@ -106,6 +106,20 @@ def test_lines_count_from_the_start_of_the_file_and_windows_ends_do_not_matter()
     assert [line for line in said(a=text.replace("\n", "\r\n")) if "TEMPLATE" in line] == found
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "column"),
+    [
+        ('{"kind": "Workflow"\n', "not valid JSON: expecting ',' delimiter", 20),
+        ('{"kind": Work"flow: ]}\n', "not valid JSON: expecting value", 10),
+    ],
+)
+def test_a_broken_json_file_is_told_as_such_on_its_line(text, message, column):
+    [problem] = validate_manifests({"a.json": text.encode()})["a.json"]
+    assert (problem.message, problem.location) == (message, Location("a.json", 1, column))
+    [problem] = validate_manifests({"a.yaml": text.encode()})["a.yaml"]
+    assert problem.message.startswith("not valid YAML: ")
+
+
 def test_places_in_json_are_those_of_its_text():
     text = json.dumps(
         {"kind": "Workflow", "apiVersion": "argoproj.io/v1alpha1", "metadata": {"name": "é\t"}}, indent=1
