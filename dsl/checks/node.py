@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dsl.argument import Field, NodeValue, RunParameter
 from dsl.codes import Code
@@ -177,6 +179,36 @@ def unwritten_output(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.UNWRITTEN_OUTPUT, place, message, hint)
 
 
+def unwritten_file(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
+    """A Python task must write the file that its signature names, and finds it in its parameter alone."""
+    for parameter in node.reading.of(Role.OUT_FILE):
+        name, function = parameter.name, node.function.function
+        if function is None or not parameter.in_signature:
+            continue
+        used = _names_used(function.source, function.entry)
+        if used is not None and not used & {name, "locals", "vars", "eval", "exec"}:
+            message = f"{node.id} has to write {name}, and its body does not use {name}"
+            place = parameter_of(graph.function(node.id), name) or node.location
+            hint = f"write to {name}, or remove the parameter"
+            yield Diagnostic(Code.UNWRITTEN_OUTPUT, place, message, hint)
+
+
+@lru_cache(maxsize=256)
+def _names_used(source: str, entry: str) -> frozenset[str] | None:
+    """Return the names in the body of a function; None for one that is wrapped or only sketched."""
+    functions = [one for one in ast.parse(source).body if isinstance(one, ast.FunctionDef)]
+    for function in functions:
+        is_sketch = all(isinstance(one, ast.Pass) or _is_constant(one) for one in function.body)
+        if function.name == entry and not function.decorator_list and not is_sketch:
+            inside = (part for one in function.body for part in ast.walk(one))
+            return frozenset(part.id for part in inside if isinstance(part, ast.Name))
+    return None
+
+
+def _is_constant(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
 def part_of_value(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     """What Argo picks of a value for a task goes through Go's numbers, which have 53 bits."""
     for name, argument in node.arguments.items():
@@ -198,5 +230,6 @@ NODE_CHECKS = (
     value_unawaited,
     unequal_folders,
     unwritten_output,
+    unwritten_file,
     part_of_value,
 )

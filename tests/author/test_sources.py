@@ -169,7 +169,7 @@ def test_a_list_of_the_run_is_divided_when_it_is_known(tmp_path):
 
 REGROUP = """
 @task(each="partition", output="{{{key}}}.txt")
-def yearly(input_files, {key}, output_file): return {key}
+def yearly(input_files, {key}, output_file): output_file.write_text({key})
 with DAG("x"):
     Files("data/{{year}}-{{month}}.csv") >> clean >> Repartition({by}) >> yearly
 """

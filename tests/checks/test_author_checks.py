@@ -232,6 +232,20 @@ with DAG("x"):
 #            ^^^ IDLE_TASK
 #                  ^^^^^^^^^^^^^ IDLE_TASK
 """,
+    "a Python task that writes no file": """
+@task(output="a.txt")
+def idle(output_file): return 1
+#        ^^^^^^^^^^^ UNWRITTEN_OUTPUT
+@task(output="b.txt")
+def nested(output_file): return [one() for one in (lambda: output_file.touch(),)]
+@task(output="c.txt")
+def sketch(output_file):
+    '''It writes a file some day.'''
+@task(output="d.txt")
+def by_name(output_file): locals()["output_file"].touch()
+with DAG("x"):
+    idle(); nested(); sketch(); by_name()
+""",
     "secrets": ONE
     + """
 key = "AKIAIOSFODNN7EXAMPLE"

@@ -205,7 +205,7 @@ def both(clean: InFile, warp: InFile): return 1
 @task.shell(image="i")
 def torn(): return 'ls "$INPUT_FILE" "$INPUT_DIR"'
 @task(output={"one": "1.txt", "other": "2.txt"})
-def two(one: OutFile, other: OutFile): return 1
+def two(one: OutFile, other: OutFile): return one, other
 @task
 def many(output_dir): return 1
 """
@@ -215,7 +215,8 @@ def many(output_dir): return 1
 
 def test_a_node_given_to_a_file_parameter_is_its_file(tmp_path):
     tasks = (
-        '@task(output={"one": "1.txt", "other": "2.txt"})\ndef two(one: OutFile, other: OutFile): return 1\n'
+        '@task(output={"one": "1.txt", "other": "2.txt"})\n'
+        "def two(one: OutFile, other: OutFile): return one, other\n"
     )
     for name in ("other", "2.txt"):
         plan = planned(dag(f"measure(two().file({name!r}))", tasks), tmp_path)
@@ -229,7 +230,7 @@ def test_a_call_gathers_values_and_expand_takes_them_one_by_one(tmp_path):
     assert plan.lanes[0].nodes == ("measure", "show")
 
 
-GRID = "@task(output='{index}.txt')\ndef cell(x, y, output_file): return 1\n"
+GRID = "@task(output='{index}.txt')\ndef cell(x, y, output_file): return output_file\n"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,7 @@ def test_expand_crosses_and_zip_pairs(call, items, tmp_path):
 
 
 def test_what_comes_along_a_chain_is_the_first_keyword(tmp_path):
-    tasks = "@task(output='{x}-{stem}.txt')\ndef cell(input_file, x, output_file): return 1\n"
+    tasks = "@task(output='{x}-{stem}.txt')\ndef cell(input_file, x, output_file): return output_file\n"
     crossed = names(planned(dag("files >> cell.expand(x=[1, 2])", tasks), tmp_path), "cell")
     assert crossed == [(str(x), f"data/{name}.tif") for name in "abc" for x in (1, 2)]
     paired = names(planned(dag("files >> cell.expand_zip(x=[1, 2, 3])", tasks), tmp_path), "cell")
@@ -294,7 +295,7 @@ def test_an_expansion_that_cannot_be_is_pointed_at(call, after, tmp_path):
 
 
 def test_crossed_files_need_a_name(tmp_path):
-    tasks = "@task\ndef cell(input_file, x, output_file): return 1\n"
+    tasks = "@task\ndef cell(input_file, x, output_file): return output_file\n"
     assert found(dag("files >> cell.expand(x=[1, 2])", tasks), tmp_path) == [
         "OUTPUT_REQUIRED at `task`: cell crosses items and names no output"
     ]
@@ -324,7 +325,7 @@ def test_crossed_files_need_a_name(tmp_path):
     ],
 )
 def test_an_output_name_that_cannot_be_is_pointed_at(options, after, tmp_path):
-    tasks = f"@task({options})\ndef write(input_file, output_file): return 1\n"
+    tasks = f"@task({options})\ndef write(input_file, output_file): return output_file\n"
     assert found(dag("files >> write", tasks), tmp_path) == [after]
 
 
@@ -342,7 +343,7 @@ def test_an_output_is_named_by_fields_keys_and_parameters(output, name, tmp_path
     from dsl.naming import apply
 
     options = f"output={output!r}" if output else ""
-    tasks = f"@task({options})\ndef write(input_file, site, output_file, crs='x'): return 1\n"
+    tasks = f"@task({options})\ndef write(input_file, site, output_file, crs='x'): return output_file\n"
     body = tasks + 'with DAG("x"):\n    Files("data/{site}.tif") >> write.partial(crs="wgs")\n'
     [node] = planned(body, tmp_path).nodes
     assert apply([node.outputs[0].template], "a.tif", 0, {"site": "a"}) == name
@@ -364,7 +365,7 @@ def test_a_source_is_expanded_by_any_file_parameter(tmp_path):
 
 
 def test_sources_are_crossed_file_by_file(tmp_path):
-    tasks = "@task(output='{index}')\ndef both(one: InFile, two: InFile, output_file): return 1\n"
+    tasks = "@task(output='{index}')\ndef both(one: InFile, two: InFile, output_file): return output_file\n"
     plan = planned(dag("both.expand(one=files, two=Files('pairs/*'))", tasks), tmp_path)
     assert names(plan, "both")[:2] == [("data/a.tif", "pairs/a-nir.tif"), ("data/a.tif", "pairs/a-red.tif")]
 
