@@ -125,7 +125,7 @@ class Code(Enum):
     EACH_MISMATCH = "DSL325", Severity.ERROR, "what a task reads does not fit how often it runs"
     FOLDER_UNREADABLE = "DSL326", Severity.ERROR, "a pattern leads into a folder that cannot be listed"
     PART_OF_VALUE = "DSL391", Severity.WARNING, "a part of a value may change on its way to a shell"
-    STATUS_LIMIT = "DSL392", Severity.ERROR, "a run's status is larger than Argo stores"
+    STATUS_LIMIT = "DSL392", Severity.WARNING, "a run's status is larger than Argo stores"
 
     ORCHESTRATOR_REFUSED = "DSL401", Severity.ERROR, "an orchestrator refused its node"
     STATUS_SIZE = "DSL402", Severity.WARNING, "a run's status outgrows what Argo stores without a database"

@@ -76,13 +76,12 @@ def status_size(emitted: Emitted) -> Iterator[Diagnostic]:
     size, room = _status_bytes(plan), MANIFEST_BYTES - stored_bytes(manifest)
     room = min(STATUS_BYTES, room) if room > 0 else STATUS_BYTES
     message = f"a run of {plan.name} has a status of about {size // 1000} kB"
-    hint = "put more items into a partition: size=…"
+    hint = "put more items into a partition: size=…, or turn on nodeStatusOffLoad in the controller"
     if size > room:
         message += f", and Argo stores {room // 1000} kB beside its manifest"
         yield Diagnostic(Code.STATUS_LIMIT, plan.location, message, hint)
     elif size > STATUS_WARNING:
         message += "; Argo without a database stores 1000 kB"
-        hint += ", or turn on nodeStatusOffLoad in the controller"
         yield Diagnostic(Code.STATUS_SIZE, plan.location, message, hint)
 
 

@@ -59,7 +59,7 @@ def test_what_is_too_large_is_told_with_what_makes_it_smaller(items, hint, tmp_p
         ("Items(['0' * 200] * 3000, size=10) >> measure", None),
     ],
 )
-def test_a_status_is_warned_of_before_it_is_refused_and_grows_with_items(body, code, tmp_path):
+def test_a_status_is_warned_of_before_it_is_too_large_and_grows_with_items(body, code, tmp_path):
     head = "import random\nnoise = [random.Random(n).getrandbits(900) + 2**900 for n in range(3000)]\n"
     compiled = compiled_in(tmp_path, f'{head}{MEASURE}with DAG("x"):\n    {body}\n')
     found = [diagnostic.code.name for diagnostic in compiled.diagnostics]
