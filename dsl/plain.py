@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import dataclasses
 import enum
 import inspect
@@ -12,7 +11,7 @@ import math
 import socket
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
@@ -29,7 +28,7 @@ _NEVER = (
     ((threading.Thread, Executor), "a running thread"),
     (socket.socket, "an open connection"),
     ((types.GeneratorType, types.AsyncGeneratorType), "a generator"),
-    ((types.CoroutineType, asyncio.Future), "a coroutine"),
+    (Awaitable, "a coroutine"),
     (Iterator, "an iterator"),
 )
 _PURE = {
