@@ -212,14 +212,17 @@ def test_a_file_that_spoils_its_answer_is_reported(written, capfd, spoil):
 
 @pytest.mark.parametrize("hang", ["while True:\n    pass\n", f"import time\n{SLEEP}\n"])
 def test_an_endless_file_is_stopped_where_it_hangs(written, hang):
-    began = time.monotonic()
-    problem = only(in_child(written(hang), COUNT, 3))
-    assert time.monotonic() - began < 8
+    for limit in (2, 10, 30):  # on a busy machine the first may end before the file begins
+        began = time.monotonic()
+        problem = only(in_child(written(hang), COUNT, limit))
+        assert time.monotonic() - began < limit + 20
+        if problem.location.line:
+            break
     assert problem.code is Code.LOAD_TIMEOUT
     place = problem.location
     line = hang.splitlines()[place.line - 1]
     assert line[place.column - 1 : place.end_column - 1] in ("while True:", "pass", SLEEP)
-    assert problem.message == "loading took longer than 3 s and was still at this line"
+    assert problem.message == f"loading took longer than {limit} s and was still at this line"
 
 
 def test_a_dag_without_chains_still_counts_as_one(written):
