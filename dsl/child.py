@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dsl.codes import Code
@@ -68,18 +67,8 @@ class _Answer(NamedTuple):
 # --- in the child ---
 
 
-def answer(
-    path: str,
-    then: str,
-    timeout: str,
-    number: str,
-    trace: str,
-    hidden: Mapping[str, ModuleType] | None = None,
-) -> None:
-    """Load a file, call `then`, write a pickled answer to the file descriptor `number`. Never returns.
-
-    `hidden` are modules that are imported but that the file must not find so.
-    """
+def answer(path: str, then: str, timeout: str, number: str, trace: str) -> None:
+    """Load a file, call `then`, write a pickled answer to the file descriptor `number`. Never returns."""
     import faulthandler
 
     own = os.getpid()
@@ -87,7 +76,7 @@ def answer(
     faulthandler.enable(dump)
     # Works while the interpreter is blocked, and also when the parent is no longer there to end us.
     faulthandler.dump_traceback_later(float(timeout), exit=True, file=dump)
-    reply = _looked_at(path, then, hidden or {})
+    reply = _looked_at(path, then)
     if os.getpid() == own:  # and no fork of the author's that came this far too
         try:
             _write(reply, int(number))
@@ -97,17 +86,27 @@ def answer(
     os._exit(0)  # threads and exit functions of the author would only hold us up
 
 
-def _looked_at(path: str, then: str, hidden: Mapping[str, ModuleType]) -> _Answer:
+def imported(then: str) -> Callable[[Sequence[DAG]], object]:
+    """Return a function named as in `"package.module:function"`, all imported that a child needs.
+
+    It comes before the author's file, because afterwards a json.py beside that would be the json it imports.
+    """
     import importlib
+    import pickle  # noqa: F401 - for the answer
+    import traceback  # noqa: F401 - for what fails
+
+    module, _, function = then.partition(":")
+    look: Callable[[Sequence[DAG]], object] = getattr(importlib.import_module(module), function)
+    return look
+
+
+def _looked_at(path: str, then: str) -> _Answer:
     import traceback
 
     problems: tuple[Diagnostic, ...] = ()
     try:
-        # First, because afterwards a json.py beside the author's file would be the json that it imports.
-        module, _, function = then.partition(":")
-        look = getattr(importlib.import_module(module), function)
+        look = imported(then)
         dags = execute(path)
-        sys.modules.update(hidden)
         problems = duplicates(dags)
         first: dict[str, DAG] = {}
         for dag in dags:

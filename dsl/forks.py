@@ -10,14 +10,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
-from functools import cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice, pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsl.child import GRACE, ChildFailed, Loaded, Loading, answer, interpreter
+from dsl.child import GRACE, ChildFailed, Loaded, Loading, answer, imported, interpreter
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -25,24 +23,23 @@ if TYPE_CHECKING:
 IS_AVAILABLE = hasattr(os, "fork")
 
 
-def in_forks(paths: Sequence[str], then: str, first: str, timeout: float) -> Generator[Loaded]:
-    """Yield what `then` made of the DAGs of each file, in order; `child.start` says more.
+@contextmanager
+def in_forks(paths: Sequence[str], then: str, timeout: float) -> Iterator[Iterator[Loaded]]:
+    """Start loading files; give what `then` made of the DAGs of each, in order. `child.start` says more.
 
-    The server calls `first`, as in `"package.module:function"`, once: it makes what all children share. The
-    modules that it imports are not there for a file with neighbours of these names.
-    Raises ChildFailed when a child failed by a mistake of ours.
+    Leaving the block stops what is still at work. The iterator raises ChildFailed when a child failed by a
+    mistake of ours.
     """
     from multiprocessing import Pipe
 
     ours, theirs = Pipe()
     number = theirs.fileno()
-    server = interpreter("forks", "serve", [str(number)], [number])
+    server = interpreter("forks", "serve", [str(number), then], [number])
     theirs.close()
     try:
-        ours.send((paths, then, first, timeout))
-        yield from _in_order(ours, len(paths))
-    except (EOFError, OSError) as problem:
-        raise ChildFailed(f"the process that starts the children ended: {problem!r}") from None
+        with suppress(BrokenPipeError):  # it ended, which the first answer that is missing tells
+            ours.send((paths, timeout))
+        yield _in_order(ours, len(paths))
     finally:
         ours.close()
         server.terminate()  # while it imports; later the end of the connection ends it, and the children
@@ -53,7 +50,11 @@ def _in_order(server: Connection, count: int) -> Iterator[Loaded]:
     early: dict[int, Loaded | ChildFailed] = {}
     for index in range(count):
         while index not in early:
-            found, result = server.recv()
+            try:
+                found, result = server.recv()
+            except (EOFError, OSError) as problem:
+                ended = f"the process that starts the children ended: {problem!r}"
+                raise ChildFailed(ended) from None
             early[found] = result
         result = early.pop(index)
         if isinstance(result, ChildFailed):
@@ -88,32 +89,29 @@ class _Forked:
         return self.returncode
 
 
-def serve(number: str) -> None:
+def serve(number: str, then: str) -> None:
     """Read what to do from the connection with this file descriptor; answer, file by file, until it is done.
 
     The end of the connection is the end of the parent, however that ended, and so of the children.
     """
+    imported(then)
+    fresh = frozenset(sys.modules)
     import gc
-    from importlib import import_module
     from multiprocessing.connection import Connection
 
     parent = Connection(int(number))
-    paths, then, first, timeout = parent.recv()
-    import_module(then.partition(":")[0])
-    before = set(sys.modules)
-    module, _, function = first.partition(":")
-    getattr(import_module(module), function)()
+    paths, timeout = parent.recv()
     gc.freeze()  # what the children share stays shared
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _Server(parent, then, timeout, sys.modules.keys() - before).serve(paths)
+    _Server(parent, then, timeout, fresh).serve(paths)
 
 
 class _Server:
-    def __init__(self, parent: Connection, then: str, timeout: float, later: set[str]) -> None:
+    def __init__(self, parent: Connection, then: str, timeout: float, fresh: frozenset[str]) -> None:
         self._parent = parent
         self._then = then
         self._timeout = timeout
-        self._later = later
+        self._fresh = fresh  # the modules that a fresh interpreter would have imported
         self._at_work: dict[int, tuple[Loading, float]] = {}  # by the index of the file; until when
         self._woken, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -161,18 +159,17 @@ class _Server:
         import tempfile
 
         reply, trace = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - Loading closes them
-        neighbours = _names_in(str(Path(path).absolute().parent))
         pid = os.fork()
         if pid == 0:
             try:
-                self._be_a_child(path, neighbours, reply.fileno(), trace.fileno())
+                self._be_a_child(path, reply.fileno(), trace.fileno())
             finally:
                 os._exit(70)
         with suppress(OSError):  # the child does the same: whoever is first
             os.setpgid(pid, pid)
         return Loading(path, self._timeout, _Forked(pid), reply, trace)
 
-    def _be_a_child(self, path: str, neighbours: frozenset[str], reply: int, trace: int) -> None:
+    def _be_a_child(self, path: str, reply: int, trace: int) -> None:
         """Leave nothing of the server's that a fresh interpreter would not have, then answer."""
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
@@ -180,19 +177,9 @@ class _Server:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for before, after in pairwise([2, *sorted((reply, trace)), os.sysconf("SC_OPEN_MAX")]):
             os.closerange(before + 1, after)
-        # A fresh interpreter would import a neighbour, and not find our module of that name.
-        covered = [name for name in self._later if name.partition(".")[0] in neighbours]
-        hidden = {name: sys.modules.pop(name) for name in covered}
-        answer(path, self._then, str(self._timeout), str(reply), str(trace), hidden)
-
-
-@cache
-def _names_in(folder: str) -> frozenset[str]:
-    """Return the names of what could be imported from a folder."""
-    try:
-        return frozenset(name.partition(".")[0] for name in os.listdir(folder))  # noqa: PTH208 - names alone
-    except OSError:
-        return frozenset()
+        for name in sys.modules.keys() - self._fresh:  # a neighbour of this name is what the file imports
+            del sys.modules[name]
+        answer(path, self._then, str(self._timeout), str(reply), str(trace))
 
 
 def _processors() -> int:

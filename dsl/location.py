@@ -36,10 +36,7 @@ class Location:
     @property
     def text(self) -> str:
         """The author's line as it is now, without its end; empty if there is none."""
-        import linecache
-
-        linecache.checkcache(self.path)
-        return linecache.getline(self.path, self.line).rstrip("\r\n") if self.line else ""
+        return line_of(self.path, self.line).rstrip("\r\n") if self.line else ""
 
     @classmethod
     def of_caller(cls) -> Location:
@@ -77,6 +74,15 @@ class Location:
 def absolute(path: str) -> str:
     """Return the path by which a file is told from others; links stay, whose neighbours are others."""
     return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
+
+
+def line_of(path: str, number: int) -> str:
+    """Return a line of a file as it is now; empty if there is none."""
+    import linecache
+
+    place = absolute(path)  # a relative path that leads nowhere is looked up along sys.path, and remembered
+    linecache.checkcache(place)
+    return linecache.getline(place, number)
 
 
 def _running() -> tuple[str, int | None, int | None, int | None, int | None]:

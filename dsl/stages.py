@@ -1,7 +1,7 @@
 """Files in; for each command as many stages as it needs, and their diagnostics, out.
 
 A child executes the author's file and looks at its DAGs (stages 1 to 5); meanwhile this process imports Hera,
-which costs most of a second. The children of many files share one import. Knows no layout and no exit codes.
+which costs most of a second. The children of many files are forks of one. Knows no layout and no exit codes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from dsl.plan import Analysis, Plan
 
 ANALYZE = "dsl.analyze:analyze_all"
-FIND_ALL = "dsl.findings:find_all"
-REHEARSE = "dsl.findings:rehearse"
 MANIFESTS = (".yaml", ".yml", ".json")
 """How names of files end that hold no Python but a manifest."""
 _MENTIONS = {".py": re.compile(rb"\bdsl\b")} | dict.fromkeys(MANIFESTS, re.compile(rb"argoproj\.io"))
@@ -109,23 +107,26 @@ def checked_manifests(paths: Sequence[str]) -> dict[str, tuple[Diagnostic, ...]]
 def _checked(paths: Sequence[str], timeout: float) -> Generator[list[Diagnostic]]:
     """Yield what stages 1 to 9 find in each Python file, in order."""
     if len(paths) > 1 and forks.IS_AVAILABLE:
-        with closing(forks.in_forks(paths, FIND_ALL, REHEARSE, timeout)) as results:
+        with forks.in_forks(paths, ANALYZE, timeout) as results:
+            import dsl.compile  # it imports Hera, and the children are at work
+
             for loaded in results:
-                yield [*loaded.diagnostics, *(loaded.result or ())]
+                yield _found_in(loaded)
         return
     for path in paths:
         with start(path, ANALYZE, timeout) as loading:
-            import dsl.compile  # noqa: F401 - it imports Hera, and the child is at work
+            import dsl.compile  # noqa: F401 - as above
 
             loaded = loading.wait()
-        yield [*loaded.diagnostics, *found_in(loaded.result or ())]
+        yield _found_in(loaded)
 
 
-def found_in(analyses: Sequence[Analysis]) -> list[Diagnostic]:
-    """Return what was found in DAGs, and what stages 6 to 9 find in their plans."""
+def _found_in(loaded: Loaded) -> list[Diagnostic]:
+    """Return what was found in a file, and what stages 6 to 9 find in the plans of its DAGs."""
     from dsl.compile import compile_plan
 
-    problems: list[Diagnostic] = []
+    analyses: Sequence[Analysis] = loaded.result or ()
+    problems = list(loaded.diagnostics)
     for analysis in analyses:
         problems += analysis.diagnostics
         if analysis.plan is not None:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from dsl.location import Location
+from dsl.location import Location, line_of
 
 _HOME = Path(__file__).absolute().parents[1]
 _OURS = tuple(f"{_HOME / package}{os.sep}" for package in ("dsl", "orchestrators"))
@@ -65,9 +65,6 @@ def of_dump(path: str, dump: str) -> Location:
 
 
 def _whole_line(path: str, line: int) -> Location:
-    import linecache
-
-    linecache.checkcache(path)
-    text = linecache.getline(path, line)
+    text = line_of(path, line)
     indent = len(text) - len(text.lstrip())
     return Location(path, line, indent + 1, len(text.rstrip()) + 1)

@@ -40,7 +40,7 @@ dsl.compile
 dsl.report dsl.sarif dsl.settings
 dsl.drawing dsl.watch
 dsl.running dsl.stages
-dsl.findings dsl.validation
+dsl.validation
 dsl.cli
 dsl.__main__
 """

@@ -6,6 +6,7 @@ Whether a text is valid is asked of the `sh` of this machine, in one process for
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 
 from dsl.codes import Code
@@ -137,8 +138,6 @@ def shell_syntax(graph: Graph) -> Iterator[Diagnostic]:
 
 def _complaint(text: str) -> str:
     """Return the first line of what `sh -n` says of a text; nothing if it is sound, or if there is no sh."""
-    import subprocess
-
     try:
         ended = subprocess.run(
             ["sh", "-n"], input=text.encode(errors="replace"), capture_output=True, check=False
