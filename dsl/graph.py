@@ -83,7 +83,8 @@ class Graph:
     """The DAG as a graph: nodes carry a `GraphNode` as `node`, edges `join`, `carries`, `reason`, `location`.
 
     `waits` holds every node that was recorded, sound or not; `ids` are by identity of the
-    author's nodes; `sources` are edges from sources: (name of the source, id of the node).
+    author's nodes; `functions` are the author's, by node; `sources` are edges from sources: (name of the
+    source, id of the node).
     """
 
     dag: DAG
@@ -92,6 +93,7 @@ class Graph:
     waits: nx.DiGraph[str]
     ids: Mapping[int, str]
     names: Mapping[str, str]
+    functions: Mapping[str, Callable[..., object]]
     sources: tuple[tuple[str, str], ...]
     problems: tuple[Diagnostic, ...]
 
@@ -105,10 +107,6 @@ class Graph:
         """Return a node by its id."""
         found: GraphNode = self.digraph.nodes[node_id]["node"]
         return found
-
-    def function(self, node_id: str) -> Callable[..., object]:
-        """Return the author's function of a node."""
-        return next(node.task.fn for node in self.dag.nodes if self.ids[id(node)] == node_id)
 
     def without(self, unsound: Collection[str]) -> Graph:
         """Return the graph without some nodes and all that wait for them."""

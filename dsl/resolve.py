@@ -51,6 +51,7 @@ def make_graph(dag: DAG) -> Graph:
     resolver = _Resolver(dag, drafts)
     resolver.resolve()
     names = {draft.id: draft.name for draft in drafts.sound.values()}
+    functions = {drafts.ids[id(node)]: node.task.fn for node in dag.nodes}
     problems = (*drafts.problems, *resolver.problems)
     return Graph(
         dag,
@@ -59,6 +60,7 @@ def make_graph(dag: DAG) -> Graph:
         drafts.waits,
         drafts.ids,
         names,
+        functions,
         tuple(resolver.sources),
         problems,
     )

@@ -38,7 +38,7 @@ def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     if node.function.function is None or official is None or node.function.kind != "python":
         return
     minor = int(official["minor"]) if official["minor"] else None
-    code = getattr(graph.function(node.id), "__code__", None)
+    code = getattr(graph.functions[node.id], "__code__", None)
     python = node.function.function
     for name, line in _imported(python.source):
         if name not in python.modules and not _has(minor, name):

@@ -68,7 +68,7 @@ def parameter_names(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         if wrong:
             message = f"{name!r} of {node.id} cannot be a variable of the task"
             message += ", which env= sets" if taken else ""
-            place = parameter_of(graph.function(node.id), name) or node.location
+            place = parameter_of(graph.functions[node.id], name) or node.location
             yield Diagnostic(Code.INVALID_PARAMETER_NAME, place, message, _renamed(name))
 
 
@@ -174,7 +174,7 @@ def unwritten_output(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         ):  # `$name`, `$(name)`, and what a program asks for by text
             continue
         message = f"{node.id} has to write {name}, and its text does not use ${name}"
-        place = parameter_of(graph.function(node.id), name) or node.location
+        place = parameter_of(graph.functions[node.id], name) or node.location
         hint = f'write to "${name}", or remove the parameter'
         yield Diagnostic(Code.UNWRITTEN_OUTPUT, place, message, hint)
 
@@ -188,7 +188,7 @@ def unwritten_file(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         used = _names_used(function.source, function.entry)
         if used is not None and not used & {name, "locals", "vars", "eval", "exec"}:
             message = f"{node.id} has to write {name}, and its body does not use {name}"
-            place = parameter_of(graph.function(node.id), name) or node.location
+            place = parameter_of(graph.functions[node.id], name) or node.location
             hint = f"write to {name}, or remove the parameter"
             yield Diagnostic(Code.UNWRITTEN_OUTPUT, place, message, hint)
 

@@ -64,7 +64,7 @@ def undeclared_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         hint = f"did you mean {form.format(guess)}?" if guess else f"make it a parameter, or {way}"
         if node.domain and name in node.domain.keys:
             hint = f"{name} is a key of the items; add the parameter {name} to the function"
-        place = mention_of(graph.function(node.id), name) or node.location
+        place = mention_of(graph.functions[node.id], name) or node.location
         yield Diagnostic(Code.UNDECLARED_VARIABLE, place, message, hint.format(name))
 
 
@@ -75,7 +75,7 @@ def positional_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     for word in dict.fromkeys(positional(node.reading.body)):
         message = f"nothing sets {word} in {node.id}, which is called without arguments"
         hint = "name the parameters of the function and write $name; in awk, quote the program with '…'"
-        place = text_of(graph.function(node.id), word) or _text_place(graph, node)
+        place = text_of(graph.functions[node.id], word) or _text_place(graph, node)
         yield Diagnostic(Code.POSITIONAL_VARIABLE, place, message, hint)
 
 
@@ -87,7 +87,7 @@ def command_for_variable(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     for name in dict.fromkeys(substituted(node.reading.body)):
         if name in variables:
             message = f"$({name}) of {node.id} runs a command of that name"
-            place = text_of(graph.function(node.id), f"$({name})") or _text_place(graph, node)
+            place = text_of(graph.functions[node.id], f"$({name})") or _text_place(graph, node)
             yield Diagnostic(Code.COMMAND_FOR_VARIABLE, place, message, f'write "${name}"')
 
 
@@ -101,7 +101,7 @@ def shell_in_argv(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
         found = [name for name in _SHELL_VARIABLE.findall(word) if name in variables]
         if not found and word not in ("|", ">", ">>", "<", "&&", "||", ";"):
             continue
-        place = text_of(graph.function(node.id), word) or _text_place(graph, node)
+        place = text_of(graph.functions[node.id], word) or _text_place(graph, node)
         message = f"{word} of {node.id} stays as it is, since no shell reads it"
         hint = f"write $({found[0]})" if found else "make it a @task.shell"
         yield Diagnostic(Code.SHELL_IN_ARGV, place, message, hint)
@@ -117,20 +117,22 @@ def carriage_return(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
 
 def shell_syntax(graph: Graph) -> Iterator[Diagnostic]:
     """A text that `sh` cannot parse ends its task before the first command."""
-    texts = {
-        body: node
+    told = {
+        (graph.functions[node.id], body): node
         for node in reversed(list(graph))
         if node.function.kind == "shell" and isinstance(body := node.reading.body, str) and "\0" not in body
     }
+    texts = dict.fromkeys(text for _, text in told)
     # One process says that all are sound; a text is asked about alone only when there is something to find.
     wrapped = (f"argosy_{number}() {{\n:\n{text}\n}}\n" for number, text in enumerate(texts))
     if not texts or not _complaint("".join(wrapped)):
         return
-    for text, node in texts.items():
-        if not has_windows_lines(text) and (complaint := _complaint(text)):
+    complaints = {text: _complaint(text) for text in texts if not has_windows_lines(text)}
+    for (function, text), node in told.items():
+        if complaint := complaints.get(text):
             found = _COMPLAINT.search(complaint)
             number, reason = (int(found["line"]), found["reason"]) if found else (1, complaint)
-            place = _line_place(graph.function(node.id), text, number) or _text_place(graph, node)
+            place = _line_place(function, text, number) or _text_place(graph, node)
             message = f"sh cannot read the text of {node.id}: {_in_words(reason)}"
             hint = "correct it here or in a line above; a task runs in POSIX sh, also where bash knows more"
             yield Diagnostic(Code.SHELL_SYNTAX, place, message, hint)
@@ -167,7 +169,7 @@ def _line_place(fn: Callable[..., object], text: str, number: int) -> Location |
 
 
 def _text_place(graph: Graph, node: GraphNode) -> Location:
-    return returned_by(graph.function(node.id)) or node.location
+    return returned_by(graph.functions[node.id]) or node.location
 
 
 SHELL_CHECKS = (

@@ -52,7 +52,7 @@ def unsafe_string(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
 
 def local_path(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     """A pod sees the files that travel to it, and none of the machine that compiles."""
-    folder, fn = Path(graph.dag.location.path).absolute().parent, graph.function(node.id)
+    folder, fn = Path(graph.dag.location.path).absolute().parent, graph.functions[node.id]
     hint = "let the file travel: Files(…) before the task, and INPUT_FILE or input_file in it"
     for name, argument in node.arguments.items():
         if isinstance(argument, Constant) and _is_local(folder, argument.value):

@@ -198,6 +198,16 @@ def fine(): return "echo $(date)"
 with DAG("x"):
     good >> bad >> fine
 """,
+    "two functions of one wrong text": """
+@task.shell(image="i")
+def say(): return "echo a; fi"
+#                  ^^^^^^^^^^ SHELL_SYNTAX
+@task.shell(image="i")
+def tell(): return "echo a; fi"
+#                   ^^^^^^^^^^ SHELL_SYNTAX
+with DAG("x"):
+    say() >> tell()
+""",
     "a quote that is not closed in a text that is computed": """
 PROGRAM = 'echo "a'
 @task.shell(image="busybox:1")
