@@ -25,6 +25,7 @@ from dsl.location import Location
 from dsl.names import did_you_mean
 from dsl.plain import cells, described, is_task, literal, of_dsl, recomputed, stays_here, task_function
 from dsl.siblings import Sibling, absolute, imported, imports_of, package_of, prelude, sibling
+from dsl.tree import nodes_of, tree_of
 from dsl.uses import COMPOUND, Change, Uses, bindings, registered, uses
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -88,7 +89,7 @@ def ship(function: Callable[..., object]) -> tuple[Shipped, tuple[Diagnostic, ..
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> tuple[ast.Module, dict[str, list[tuple[ast.stmt, ast.stmt]]]]:
     """Return a module's tree and bindings, which its functions share."""
-    tree = ast.parse(text)
+    tree = tree_of(text)
     return tree, bindings(tree)
 
 
@@ -129,7 +130,7 @@ class _Cargo:
         code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
         if not code or code.co_filename != self.path:
             return None
-        for node in ast.walk(self.tree):
+        for node in nodes_of(self.tree):
             if isinstance(node, _Function) and node.name == code.co_name:
                 if min([node.lineno, *(part.lineno for part in node.decorator_list)]) == code.co_firstlineno:
                     return node
@@ -238,7 +239,7 @@ class _Cargo:
         found = self.bindings.get(name, [])
         leaf, outer = found[-1] if found else (None, None)
         if leaf is None or outer is None:
-            stars = [node for node in ast.walk(self.tree) if isinstance(node, ast.ImportFrom)]
+            stars = [node for node in nodes_of(self.tree) if isinstance(node, ast.ImportFrom)]
             star = any(node.names[0].name == "*" for node in stars)
             why = "comes from a star import" if star else "is bound by no statement of the file"
             self.refuse(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from dsl.location import Location
+from dsl.tree import nodes_of, tree_of
 
 _LONGEST_TEXT = 500
 """Lines of one literal that are searched."""
@@ -157,10 +158,10 @@ def _parts(path: str) -> _Parts:
 def _parsed(path: str, text: str) -> _Parts:
     parts = _Parts()
     try:
-        tree = ast.parse(text)
+        tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError):
         return parts
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.BinOp):
             parts.operands[_span(node)] = (
                 Location.of_node(path, node.left),

@@ -99,9 +99,7 @@ class Graph:
 
     def __iter__(self) -> Iterator[GraphNode]:
         """Iterate over the nodes, upstream first, in the author's order where the edges leave a choice."""
-        order = {node_id: position for position, node_id in enumerate(self.digraph)}
-        for node_id in nx.lexicographical_topological_sort(self.digraph, key=order.__getitem__):
-            yield self.digraph.nodes[node_id]["node"]
+        yield from map(self.node, self.digraph)  # they were added in this order
 
     def node(self, node_id: str) -> GraphNode:
         """Return a node by its id."""
@@ -111,7 +109,8 @@ class Graph:
     def without(self, unsound: Collection[str]) -> Graph:
         """Return the graph without some nodes and all that wait for them."""
         below = {after for node_id in unsound for after in nx.descendants(self.digraph, node_id)}
-        kept = self.digraph.subgraph([one for one in self.digraph if one not in {*unsound, *below}])
+        kept = self.digraph.copy()
+        kept.remove_nodes_from({*unsound, *below})
         sources = tuple((source, node_id) for source, node_id in self.sources if node_id in kept)
         return replace(self, digraph=kept, sources=sources)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -62,7 +63,7 @@ def mentions(body: str | Sequence[str], word: str) -> bool:
     True
     """
     text = body if isinstance(body, str) else "\n".join(one.replace("#", " ") for one in body)
-    for start, end in sorted(set(_Scanner(text).comments), reverse=True):
+    for start, end in sorted(set(_scanned(text).comments), reverse=True):
         text = text[:start] + text[end:]
     return re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", text) is not None
 
@@ -73,7 +74,7 @@ def commands(text: str) -> str:
     >>> commands("cat a # b\ncat <<E\nc\nE\n")
     'cat a \ncat <<E\nE\n'
     """
-    scanner, kept, position = _Scanner(text), "", 0
+    scanner, kept, position = _scanned(text), "", 0
     for start, end in sorted({*scanner.comments, *scanner.documents}):
         kept += text[position:start]
         position = max(position, end)  # one can hold another
@@ -88,7 +89,7 @@ def undeclared(text: str, declared: Collection[str]) -> list[Place]:
     >>> undeclared('for x in 1 2; do echo "$x $y ${z:-3}"; done', {"crs"})
     [Place(name='y', line=1, column=27)]
     """
-    scanner = _Scanner(text)
+    scanner = _scanned(text)
     if scanner.reads_code:
         return []
     places: dict[str, Place] = {}
@@ -108,7 +109,7 @@ def positional(text: str) -> list[str]:
     >>> positional("cat $1 '$2' ${3:-} ${4}")
     ['$1', '${4}']
     """
-    scanner = _Scanner(text)
+    scanner = _scanned(text)
     return [] if scanner.reads_code or scanner.sets_arguments else scanner.positional
 
 
@@ -118,7 +119,7 @@ def substituted(text: str) -> list[str]:
     >>> substituted("echo $(crs) '$(x)' $(date -u)")
     ['crs']
     """
-    return _Scanner(text).substituted
+    return _scanned(text).substituted
 
 
 def has_windows_lines(text: str) -> bool:
@@ -127,7 +128,7 @@ def has_windows_lines(text: str) -> bool:
     >>> has_windows_lines("ls\r\n"), has_windows_lines("printf 'a\r\n'")
     (True, False)
     """
-    return "\r\n" in text and _Scanner(text).has_windows_lines
+    return "\r\n" in text and _scanned(text).has_windows_lines
 
 
 class _Expansion(NamedTuple):
@@ -141,6 +142,12 @@ class _Heredoc(NamedTuple):
     delimiter: str
     quoted: bool
     tabs: bool
+
+
+@lru_cache(maxsize=64)
+def _scanned(text: str) -> _Scanner:
+    """Read a text once for all that ask about it."""
+    return _Scanner(text)
 
 
 class _Scanner:

@@ -13,7 +13,7 @@ OURS = ("dsl", "orchestrators")
 
 # A module imports from lines above its own, or from its own line.
 LAYERS = """
-dsl.location dsl.codes dsl.shelltext dsl.excerpt
+dsl.location dsl.codes dsl.shelltext dsl.excerpt dsl.tree
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.scalars
 dsl.places dsl.expr dsl.advice dsl.pattern

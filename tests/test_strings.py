@@ -50,7 +50,7 @@ def test_any_text_comes_back(tmp_path_factory, sent):
 
 
 @pytest.mark.slow
-@settings(quiet, max_examples=30)
+@settings(quiet, max_examples=8)
 @given(texts, st.sampled_from(LOWERINGS))
 def test_any_texts_come_back(tmp_path_factory, sent, lowering):
     check(sent, tmp_path_factory.mktemp("strings"), lowering, 5)

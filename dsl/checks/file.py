@@ -19,6 +19,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Related
 from dsl.location import Location
 from dsl.operand import Operand
+from dsl.tree import nodes_of, tree_of
 from dsl.uses import root
 
 _WORK = """subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen
@@ -45,7 +46,7 @@ class AuthoredFile:
     def imported(self) -> Mapping[str, str]:
         """What each name that an import binds stands for, as a dotted name."""
         found = {}
-        for node in ast.walk(self.tree):
+        for node in nodes_of(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     bound = alias.asname or alias.name.partition(".")[0]
@@ -75,7 +76,7 @@ def authored_file(dags: Sequence[DAG]) -> AuthoredFile:
     """Return the file of DAGs that was loaded; one without a text that can be parsed has nothing in it."""
     path = dags[0].location.path
     try:
-        tree = ast.parse("".join(linecache.getlines(path)))
+        tree = tree_of("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError, RecursionError):
         tree = ast.Module([], [])
     absolute = str(Path(path).absolute())
@@ -106,8 +107,8 @@ def idle_statement(file: AuthoredFile) -> Iterator[Diagnostic]:
 def unused_function(file: AuthoredFile) -> Iterator[Diagnostic]:
     """A task that its own file never mentions again is in no DAG."""
     tasks = _tasks(file)
-    names = {node.id for node in ast.walk(file.tree) if isinstance(node, ast.Name)}
-    operands = (node for node in ast.walk(file.tree) if isinstance(node, ast.BinOp | ast.List | ast.Tuple))
+    names = {node.id for node in nodes_of(file.tree) if isinstance(node, ast.Name)}
+    operands = (node for node in nodes_of(file.tree) if isinstance(node, ast.BinOp | ast.List | ast.Tuple))
     for part in (part for node in operands for part in ast.iter_child_nodes(node)):
         names |= {part.value} if isinstance(part, ast.Constant) and isinstance(part.value, str) else set()
     for node in tasks if file.has_nodes else ():
@@ -118,7 +119,7 @@ def unused_function(file: AuthoredFile) -> Iterator[Diagnostic]:
 
 def redefined_task(file: AuthoredFile) -> Iterator[Diagnostic]:
     """A second function of a name takes the place of the first, and no DAG can name that one any more."""
-    mentions = [(node.id, node.lineno) for node in ast.walk(file.tree) if isinstance(node, ast.Name)]
+    mentions = [(node.id, node.lineno) for node in nodes_of(file.tree) if isinstance(node, ast.Name)]
     last: dict[str, ast.FunctionDef] = {}
     for node in reversed(_tasks(file)):
         later = last.get(node.name)

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from dsl.tree import nodes_of
+
 _FORMS = (
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "an access key of AWS"),
     (re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"), "a private key"),
@@ -33,7 +35,7 @@ def plaintext_secrets(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
         if isinstance(value, ast.Constant) and isinstance(value.value, str) and _is_secret(name, value.value):
             told.add(id(value))
             yield value, f"the value of {name}"
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
             for form, what in _FORMS:
                 if form.search(node.value):
@@ -43,7 +45,7 @@ def plaintext_secrets(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
 
 def _named(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
     """Yield what a file gives names to: variables, arguments, entries of dicts, defaults of parameters."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.keyword) and node.arg:
             yield node.arg, node.value
         elif isinstance(node, ast.Dict):
