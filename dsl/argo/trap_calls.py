@@ -37,8 +37,16 @@ def check_dag(traps: Traps, tasks: Sequence[Task], place: Route) -> None:
                     clause = f"it reads {name}, which this task does not wait for, so it waits for ever"
                     hint = f"add {name} to depends"
                     traps.warn(Code.NEVER_RESOLVED, (*here, *route), clause, hint)
-            elif what == "outputs.result" and _may_run_without(task, tasks[order.numbers[name]], name):
-                _absent(traps, (*here, *route), name)
+                continue
+            other = tasks[order.numbers[name]]
+            if what == "outputs.result" and _may_run_without(task, other, name):
+                clause = f"{name} has a condition; when it is skipped, its result never comes"
+                hint = f"add the same when:, or wait for {name}.Succeeded"
+                traps.warn(Code.ABSENT_OUTPUT, (*here, *route), clause, hint)
+            if what.startswith("outputs.parameters.") and _may_lack_items(task, other, name):
+                clause = f"when no item of {name} succeeds, its list of {what.split('.')[2]} never comes"
+                hint = f"wait for {name}.AnySucceeded"
+                traps.warn(Code.ABSENT_OUTPUT, (*here, *route), clause, hint)
 
 
 def _reads(task: Task) -> list[tuple[Route, str, str, bool]]:
@@ -55,17 +63,24 @@ def _may_run_without(task: Task, other: Task, name: str) -> bool:
     """Whether a task runs also when the other was skipped by its own condition."""
     if not other.get("when") or task.get("when") or is_loop(other):  # a loop ends as a whole
         return False
+    return bool(_ends_awaited(task, name) & {"", "Skipped"})
+
+
+def _may_lack_items(task: Task, other: Task, name: str) -> bool:
+    """Whether a task runs also when a loop had no items, or none that succeeded."""
+    if not is_loop(other) or task.get("when"):
+        return False
+    awaited = _ends_awaited(task, name)
+    of_run = "{{" in f"{other.get('withParam')}{other.get('withSequence')}"
+    return bool(awaited & {"Failed", "Errored", "AllFailed"}) or (of_run and bool(awaited & {"", "Skipped"}))
+
+
+def _ends_awaited(task: Task, name: str) -> set[str]:
+    """Return after which ends of another a task runs, as `depends` names them; "" is the name alone."""
     depends = task.get("depends", "")
     if not depends:
-        return name in (task.get("dependencies") or ())
-    return bool(
-        re.search(rf"(?<![-\w]){re.escape(name)}(?![-\w.])|(?<![-\w]){re.escape(name)}\.Skipped", depends)
-    )
-
-
-def _absent(traps: Traps, route: Route, name: str) -> None:
-    clause = f"{name} has a condition; when it is skipped, its result never comes"
-    traps.warn(Code.ABSENT_OUTPUT, route, clause, f"add the same when:, or wait for {name}.Succeeded")
+        return {""} if name in (task.get("dependencies") or ()) else set()
+    return set(re.findall(rf"(?<![-\w]){re.escape(name)}(?:\.(\w+))?(?![-\w.])", depends))
 
 
 def check_group(traps: Traps, steps: Sequence[Task], place: Route) -> None:

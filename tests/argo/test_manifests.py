@@ -260,3 +260,48 @@ def test_what_is_named_by_no_text_is_told_once_and_not_at_its_uses(before, after
     )
     assert said(a=text) == []
     assert [line.split()[1] for line in said(a=text.replace(before, after))] == ["WRONG_TYPE"]
+
+
+LOOP = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: a}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: scenes, value: "[]"}]}
+  templates:
+  - name: main
+    dag:
+      tasks:
+      - {name: each, template: count, withParam: "{{workflow.parameters.scenes}}"}
+      - name: all
+        template: sum
+        depends: each
+        arguments: {parameters: [{name: size, value: "{{tasks.each.outputs.parameters.size}}"}]}
+  - name: count
+    outputs: {parameters: [{name: size, valueFrom: {path: /n}}]}
+    container: {image: busybox, command: [sh, -c, echo 1 >/size]}
+  - name: sum
+    inputs: {parameters: [{name: size}]}
+    container: {image: busybox, command: [echo, "{{inputs.parameters.size}}"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "depends", "is_told"),
+    [
+        ('withParam: "{{workflow.parameters.scenes}}"', "each", True),
+        ('withParam: "{{workflow.parameters.scenes}}"', "each.Skipped || each.Succeeded", True),
+        ('withParam: "{{workflow.parameters.scenes}}"', "each.Succeeded", False),
+        ('withParam: "{{workflow.parameters.scenes}}"', "each.AnySucceeded", False),
+        ("withItems: [1, 2]", "each", False),
+        ("withItems: [1, 2]", "each.Succeeded || each.Failed", True),
+        ("withItems: [1, 2]", "each.AllFailed", True),
+        ('withSequence: {count: "3"}', "each", False),
+        ('withSequence: {count: "{{workflow.parameters.scenes}}"}', "each", True),
+    ],
+)
+def test_a_list_that_never_comes_is_told_where_it_is_read(loop, depends, is_told):
+    text = LOOP.replace('withParam: "{{workflow.parameters.scenes}}"', loop)
+    text = text.replace("depends: each", f"depends: {depends}")
+    assert said(a=text) == (["a:15:54 ABSENT_OUTPUT"] if is_told else [])
