@@ -14,10 +14,12 @@ from dsl.checks.module import MODULE_CHECKS
 from dsl.checks.node import NODE_CHECKS
 from dsl.checks.shell import SHELL_CHECKS
 from dsl.checks.text import TEXT_CHECKS
+from dsl.decorate import task
 from dsl.diagnostics import in_order
 from dsl.plan import Analysis
 from dsl.planning import make_plan
 from dsl.resolve import make_graph
+from dsl.source import Range
 from dsl.summary import summarize
 
 _OF_A_NODE = (*NODE_CHECKS, *SHELL_CHECKS, *TEXT_CHECKS, *MODULE_CHECKS)
@@ -35,6 +37,21 @@ def analyze(dag: DAG) -> Analysis:
         return Analysis(dag.name, None, problems, {})
     plan = make_plan(rest)
     return Analysis(dag.name, plan, problems, summarize(plan))
+
+
+def rehearse() -> None:
+    """Go through the stages once: pydantic and others make on first use what forks can share."""
+    with DAG("rehearsal") as dag:
+        Range(2) >> task.shell(image="busybox")(_echo) >> task(_count)
+    analyze_all([dag])
+
+
+def _echo() -> str:
+    return 'echo "$ITEM" >"$OUTPUT_FILE"'
+
+
+def _count(input_dir: object) -> int:
+    return 1
 
 
 def analyze_all(dags: Sequence[DAG]) -> list[Analysis]:

@@ -91,13 +91,19 @@ def imported(then: str) -> Callable[[Sequence[DAG]], object]:
 
     It comes before the author's file, because afterwards a json.py beside that would be the json it imports.
     """
-    import importlib
     import pickle  # noqa: F401 - for the answer
     import traceback  # noqa: F401 - for what fails
 
-    module, _, function = then.partition(":")
-    look: Callable[[Sequence[DAG]], object] = getattr(importlib.import_module(module), function)
-    return look
+    return named(then)
+
+
+def named(function: str) -> Callable[..., object]:
+    """Import a function of ours and return it."""
+    import importlib
+
+    module, _, name = function.partition(":")
+    found: Callable[..., object] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _looked_at(path: str, then: str) -> _Answer:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from dsl.child import GRACE, ChildFailed, Loaded, Loading, answer, imported, interpreter
+from dsl.child import GRACE, ChildFailed, Loaded, Loading, answer, imported, interpreter, named
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -24,9 +24,10 @@ IS_AVAILABLE = hasattr(os, "fork")
 
 
 @contextmanager
-def in_forks(paths: Sequence[str], then: str, timeout: float) -> Iterator[Iterator[Loaded]]:
+def in_forks(paths: Sequence[str], then: str, first: str, timeout: float) -> Iterator[Iterator[Loaded]]:
     """Start loading files; give what `then` made of the DAGs of each, in order. `child.start` says more.
 
+    `first`, named as `then` is, makes once what the children share; it may import nothing that is not ours.
     Leaving the block stops what is still at work. The iterator raises ChildFailed when a child failed by a
     mistake of ours.
     """
@@ -34,7 +35,7 @@ def in_forks(paths: Sequence[str], then: str, timeout: float) -> Iterator[Iterat
 
     ours, theirs = Pipe()
     number = theirs.fileno()
-    server = interpreter("forks", "serve", [str(number), then], [number])
+    server = interpreter("forks", "serve", [str(number), then, first], [number])
     theirs.close()
     try:
         with suppress(BrokenPipeError):  # it ended, which the first answer that is missing tells
@@ -89,12 +90,13 @@ class _Forked:
         return self.returncode
 
 
-def serve(number: str, then: str) -> None:
+def serve(number: str, then: str, first: str) -> None:
     """Read what to do from the connection with this file descriptor; answer, file by file, until it is done.
 
     The end of the connection is the end of the parent, however that ended, and so of the children.
     """
     imported(then)
+    named(first)()
     fresh = frozenset(sys.modules)
     import gc
     from multiprocessing.connection import Connection

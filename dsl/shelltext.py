@@ -35,6 +35,17 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_VARIABLE: Final = r"\$(?:\w++|\{(?:[A-Za-z_]\w*+|[0-9]++)\})"
+_QUOTED: Final = rf"""'[^'\n]*+'|"(?:[^"\\`$\n]|\\[^\n]|{_VARIABLE})*+\""""
+_WORD: Final = rf"(?:[\w./,:=@%+*?~-]++|{_QUOTED}|{_VARIABLE})++"
+_TO: Final = rf"[0-9]?(?:>>?|<|>&)[ \t]*+{_WORD}(?![<>])"
+_COMMAND: Final = rf"{_WORD}(?:[ \t]*+{_TO}|[ \t]++{_WORD})*+"
+_LIST: Final = rf"{_COMMAND}(?:[ \t]*+(?:&&|\|\|?|;|&)[ \t]*+{_COMMAND})*+(?:[ \t]*+[;&])?"
+_LINE: Final = rf"[ \t]*+(?:{_LIST})?+[ \t]*+"
+_PLAIN_LINES: Final = re.compile(rf"{_LINE}(?:\n{_LINE})*+", re.ASCII)
+_RESERVED: Final = re.compile(
+    r"\b(?:if|then|else|elif|fi|do|done|case|esac|while|until|for|in|function|select|time|coproc|alias)\b"
+)
 _LEADING_WORDS: Final = _words("if then else elif do while until ! { } time command builtin exec env")
 _DECLARING: Final = _words("export local readonly declare typeset unset read mapfile readarray")
 _READING_CODE: Final = _words("eval . source")
@@ -66,6 +77,18 @@ def mentions(body: str | Sequence[str], word: str) -> bool:
     for start, end in sorted(set(_scanned(text).comments), reverse=True):
         text = text[:start] + text[end:]
     return re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", text) is not None
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is made of simple commands alone, one or several per line, which every sh can parse.
+
+    Without reserved words, brackets, backticks, comments and quotes over several lines there is nothing else
+    that could be left open.
+
+    >>> is_plain('gdalwarp "$INPUT_FILE" out.tif && mv out.tif "${OUTPUT_FILE}"'), is_plain("a; fi")
+    (True, False)
+    """
+    return not _RESERVED.search(text) and _PLAIN_LINES.fullmatch(text) is not None
 
 
 def commands(text: str) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dsl.plan import Analysis, Plan
 
 ANALYZE = "dsl.analyze:analyze_all"
+REHEARSE = "dsl.analyze:rehearse"
 MANIFESTS = (".yaml", ".yml", ".json")
 """How names of files end that hold no Python but a manifest."""
 _MENTIONS = {".py": re.compile(rb"\bdsl\b")} | dict.fromkeys(MANIFESTS, re.compile(rb"argoproj\.io"))
@@ -107,7 +108,7 @@ def checked_manifests(paths: Sequence[str]) -> dict[str, tuple[Diagnostic, ...]]
 def _checked(paths: Sequence[str], timeout: float) -> Generator[list[Diagnostic]]:
     """Yield what stages 1 to 9 find in each Python file, in order."""
     if len(paths) > 1 and forks.IS_AVAILABLE:
-        with forks.in_forks(paths, ANALYZE, timeout) as results:
+        with forks.in_forks(paths, ANALYZE, REHEARSE, timeout) as results:
             import dsl.compile  # it imports Hera, and the children are at work
 
             for loaded in results:

@@ -15,7 +15,7 @@ from dsl.diagnostics import Diagnostic
 from dsl.graph import Graph, GraphNode
 from dsl.location import Location
 from dsl.names import WINDOW, did_you_mean
-from dsl.shelltext import has_windows_lines, positional, substituted, undeclared
+from dsl.shelltext import has_windows_lines, is_plain, positional, substituted, undeclared
 
 _WORKER_SETS = frozenset(
     [
@@ -122,7 +122,7 @@ def shell_syntax(graph: Graph) -> Iterator[Diagnostic]:
         for node in reversed(list(graph))
         if node.function.kind == "shell" and isinstance(body := node.reading.body, str) and "\0" not in body
     }
-    texts = dict.fromkeys(text for _, text in told)
+    texts = dict.fromkeys(text for _, text in told if not is_plain(text))
     # One process says that all are sound; a text is asked about alone only when there is something to find.
     wrapped = (f"argosy_{number}() {{\n:\n{text}\n}}\n" for number, text in enumerate(texts))
     if not texts or not _complaint("".join(wrapped)):

@@ -85,7 +85,8 @@ def test_a_file_sees_what_it_would_see_alone(here):
         "with open(os.path.basename(__file__) + '.seen', 'w') as file:\n"
         "    import yaml\n"
         "    keys = sorted(k for k in os.environ if k != 'PYTEST_CURRENT_TEST')\n"
-        "    print(sys.path, sys.argv[1:], keys, os.getcwd(), hash('a'), __name__ in sys.modules,\n"
+        "    theirs = sorted(m for m in sys.modules if not m.startswith('dsl.') and m not in ('a', 'b'))\n"
+        "    print(theirs, sys.path, sys.argv[1:], keys, os.getcwd(), hash('a'), __name__ in sys.modules,\n"
         "          os.getpgid(0) == os.getpid(), yaml.__file__, os.isatty(0), file=file)\n"
     )
     here(**{"a.py": seen + GOOD, "b.py": seen.replace("__name__", "'b'") + GOOD, "yaml.py": ""})

@@ -1,10 +1,13 @@
 """What a shell task's text uses and sets."""
 
+import shutil
+import subprocess
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dsl.shelltext import mentions, undeclared
+from dsl.shelltext import is_plain, mentions, undeclared
 
 PIECES = [
     "$",
@@ -172,3 +175,77 @@ def test_a_pattern_of_a_case_does_not_end_a_substitution():
 
 def test_deep_nesting_is_not_judged():
     assert undeclared("$(" * 5000 + "echo $x", set()) == []
+
+
+SHELLS = [[shell] for shell in ("sh", "dash", "bash") if shutil.which(shell)]
+SHELLS += [["busybox", "sh"]] if shutil.which("busybox") else []
+PARTS = [
+    "a",
+    "A=b",
+    "$A",
+    "${A}",
+    "${1a}",
+    '"$A b"',
+    "'c d'",
+    '"',
+    "'",
+    "\\",
+    ">",
+    "2>",
+    ">&1",
+    "<",
+    ">>",
+    "|",
+]
+PARTS += [
+    "&&",
+    "||",
+    "&",
+    ";",
+    ";;",
+    "\n",
+    " ",
+    "  ",
+    "\t",
+    "#",
+    "(",
+    ")",
+    "{",
+    "}",
+    "`",
+    "!",
+    "$",
+    "if",
+    "fi",
+]
+PARTS += ["done", "in", "*", "~", "é", "\r", "[", "[[", "2", "alias", "time", "="]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+@example("a >b;c 2>&1&&d|e&\n\n a;")
+@example(";")
+@example("2>2>$A")
+@example("a\n;b")
+def test_what_is_plain_is_sound_to_every_shell(text):
+    if is_plain(text):
+        for shell in SHELLS:
+            ended = subprocess.run([*shell, "-n"], input=text.encode(), capture_output=True, check=False)
+            assert (ended.returncode, ended.stderr) == (0, b""), (shell, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'gdalwarp -t_srs EPSG:4326 "$INPUT_FILE" "$OUTPUT_FILE"',
+        'cat "${INPUT_FILE}" | sort -u >"$OUTPUT_FILE" 2>/dev/null && echo "$A"',
+        "\n  echo 'a b' > x\n\n  rm -f *.tmp;\n",
+    ],
+)
+def test_a_usual_text_is_plain(text):
+    assert is_plain(text)
+
+
+def test_a_long_text_is_judged_at_once():
+    assert is_plain('echo "$A" && ' * 10000 + "echo a")
+    assert not is_plain("a" * 100000 + "(" + '"' * 99999)
