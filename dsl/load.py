@@ -203,6 +203,13 @@ def _module(path: str) -> ModuleType:
     return module
 
 
+def module_of(path: str) -> ModuleType | None:
+    """Return the module that a file was executed as, None if it is gone."""
+    absolute, stem = str(Path(path).absolute()), Path(path).stem
+    modules = (sys.modules.get(name) for name in (f"{stem}_dag", stem))
+    return next((one for one in modules if getattr(one, "__file__", None) == absolute), None)
+
+
 def _raised(path: str, problem: BaseException) -> Diagnostic:
     """Return what an exception of the author's code means, at the innermost line that is the author's."""
     import traceback

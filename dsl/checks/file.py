@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import ast
 import linecache
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from dsl.author import DAG, Chain, Chainable, Task
 from dsl.checks.secret import plaintext_secrets
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Related
+from dsl.load import module_of
 from dsl.location import Location
 from dsl.operand import Operand
 from dsl.tree import nodes_of, tree_of
@@ -79,9 +78,8 @@ def authored_file(dags: Sequence[DAG]) -> AuthoredFile:
         tree = tree_of("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError, RecursionError):
         tree = ast.Module([], [])
-    absolute = str(Path(path).absolute())
-    modules = [one for one in list(sys.modules.values()) if getattr(one, "__file__", None) == absolute]
-    return AuthoredFile(path, tree, vars(modules[-1]) if modules else {}, any(dag.nodes for dag in dags))
+    module = module_of(path)
+    return AuthoredFile(path, tree, vars(module) if module else {}, any(dag.nodes for dag in dags))
 
 
 def idle_statement(file: AuthoredFile) -> Iterator[Diagnostic]:
