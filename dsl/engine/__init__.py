@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
-from dsl.engine.definition import Definition, Refused, read_definition
+from dsl.engine.definition import Definition, read_definition
 from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, Unusable, prepare, task_folder, write
 from dsl.engine.leaf import Places
+from dsl.engine.objects import read_objects
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
+from dsl.engine.refused import Missing, Refused
 from dsl.engine.results import link_files, make_results, tasks_of
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
@@ -31,6 +33,7 @@ from dsl.engine.workflow import WorkflowRun
 
 __all__ = [
     "LeafEvent",
+    "Missing",
     "NodeOutcome",
     "Outcome",
     "Progress",
@@ -48,8 +51,9 @@ class RunOptions:
     """How to run: `out` is the run's folder, `jobs` how many leaves at once.
 
     `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
-    claims by name, others are made below `out`; `name` is `workflow.name` where the manifest's own shall not
-    be used.
+    claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
+    refers to, WorkflowTemplates, ConfigMaps and Secrets; `name` is `workflow.name` where the manifest's own
+    shall not be used.
     """
 
     out: Path
@@ -57,6 +61,7 @@ class RunOptions:
     parameters: Mapping[str, str] = field(default_factory=dict)
     inputs: Path = field(default_factory=Path.cwd)
     claims: Mapping[str, Path] = field(default_factory=dict)
+    objects: Sequence[Mapping[str, Any]] = ()
     name: str = ""
 
 
@@ -70,7 +75,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         Unusable: `out` holds something else, or cannot be written; nothing was started.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
-    definition = read_definition(manifest, options.name)
+    definition = read_definition(manifest, options.name, read_objects(options.objects))
     refuse(definition)
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
@@ -79,7 +84,16 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
-    places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
+    places = Places(
+        store,
+        claims,
+        state / "tasks",
+        out / LOGS,
+        definition.name,
+        shared.flat["workflow.namespace"],
+        definition.spec,
+        definition.objects,
+    )
     engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
     workflow = WorkflowRun(engine)
     try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dsl.engine.copies import remove
-from dsl.engine.definition import Refused
+from dsl.engine.refused import Refused
 
 STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
 _OWN = (LOGS, RESULTS, STATUS)

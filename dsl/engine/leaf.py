@@ -26,9 +26,10 @@ from dsl.engine.environment import environment
 from dsl.engine.folder import log_file
 from dsl.engine.given import Given
 from dsl.engine.node import Node
+from dsl.engine.objects import Objects
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
-from dsl.engine.volumes import Claims, claims_of, mount, volumes_by_name
+from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
@@ -43,7 +44,9 @@ class Places:
     tasks: Path
     logs: Path
     workflow: str
+    namespace: str
     spec: Mapping[str, Any]
+    objects: Objects
 
 
 @dataclass(slots=True)
@@ -182,7 +185,7 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
         layout = layout_of(leaf.body, leaf.artifacts, leaf.template.kind, folder)
         if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
             layout.folder = _plain_link(folder, after)
-        result = _prepared(leaf, places, layout)
+        result = _prepared(leaf, places, layout, after)
     if result.phase == "Succeeded":
         shutil.rmtree(folder, ignore_errors=True)
     return result
@@ -195,14 +198,16 @@ def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
     return link
 
 
-def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
+def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.ExitStack) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
     body, mounts = leaf.body, leaf.body[leaf.template.kind].get("volumeMounts") or []
+    by_name = volumes_by_name(places.spec, body)
+    volumes = Volumes(by_name, layout.folder, places.claims, places.objects)
+    after.callback(volumes.clear)
     try:
-        volumes = volumes_by_name(places.spec, body)
-        mount(layout, mounts, volumes, places.claims)
+        mount(layout, mounts, volumes)
         columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
-        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, volumes))
+        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, by_name))
         layout.make_parents()
     except (ValueError, OSError) as wrong:
         return LeafResult("Error", str(wrong))
@@ -222,7 +227,10 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
 
 def _executed(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
     container = leaf.body[leaf.template.kind]
-    env, command = _environment(leaf, places, layout), _command(leaf, layout)
+    try:
+        env, command = _environment(leaf, places, layout), _command(leaf, layout)
+    except ValueError as missing:
+        return LeafResult("Error", f"not given: {missing}")
     command = [expand(layout.rewrite(part), env) for part in command]
     if leaf.template.kind == "script" and container.get("source"):
         script = layout.folder / "script"
@@ -281,7 +289,7 @@ def _environment(leaf: Leaf, places: Places, layout: Layout) -> dict[str, str]:
         "ARGO_WORKFLOW_NAME": places.workflow,
         "HOSTNAME": leaf.pod,
     }
-    return environment(leaf.body[leaf.template.kind].get("env") or [], layout, own)
+    return environment(leaf.body[leaf.template.kind], layout, own, places.objects, places.namespace)
 
 
 def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:

@@ -137,7 +137,13 @@ class Engine:
             self.refuse_call(call, _TOO_DEEP, prefixed=False)
             return
         try:
-            prepared = prepare(call, self.globals, self.workflow, retried=self._retry_rule(call) is not None)
+            prepared = prepare(
+                call,
+                self.globals,
+                self.workflow,
+                self.definition.objects,
+                retried=self._retry_rule(call) is not None,
+            )
             _limit(prepared)
         except (NodeFault, TagError) as wrong:
             self.refuse_call(call, str(wrong))
@@ -227,7 +233,8 @@ class Engine:
         node.phase, node.message, node.finished = phase, message, time.time()
         if node.branch is None and phase in COMPLETED:
             node.branch = (phase,)
-        self._export(node)
+        if node.type != "Suspend":
+            self.export(node)
         if node.boundary and node.type in COUNTED:
             node.boundary.active -= 1
             node.boundary.bad += phase in BAD
@@ -251,8 +258,8 @@ class Engine:
         while boundary.waiting and (not boundary.limit or boundary.active < boundary.limit):
             heapq.heappop(boundary.waiting)[2]()
 
-    def _export(self, node: Node) -> None:
-        """Make outputs with a `globalName` outputs of the workflow."""
+    def export(self, node: Node) -> None:
+        """Make outputs with a `globalName` outputs of the workflow; of a suspend node when its DAG ends."""
         declared = node.exports
         if not declared or node.type == "Retry" or not node.has_outputs:
             return
@@ -406,6 +413,5 @@ class Engine:
 
     def skip_expected(self, node: Node) -> None:
         """Tell the watcher that the pods below a node will not run."""
-        if node.template:
-            for task, count in self.definition.leaf_counts(node.template.name).items():
-                self.progress.skipped(task, count)
+        for task, count in self.definition.leaf_counts(node.template).items():
+            self.progress.skipped(task, count)

@@ -7,10 +7,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from dsl.engine.call import text_of
-from dsl.engine.definition import Definition, Refused
-from dsl.engine.scope import Globals
+from dsl.engine.call import configured, text_of
+from dsl.engine.definition import Definition
+from dsl.engine.node import NodeFault
+from dsl.engine.objects import Objects
+from dsl.engine.refused import Refused
+from dsl.engine.scope import Globals, Scope
 from dsl.expr import gojson
+from dsl.expr.gojson import Value
 
 _FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
 
@@ -43,11 +47,11 @@ def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
         texts = {str(key): str(value) for key, value in (metadata.get(kind) or {}).items()}
         flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts)
         flat.update({f"workflow.{kind}.{key}": value for key, value in texts.items()})
-    flat.update(_parameters(spec, given))
+    flat.update(_parameters(spec, given, definition.objects))
     return Globals(flat)
 
 
-def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Objects) -> dict[str, Any]:
     """Return the parameters as they were given: Argo fills in their tags only where one brings them in."""
     declared = [dict(parameter) for parameter in (spec.get("arguments") or {}).get("parameters") or []]
     names = {parameter["name"] for parameter in declared}
@@ -57,6 +61,8 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
     for parameter in declared:
         name = str(parameter["name"])
         value = given.get(name, parameter.get("value"))
+        if value is None and parameter.get("valueFrom"):
+            value = _configured(name, parameter["valueFrom"], objects)
         if value is None:
             raise Refused(f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required")
         allowed = parameter.get("enum")
@@ -68,3 +74,13 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
     if listed:
         flat["workflow.parameters"] = flat["workflow.parameters.json"] = gojson.dumps(listed)
     return flat
+
+
+def _configured(name: str, source: Mapping[str, Any], objects: Objects) -> Value:
+    reference = source.get("configMapKeyRef") or {}
+    place = f"configmap with name {reference.get('name')} and key {reference.get('key')}"
+    fault = f"failed to set global parameters: failed to set global parameter {name} from {place}"
+    try:
+        return configured(source, Scope(None, {}), objects, fault)
+    except NodeFault as wrong:
+        raise Refused(str(wrong)) from None

@@ -10,9 +10,10 @@ from typing import Any
 
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
-from dsl.engine.definition import Refused, Template
+from dsl.engine.definition import Template
 from dsl.engine.node import BAD, Node
 from dsl.engine.outcome import Outcome
+from dsl.engine.refused import Refused
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
@@ -38,7 +39,7 @@ class WorkflowRun:
         name = str(self.spec.get("entrypoint") or "")
         template = self._template(name)
         self._start_deadline()
-        for task, count in self.engine.definition.leaf_counts(name).items():
+        for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
         self._start_hooks()
         self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
@@ -114,7 +115,7 @@ class WorkflowRun:
     def _run_exit(self, phase: str) -> bool:
         """Run the exit handler; False when it would never end."""
         hook = (self.spec.get("hooks") or {}).get("exit") or {"template": self.spec.get("onExit")}
-        if not hook.get("template"):
+        if not (hook.get("template") or hook.get("templateRef")):
             return True
         template = self.engine.definition.called(hook)
         if template is None:
@@ -124,7 +125,7 @@ class WorkflowRun:
         shared.set("workflow.status", phase)
         shared.set("workflow.duration", f"{time.time() - self.started:.6f}")
         shared.set("workflow.failures", self._failures())
-        for task, count in self.engine.definition.leaf_counts(template.name).items():
+        for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
         arguments = hook.get("arguments") or self.spec.get("arguments") or {}
         try:
