@@ -59,6 +59,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         inputs=options.inputs.absolute(),
         claims=options.mounts,
         objects=options.objects,
+        cache=Path(".argosy", "cache"),
     )
     screen = console(sys.stderr)
 

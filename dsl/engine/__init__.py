@@ -52,8 +52,8 @@ class RunOptions:
 
     `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
     claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
-    refers to, WorkflowTemplates, ConfigMaps and Secrets; `name` is `workflow.name` where the manifest's own
-    shall not be used.
+    refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
+    they made, else it goes with the run; `name` is `workflow.name` where the manifest's own shall not be used.
     """
 
     out: Path
@@ -62,6 +62,7 @@ class RunOptions:
     inputs: Path = field(default_factory=Path.cwd)
     claims: Mapping[str, Path] = field(default_factory=dict)
     objects: Sequence[Mapping[str, Any]] = ()
+    cache: Path | None = None
     name: str = ""
 
 
@@ -89,6 +90,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         claims,
         state / "tasks",
         out / LOGS,
+        (options.cache or state / "cache").absolute(),
         definition.name,
         shared.flat["workflow.namespace"],
         definition.spec,

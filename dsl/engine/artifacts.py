@@ -86,6 +86,21 @@ class Store:
         self._stamps.note(target, self.root)
         return target
 
+    def copy(self, key: str, target: Path) -> None:
+        """Copy what is under a key to another place. Raises OSError and ArtifactError."""
+        remove(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(self.path(key), target, {})
+
+    def restore(self, source: Path, key: str) -> None:
+        """Put a copy of a file or folder under a key, unless there is something. Raises OSError."""
+        target = self.path(key)
+        if target.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(source, target, {})
+        self._stamps.note(target, self.root)
+
 
 def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:
     mode = artifact.get("mode")

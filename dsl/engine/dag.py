@@ -321,7 +321,7 @@ class DagRun:
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
         for node in self.nodes.values():
-            if node.type == "Suspend":
+            if node.type == "Suspend" or node.recalled:
                 self.engine.export(node)
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")

@@ -43,6 +43,7 @@ class Places:
     claims: Claims
     tasks: Path
     logs: Path
+    cache: Path
     workflow: str
     namespace: str
     spec: Mapping[str, Any]

@@ -68,17 +68,22 @@ class Objects:
 
         Source: workflow/common/configmap.go:GetConfigMapValue (v4.1.2).
         """
-        name, key = str(reference.get("name") or ""), str(reference.get("key") or "")
-        values, label = self.values("ConfigMap", name), f"label {_TYPE}: Parameter"
-        if values is None:
+        name, label = str(reference.get("name") or ""), f"label {_TYPE}: Parameter"
+        if self.values("ConfigMap", name) is None:
             reason = f"Please make sure it has the {label} to be detectable by the controller"
             raise NoValue(f"ConfigMap '{name}' does not exist. {reason}")
         if self.labels.get(name, {}).get(_TYPE) != "Parameter":
             needs = f"ConfigMap '{name}' needs to have the {label} to load parameters"
             raise NoValue(needs, is_absent=False)
-        if key not in values:
+        return self.key(reference)
+
+    def key(self, reference: Mapping[str, Any]) -> str:
+        """Return the value of a ConfigMap that a `configMapKeyRef` names. Raises NoValue."""
+        name, key = str(reference.get("name") or ""), str(reference.get("key") or "")
+        value = (self.values("ConfigMap", name) or {}).get(key)
+        if value is None:
             raise NoValue(f"ConfigMap '{name}' does not have the key '{key}'")
-        return values[key].decode("utf-8", "replace")
+        return value.decode("utf-8", "replace")
 
 
 def read_objects(documents: Iterable[Mapping[str, Any]]) -> Objects:

@@ -14,9 +14,9 @@ from dsl.engine.volumes import keyed_sources, volumes_by_name
 from dsl.expr.expression import compiled
 from dsl.expr.grammar import SyntaxFault
 
-_SPEC = {"suspend", "shutdown", "executorPlugins"}
+_SPEC = {"shutdown", "executorPlugins"}
 _TEMPLATE = {
-    "daemon", "sidecars", "initContainers", "memoize", "podSpecPatch", "executorPlugins", "pendingTimeout",
+    "daemon", "sidecars", "initContainers", "podSpecPatch", "executorPlugins", "pendingTimeout",
     "plugin",
 }  # fmt: skip
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
@@ -89,13 +89,12 @@ def _refuse_broken_hooks(
 def _reasons(definition: Definition, templates: list[Template]) -> Iterator[str]:
     spec = definition.spec
     yield from (f"spec.{key}" for key in sorted(_SPEC) if spec.get(key))
-    if (spec.get("synchronization") or {}).get("semaphores"):
-        yield "semaphores"
+    yield from _lock_reasons(spec.get("synchronization") or {}, "the workflow")
     for parameter in (spec.get("arguments") or {}).get("parameters") or []:
         yield from _parameter_reasons(parameter, "the workflow")
     yield from _volume_reasons(spec.get("volumes") or [])
     for template in templates:
-        yield from _template_reasons(template, spec.get("activeDeadlineSeconds") is not None)
+        yield from _template_reasons(template)
 
 
 def _reachable(definition: Definition) -> list[Template]:
@@ -148,17 +147,14 @@ def _missing_object(objects: Objects, kind: str, source: Mapping[str, Any] | Non
         yield f"{kind} {name}"
 
 
-def _template_reasons(template: Template, has_deadline: bool) -> Iterator[str]:
+def _template_reasons(template: Template) -> Iterator[str]:
     raw, name = template.raw, template.name
     if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
         yield f"{template.kind or 'empty'} template {name}"
     yield from (f"{key} of template {name}" for key in sorted(_TEMPLATE) if raw.get(key))
-    if (raw.get("synchronization") or {}).get("semaphores"):
-        yield f"semaphores of template {name}"
+    yield from _lock_reasons(raw.get("synchronization") or {}, f"template {name}")
     if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
         yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
-    if template.kind == "suspend" and not (raw.get("suspend") or {}).get("duration") and not has_deadline:
-        yield f"suspend without duration of template {name}"
     for parameter in template.inputs:
         yield from _parameter_reasons(parameter, f"template {name}")
     artifacts = [*template.input_artifacts, *((raw.get("outputs") or {}).get("artifacts") or [])]
@@ -171,6 +167,12 @@ def _template_reasons(template: Template, has_deadline: bool) -> Iterator[str]:
         for parameter in arguments.get("parameters") or []:
             yield from _parameter_reasons(parameter, f"task {task.name} of template {name}")
         yield from _artifact_reasons(arguments.get("artifacts") or [], name)
+
+
+def _lock_reasons(rule: Mapping[str, Any], of: str) -> Iterator[str]:
+    for lock in (*(rule.get("mutexes") or []), *(rule.get("semaphores") or [])):
+        if lock.get("database"):
+            yield f"database lock of {of}"
 
 
 def _parameter_reasons(parameter: Mapping[str, Any], of: str) -> Iterator[str]:

@@ -16,11 +16,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, prepare
 from dsl.engine.clock import seconds_of
 from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
 from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
+from dsl.engine.locks import Lock, Locks
+from dsl.engine.memo import Memo
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Node, NodeFault, Waiting
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
@@ -66,8 +69,9 @@ class Engine:
         self._ready: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._tickets = itertools.count()
-        self._held: dict[str, Call] = {}
-        self._lock_queue: list[tuple[tuple[int, ...], int, tuple[str, ...], Prepared, Node]] = []
+        self.locks = Locks(definition.objects, places.namespace)
+        self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
+        self._memo = Memo(places.cache, places.store)
         self._suspended: set[Node] = set()
         self.backing_off: dict[Node, Callable[[], None]] = {}
 
@@ -145,28 +149,49 @@ class Engine:
                 retried=self._retry_rule(call) is not None,
             )
             _limit(prepared)
+            locks = self.locks.of(prepared.body.get("synchronization") or {})
         except (NodeFault, TagError) as wrong:
             self.refuse_call(call, str(wrong))
             return
-        names = self._mutexes(prepared)
-        if names:
-            call.done = partial(self._unlock_after, call, call.done)
-        if names and any(name in self._held for name in names):
-            waiting = self._pending(prepared, names)
-            heapq.heappush(self._lock_queue, (call.order, next(self._tickets), names, prepared, waiting))
+        if locks:
+            call.done = partial(self._unlock_after, locks, call, call.done)
+        if wait := self.locks.full(locks):
+            waiting = self._pending(prepared, wait)
+            heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
             return
-        self._held.update(dict.fromkeys(names, call))
+        self.locks.take(locks, call)
         self._execute(prepared)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
         return call.template.raw.get("retryStrategy") or self.definition.spec.get("retryStrategy")
 
     def _execute(self, prepared: Prepared) -> None:
+        try:
+            memo = prepared.body.get("memoize")
+            outputs = self._memo.recall(memo) if memo else None
+        except NodeFault as wrong:
+            self.refuse_call(prepared.call, str(wrong))
+            return
         rule = self._retry_rule(prepared.call)
-        if rule is None:
+        if outputs is not None:
+            self._recall(prepared, outputs)
+        elif rule is None:
             self.run_body(prepared, self.node_of(prepared), prepared.call.done)
         else:
             RetryRun(self, prepared, rule).start()
+
+    def _recall(self, prepared: Prepared, outputs: Mapping[str, Any]) -> None:
+        """Give a call the outputs that a cache has for it."""
+        node = self._whole_node(prepared)
+        node.recalled, node.done = True, prepared.call.done
+        node.outputs, node.artifacts = outputs["parameters"], outputs["artifacts"]
+        node.result, node.exit_code = outputs["result"], outputs["exitCode"]
+        self.skip_expected(node)
+        self.finish(node, "Succeeded")
+
+    def _whole_node(self, prepared: Prepared) -> Node:
+        """Make and add the node of a call with all its attempts."""
+        return self.node_of(prepared, node_type="Retry" if self._retry_rule(prepared.call) else "")
 
     def node_of(self, prepared: Prepared, suffix: str = "", flag: str = "", node_type: str = "") -> Node:
         """Make and add the node of a call; `suffix` distinguishes attempts."""
@@ -186,6 +211,7 @@ class Engine:
         )
         if prepared.template.exports:
             node.exports = prepared.body.get("outputs") or {}
+        node.memo = prepared.body.get("memoize")
         return self.add(node)
 
     def add(self, node: Node) -> Node:
@@ -231,9 +257,11 @@ class Engine:
     def finish(self, node: Node, phase: str, message: str = "") -> None:
         """End a node and tell whoever waits for it."""
         node.phase, node.message, node.finished = phase, message, time.time()
+        if node.memo and phase == "Succeeded" and node.type in COUNTED and not node.recalled:
+            self._memoize(node, node.memo)
         if node.branch is None and phase in COMPLETED:
             node.branch = (phase,)
-        if node.type != "Suspend":
+        if node.type != "Suspend" and not node.recalled:
             self.export(node)
         if node.boundary and node.type in COUNTED:
             node.boundary.active -= 1
@@ -241,6 +269,12 @@ class Engine:
             self._release(node.boundary)
         if node.done:
             self.later(partial(node.done, node))
+
+    def _memoize(self, node: Node, memo: Mapping[str, Any]) -> None:
+        try:
+            self._memo.keep(memo, node)
+        except (OSError, ArtifactError) as wrong:
+            node.phase, node.message = "Error", f"could not save to config map cache: {wrong}"
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""
@@ -259,7 +293,7 @@ class Engine:
             heapq.heappop(boundary.waiting)[2]()
 
     def export(self, node: Node) -> None:
-        """Make outputs with a `globalName` outputs of the workflow; of a suspend node when its DAG ends."""
+        """Make outputs with a `globalName` outputs of the workflow; for some nodes when their DAG ends."""
         declared = node.exports
         if not declared or node.type == "Retry" or not node.has_outputs:
             return
@@ -277,43 +311,38 @@ class Engine:
 
     # --- locks ---
 
-    def _mutexes(self, prepared: Prepared) -> tuple[str, ...]:
-        rule = prepared.body.get("synchronization") or {}
-        return tuple(str(mutex.get("name")) for mutex in rule.get("mutexes") or [])
-
-    def _pending(self, prepared: Prepared, names: tuple[str, ...]) -> Node:
-        node_type = "Retry" if self._retry_rule(prepared.call) else ""
-        node = self.node_of(prepared, node_type=node_type)
-        node.phase, node.message = "Pending", f"Waiting for lock {names[0]}"
+    def _pending(self, prepared: Prepared, wait: str) -> Node:
+        node = self._whole_node(prepared)
+        node.phase, node.message = "Pending", wait
         return node
 
-    def _unlock_after(self, call: Call, done: Callable[[Node], None], node: Node) -> None:
-        self._unlock(call)
-        done(node)
-
-    def _unlock(self, call: Call) -> None:
-        mine = [name for name, holder in self._held.items() if holder is call]
-        for name in mine:
-            del self._held[name]
-        if not mine:
-            return
+    def _unlock_after(
+        self, locks: tuple[Lock, ...], call: Call, done: Callable[[Node], None], node: Node
+    ) -> None:
+        self.locks.release(call)
         passed_over = []
-        while self._lock_queue and not all(name in self._held for name in mine):
+        while self._lock_queue and any(self.locks.is_free(lock) for lock in locks):
             entry = heapq.heappop(self._lock_queue)
-            _, _, names, prepared, node = entry
-            if any(name in self._held for name in names):
+            _, _, wanted, prepared, waiting = entry
+            if self.locks.full(wanted):
                 passed_over.append(entry)
                 continue
-            self._held.update(dict.fromkeys(names, prepared.call))
-            self._forget(node)
+            self.locks.take(wanted, prepared.call)
+            self._forget(waiting)
             self._execute(prepared)
         for entry in passed_over:
             heapq.heappush(self._lock_queue, entry)
+        done(node)
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]
         if node.boundary and node.type in COUNTED:
             node.boundary.active -= 1
+
+    def waits(self) -> list[str]:
+        """Return what nodes wait for that nothing in the run will ever give."""
+        locks = [f"{node.path}: {node.message}" for *_, node in sorted(self._lock_queue)]
+        return locks + [f"{node.path} is suspended until somebody resumes it" for node in self._suspended]
 
     # --- suspend ---
 
@@ -401,6 +430,10 @@ class Engine:
         self.past_deadline = True
         for node in list(self._suspended):
             self._suspended.discard(node)
+            self.finish(node, "Failed", _EXCEEDED)
+        locked, self._lock_queue = sorted(self._lock_queue), []
+        for _, _, _, prepared, node in locked:
+            node.done = prepared.call.done
             self.finish(node, "Failed", _EXCEEDED)
         for node in self.leaves.nodes():
             waiting = self.leaves.cancel(node, _EXCEEDED)

@@ -11,7 +11,7 @@ from typing import Any
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
 from dsl.engine.definition import Template
-from dsl.engine.node import BAD, Node
+from dsl.engine.node import BAD, Node, NodeFault
 from dsl.engine.outcome import Outcome
 from dsl.engine.refused import Refused
 from dsl.engine.schedule import Engine
@@ -38,6 +38,13 @@ class WorkflowRun:
         """Run everything and say how it ended."""
         name = str(self.spec.get("entrypoint") or "")
         template = self._template(name)
+        if self.spec.get("suspend"):
+            self.engine.hangs.append("the workflow is suspended until somebody resumes it")
+            return self._stuck()
+        try:
+            self._lock()
+        except NodeFault as wrong:
+            return self._ended("Failed", f"Failed to acquire the synchronization lock. {wrong}")
         self._start_deadline()
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
@@ -80,6 +87,11 @@ class WorkflowRun:
         call = Call(name, f"main{suffix}", template, done, given, located, flag="hooked" if suffix else "")
         call.order = (0,)
         return call
+
+    def _lock(self) -> None:
+        """Take the locks of the workflow itself. Raises NodeFault."""
+        rule = fill(self.spec.get("synchronization") or {}, Scope(self.engine.globals, {}), Mode.LENIENT)
+        self.engine.locks.take(self.engine.locks.of(rule), self)
 
     def _main_ended(self, node: Node) -> None:
         self.main = node
@@ -179,7 +191,7 @@ class WorkflowRun:
             self.engine.exceed_deadline()
 
     def _stuck(self) -> Outcome:
-        reasons = self.engine.hangs or ["nothing is left to run"]
+        reasons = [*self.engine.hangs, *self.engine.waits()] or ["nothing is left to run"]
         shown = "; ".join(dict.fromkeys(reasons))
         return self._ended("Error", f"Argo would wait for ever: {shown}", stuck=shown)
 

@@ -23,8 +23,6 @@ def script(name, source, **more):
     ("template", "reason"),
     [
         ({"name": "x", "http": {"url": "http://a"}}, "http template x"),
-        ({"name": "x", "suspend": {}}, "suspend without duration of template x"),
-        (script("x", "", memoize={"key": "k"}), "memoize of template x"),
         ({"name": "x", "container": {"image": "a"}}, "image without command of template x"),
     ],
 )
