@@ -53,7 +53,7 @@ class RunOptions:
     `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
     claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
     refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
-    they made, else it goes with the run; `name` is `workflow.name` where the manifest's own shall not be used.
+    they made, else it goes with the run; `name` is `workflow.name` where the manifest's shall not be used.
     """
 
     out: Path

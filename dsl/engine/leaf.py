@@ -27,6 +27,7 @@ from dsl.engine.folder import log_file
 from dsl.engine.given import Given
 from dsl.engine.node import Node
 from dsl.engine.objects import Objects
+from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, main_of, own_of
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
 from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
@@ -52,13 +53,17 @@ class Places:
 
 @dataclass(slots=True)
 class LeafResult:
-    """How a leaf ended, and what it left: `kept` are the places of its output files."""
+    """How a leaf ended, and what it left: `kept` are the places of its output files.
+
+    `members` are phase and message of the containers of a set.
+    """
 
     phase: str
     message: str = ""
     exit_code: str | None = None
     result: str | None = None
     outputs: dict[str, str | None] = field(default_factory=dict)
+    members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: tuple[Path, ...] = ()
 
@@ -183,7 +188,8 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as after:
-        layout = layout_of(leaf.body, leaf.artifacts, leaf.template.kind, folder)
+        main = main_of(leaf.body, leaf.template.kind)
+        layout = layout_of(leaf.body, leaf.artifacts, main, folder)
         if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
             layout.folder = _plain_link(folder, after)
         result = _prepared(leaf, places, layout, after)
@@ -201,8 +207,8 @@ def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
 
 def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.ExitStack) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
-    body, mounts = leaf.body, leaf.body[leaf.template.kind].get("volumeMounts") or []
-    by_name = volumes_by_name(places.spec, body)
+    mounts = main_of(leaf.body, leaf.template.kind).get("volumeMounts") or []
+    by_name = volumes_by_name(places.spec, leaf.body)
     volumes = Volumes(by_name, layout.folder, places.claims, places.objects)
     after.callback(volumes.clear)
     try:
@@ -210,6 +216,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.Exit
         columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
         places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, by_name))
         layout.make_parents()
+        pod = _pod(leaf, places, layout, volumes)
     except (ValueError, OSError) as wrong:
         return LeafResult("Error", str(wrong))
     given = Given(layout)
@@ -218,7 +225,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.Exit
             given.put(name, artifact, places.store)
         except ArtifactError as wrong:
             return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
-    result = _executed(leaf, places, layout)
+    result = _executed(leaf, places, layout, pod)
     changed = given.changed()
     if changed and result.phase == "Succeeded":  # programs of ours have found it themselves
         result.phase, result.message = "Failed", f"the program changed its input {changed} in place"
@@ -226,33 +233,78 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.Exit
     return result
 
 
-def _executed(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
-    container = leaf.body[leaf.template.kind]
-    try:
-        env, command = _environment(leaf, places, layout), _command(leaf, layout)
-    except ValueError as missing:
-        return LeafResult("Error", f"not given: {missing}")
-    command = [expand(layout.rewrite(part), env) for part in command]
-    if leaf.template.kind == "script" and container.get("source"):
-        script = layout.folder / "script"
-        script.write_text(layout.rewrite(str(container["source"]).replace("$$", "$")), encoding="utf-8")
-        command.append(str(script))
+def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
+    """Return the pod of a leaf, the mounts of its containers in place. Raises ValueError, OSError."""
+    body, kind = leaf.body, leaf.template.kind
+
+    def container(raw: Mapping[str, Any], is_main: bool = False) -> Container:
+        name, mounts = str(raw["name"]), raw.get("volumeMounts") or []
+        if is_main:
+            return Container(name, raw, layout, leaf.group)
+        group = Group()
+        leaf.group.join(group)
+        moved = [str(entry.get("mountPath") or "").rstrip("/") for entry in mounts]
+        if raw.get("mirrorVolumeMounts"):
+            own = Layout(layout.folder, layout.base, [*layout.moved, *moved])
+        else:
+            own = layout_of({}, {}, raw, layout.folder / "containers" / name)
+        mount(own, mounts, volumes)
+        own.make_parents()
+        return Container(name, raw, own, group)
+
+    return Pod(
+        [container(raw) for raw in body.get("initContainers") or []],
+        [container(raw, raw["name"] == MAIN) for raw in own_of(body, kind)],
+        [container(raw) for raw in body.get("sidecars") or []],
+        (body[kind].get("retryStrategy") or {}) if is_set(body) else {},
+    )
+
+
+def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
     try:
         seconds = _limit(leaf.body)
     except ValueError as wrong:
         return LeafResult("Error", f"invalid timeout format {wrong}")
-    with leaf.lines.open("wb", buffering=0) as log:
+    is_alone = len((*pod.init, *pod.own, *pod.sidecars)) == 1
+    with leaf.lines.open("wb", buffering=0) as log, contextlib.ExitStack() as after:
+        if seconds is not None and not is_alone:
+            timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
+            timer.start()
+            after.callback(timer.cancel)
+            seconds = None
         try:
-            code, stdout = leaf.group.run(
-                command, env, _working_folder(container, layout), log,
-                keeps_stdout=leaf.keeps_stdout, seconds=seconds, reason=_ACTIVE_TOO_LONG,
-            )  # fmt: skip
-        except OSError as wrong:
-            return _unstartable(command, wrong, log)
-    return _collected(leaf, places, layout, code, stdout)
+            pod.run(lambda container: _execute(leaf, places, container, log, seconds))
+        except ValueError as wrong:
+            return LeafResult("Error", f"failed to get retry strategy: {wrong}")
+    return _collected(leaf, places, layout, pod)
 
 
-def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> LeafResult:
+def _execute(
+    leaf: Leaf, places: Places, container: Container, log: IO[bytes], seconds: float | None
+) -> Ended:
+    """Run one container to its end."""
+    raw, layout = container.raw, container.layout
+    try:
+        env = _environment(leaf, places, container)
+    except ValueError as missing:
+        return Ended(64, message=f"not given: {missing}")
+    command = [expand(layout.rewrite(part), env) for part in _command(raw)]
+    if raw.get("source"):
+        script = layout.folder / "script"
+        script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
+        command.append(str(script))
+    try:
+        code, stdout = container.group.run(
+            command, env, _working_folder(raw, layout), log,
+            keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
+            seconds=seconds, reason=_ACTIVE_TOO_LONG,
+        )  # fmt: skip
+    except OSError as wrong:
+        return Ended(64, message=_unstartable(command, wrong, log))
+    return Ended(code, stdout)
+
+
+def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> str:
     program = command[0] if command else ""
     why = (
         f"stat {program}: no such file or directory"
@@ -263,7 +315,7 @@ def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> LeafResu
         why = (wrong.strerror or str(wrong)).lower()
     message = f'failed to find name in PATH: exec: "{program}": {why}'
     log.write(f"{message}\n".encode())
-    return LeafResult("Failed", f"main: Error (exit code 64): {message}", "64")
+    return message
 
 
 def _limit(body: Mapping[str, Any]) -> float | None:
@@ -275,22 +327,21 @@ def _limit(body: Mapping[str, Any]) -> float | None:
     return min(limits) if limits else None
 
 
-def _command(leaf: Leaf, layout: Layout) -> list[str]:
-    container = leaf.body[leaf.template.kind]
+def _command(container: Mapping[str, Any]) -> list[str]:
     command = [*map(str, container.get("command") or []), *map(str, container.get("args") or [])]
     if command and command[0] in ("python", "python3"):
         command[0] = sys.executable
     return command
 
 
-def _environment(leaf: Leaf, places: Places, layout: Layout) -> dict[str, str]:
+def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, str]:
     own = {
-        "ARGO_CONTAINER_NAME": "main",
+        "ARGO_CONTAINER_NAME": container.name,
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
         "HOSTNAME": leaf.pod,
     }
-    return environment(leaf.body[leaf.template.kind], layout, own, places.objects, places.namespace)
+    return environment(container.raw, container.layout, own, places.objects, places.namespace)
 
 
 def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
@@ -302,13 +353,16 @@ def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
     return place
 
 
-def _collected(leaf: Leaf, places: Places, layout: Layout, code: int, stdout: bytes) -> LeafResult:
-    """Read what the process left; a missing output is an Error only after success."""
-    result = LeafResult("Succeeded" if code == 0 else "Failed", exit_code=str(code))
-    if code:
-        result.message = f"main: Error (exit code {code})"
+def _collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
+    """Read what the processes left; a missing output is an Error only after success."""
+    fault, main = pod.fault(), pod.ended.get(MAIN)
+    result = LeafResult("Failed" if fault else "Succeeded", fault)
+    if is_set(leaf.body):
+        result.members = pod.members()
+    if main:
+        result.exit_code = str(main.code)
     faults: list[str] = []
-    outputs = leaf.body.get("outputs") or {}
+    outputs = (leaf.body.get("outputs") or {}) if pod.has_begun else {}
     for parameter in outputs.get("parameters") or []:
         _read_parameter(parameter, layout, result, faults)
     kept: list[Path] = []
@@ -316,11 +370,12 @@ def _collected(leaf: Leaf, places: Places, layout: Layout, code: int, stdout: by
         _keep_artifact(artifact, leaf, places, layout, result, faults, kept)
     moved = _moved_to_storage(leaf, layout)
     result.kept = (*kept, *moved)
-    if leaf.keeps_stdout:
-        result.result = stdout.decode("utf-8", "replace")
+    if leaf.keeps_stdout and main:
+        result.result = main.stdout.decode("utf-8", "replace")
     if leaf.group.stopped:
-        return LeafResult("Failed", leaf.group.stopped, str(code) if code else None, outputs=result.outputs)
-    if faults and code == 0:
+        code = str(main.code) if main and main.code else None
+        return LeafResult("Failed", leaf.group.stopped, code, outputs=result.outputs, members=result.members)
+    if faults and pod.is_well:
         result.phase, result.message = "Error", faults[0]
     return result
 
@@ -383,7 +438,7 @@ def _keep_artifact(
 
 def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     """The result folder that a worker itself put on a mounted volume."""
-    container = leaf.body[leaf.template.kind]
+    container = main_of(leaf.body, leaf.template.kind)
     outs = [str(v.get("value")) for v in container.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
     mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
     for out in outs if layout.base else []:

@@ -16,8 +16,7 @@ from dsl.expr.grammar import SyntaxFault
 
 _SPEC = {"shutdown", "executorPlugins"}
 _TEMPLATE = {
-    "daemon", "sidecars", "initContainers", "podSpecPatch", "executorPlugins", "pendingTimeout",
-    "plugin",
+    "daemon", "executorPlugins", "plugin",
 }  # fmt: skip
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
 _VOLUMES = {"emptyDir", "persistentVolumeClaim", "hostPath", "secret", "configMap", "projected"}
@@ -90,6 +89,8 @@ def _reasons(definition: Definition, templates: list[Template]) -> Iterator[str]
     spec = definition.spec
     yield from (f"spec.{key}" for key in sorted(_SPEC) if spec.get(key))
     yield from _lock_reasons(spec.get("synchronization") or {}, "the workflow")
+    if not _is_json(spec.get("podSpecPatch")):
+        yield "spec.podSpecPatch in YAML"
     for parameter in (spec.get("arguments") or {}).get("parameters") or []:
         yield from _parameter_reasons(parameter, "the workflow")
     yield from _volume_reasons(spec.get("volumes") or [])
@@ -152,6 +153,8 @@ def _template_reasons(template: Template) -> Iterator[str]:
     if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
         yield f"{template.kind or 'empty'} template {name}"
     yield from (f"{key} of template {name}" for key in sorted(_TEMPLATE) if raw.get(key))
+    if not _is_json(raw.get("podSpecPatch")):
+        yield f"podSpecPatch in YAML of template {name}"
     yield from _lock_reasons(raw.get("synchronization") or {}, f"template {name}")
     if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
         yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
@@ -167,6 +170,10 @@ def _template_reasons(template: Template) -> Iterator[str]:
         for parameter in arguments.get("parameters") or []:
             yield from _parameter_reasons(parameter, f"task {task.name} of template {name}")
         yield from _artifact_reasons(arguments.get("artifacts") or [], name)
+
+
+def _is_json(patch: object) -> bool:
+    return not patch or str(patch).lstrip().startswith("{")
 
 
 def _lock_reasons(rule: Mapping[str, Any], of: str) -> Iterator[str]:

@@ -72,19 +72,23 @@ class Layout:
 
 
 def layout_of(
-    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str, folder: Path
+    body: Mapping[str, Any],
+    artifacts: Mapping[str, Mapping[str, Any]],
+    container: Mapping[str, Any],
+    folder: Path,
 ) -> Layout:
-    """Return the layout of a leaf; its root exists afterwards."""
-    variables = {str(v["name"]): str(v.get("value") or "") for v in body[kind].get("env") or []}
+    """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards."""
+    variables = {str(v["name"]): str(v.get("value") or "") for v in container.get("env") or []}
     base = variables.get(ROOT, "").rstrip("/")
     layout = Layout(folder, base)
     layout.root.mkdir(parents=True, exist_ok=True)
-    layout.moved = [path for path in dict.fromkeys(_declared(body, artifacts, kind)) if path.startswith("/")]
+    declared = dict.fromkeys(_declared(body, artifacts, container))
+    layout.moved = [path for path in declared if path.startswith("/")]
     return layout
 
 
 def _declared(
-    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str
+    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], container: Mapping[str, Any]
 ) -> Iterator[str]:
     for artifact in artifacts.values():
         yield str(artifact.get("path") or "")
@@ -93,5 +97,5 @@ def _declared(
         yield str(artifact.get("path") or "")
     for parameter in outputs.get("parameters") or []:
         yield str((parameter.get("valueFrom") or {}).get("path") or "")
-    for mount in body[kind].get("volumeMounts") or []:
+    for mount in container.get("volumeMounts") or []:
         yield str(mount.get("mountPath") or "").rstrip("/")

@@ -25,11 +25,12 @@ from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
 from dsl.engine.locks import Lock, Locks
 from dsl.engine.memo import Memo
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Node, NodeFault, Waiting
+from dsl.engine.patch import patched
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
-from dsl.engine.tags import TagError
+from dsl.engine.tags import TagError, substitute
 
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
@@ -395,11 +396,22 @@ class Engine:
         caller = call.boundary.template if call.boundary else None
         keeps = caller is not None and call.task in caller.read_results and not call.flag
         attempt = int(prepared.scope.local.get("retries", "0"))
+        try:
+            body = self._patched(prepared)
+        except ValueError as wrong:
+            self._leaf_ended(node, LeafResult("Error", str(wrong)))
+            return
         leaf = Leaf(
-            node, prepared.template, prepared.body, prepared.inputs, prepared.artifacts, keeps, attempt,
+            node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
             str(prepared.scope.local.get("pod.name", "")),
         )  # fmt: skip
         self.leaves.add(leaf, node.order)
+
+    def _patched(self, prepared: Prepared) -> Mapping[str, Any]:
+        """Return a leaf's template with what patches say of its pod. Raises ValueError."""
+        whole = substitute(str(self.definition.spec.get("podSpecPatch") or ""), prepared.scope)
+        patches = [patch for patch in (whole, str(prepared.body.get("podSpecPatch") or "")) if patch]
+        return patched(prepared.body, prepared.template.kind, patches)
 
     def _leaf_starts(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"
@@ -412,6 +424,9 @@ class Engine:
 
     def _leaf_ended(self, node: Node, result: LeafResult) -> None:
         leaf = self.leaves.forget(node)
+        for name, (phase, message) in result.members.items():
+            member = Node(f"{node.name}.{name}", f"{node.path}/{name}", "Container", node, flag=node.flag)
+            self.finish(self.add(member), phase, message)
         node.outputs, node.artifacts = result.outputs, result.artifacts
         node.result, node.exit_code = result.result, result.exit_code
         if result.kept and result.phase == "Succeeded" and leaf:
