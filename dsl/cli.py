@@ -229,6 +229,7 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 @click.option("--secret", "secrets", metavar="NAME=PATH", multiple=True, help="A Secret, by file or folder.")
 @click.option("--config", "configs", metavar="NAME=PATH", multiple=True, help="A ConfigMap, likewise.")
 @click.option("--mount", "mounts", metavar="NAME=DIR", multiple=True, help="The folder of a claim or volume.")
+@click.option("--runtime", type=click.Choice(("docker", "podman")), help="Run images, not processes here.")
 @_seconds()
 def run(
     file: str,
@@ -242,6 +243,7 @@ def run(
     secrets: tuple[str, ...],
     configs: tuple[str, ...],
     mounts: tuple[str, ...],
+    runtime: str | None,
     timeout: float,
 ) -> int:
     """Run a DAG file, or an Argo manifest, on this machine."""
@@ -265,6 +267,7 @@ def run(
         Path(out) if out else None,
         [*(other.value for other in others), *_keyed("Secret", secrets), *_keyed("ConfigMap", configs)],
         {name: Path(folder) for name, folder in _pairs(mounts, "--mount").items()},
+        runtime or "",
     )
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))

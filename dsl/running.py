@@ -34,7 +34,8 @@ _LISTED = 10
 class Options:
     """What a run needs beside its manifest; input files are relative to the folder `inputs`.
 
-    `objects` are documents that the manifest refers to, `mounts` folders by the names of claims and volumes.
+    `objects` are documents that the manifest refers to, `mounts` folders by the names of claims and volumes;
+    `runtime` is a program that runs images, `""` for processes.
     """
 
     inputs: Path
@@ -43,6 +44,7 @@ class Options:
     out: Path | None = None
     objects: Sequence[Mapping[str, Any]] = ()
     mounts: Mapping[str, Path] = field(default_factory=dict)
+    runtime: str = ""
 
 
 def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json: bool) -> bool:
@@ -60,6 +62,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         claims=options.mounts,
         objects=options.objects,
         cache=Path(".argosy", "cache"),
+        runtime=options.runtime,
     )
     screen = console(sys.stderr)
 

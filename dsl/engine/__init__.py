@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
 from dsl.engine.refused import Missing, Refused
 from dsl.engine.results import link_files, make_results, tasks_of
+from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
@@ -53,7 +55,8 @@ class RunOptions:
     `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
     claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
     refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
-    they made, else it goes with the run; `name` is `workflow.name` where the manifest's shall not be used.
+    they made, else it goes with the run; `runtime` is podman or docker where images shall run and not
+    processes; `name` is `workflow.name` where the manifest's own shall not be used.
     """
 
     out: Path
@@ -63,6 +66,7 @@ class RunOptions:
     claims: Mapping[str, Path] = field(default_factory=dict)
     objects: Sequence[Mapping[str, Any]] = ()
     cache: Path | None = None
+    runtime: str = ""
     name: str = ""
 
 
@@ -77,7 +81,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
     definition = read_definition(manifest, options.name, read_objects(options.objects))
-    refuse(definition)
+    program = _found(options.runtime)
+    refuse(definition, in_containers=bool(program))
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
     prepare(out, tasks_of(definition))
@@ -93,6 +98,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         (options.cache or state / "cache").absolute(),
         definition.name,
         shared.flat["workflow.namespace"],
+        Containers(program, state) if program else Processes(),
         definition.spec,
         definition.objects,
     )
@@ -114,6 +120,14 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     except OSError as wrong:
         return replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
     return outcome
+
+
+def _found(runtime: str) -> str:
+    """Return the path of a program that runs containers, `""` for processes. Raises Unusable."""
+    path = shutil.which(runtime) if runtime else ""
+    if path is None:
+        raise Unusable(f"{runtime} is not installed")
+    return path
 
 
 def _jobs(definition: Definition, jobs: int) -> int:

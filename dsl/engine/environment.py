@@ -25,21 +25,25 @@ FIELDS = {
 """Fields of a pod that a `fieldRef` may name."""
 
 
+def passed_on() -> dict[str, str]:
+    """Return what of the environment of this process reaches a process of a task."""
+    return {
+        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PREFIXES)
+    }
+
+
 def environment(
     container: Mapping[str, Any], layout: Layout, own: Mapping[str, str], objects: Objects, namespace: str
 ) -> dict[str, str]:
-    """Return the environment of a container; `own` are the variables of Argo.
+    """Return the environment of a container; `own` is what is passed on, and the variables of Argo.
 
     Raises ValueError for a value that nothing gives.
     """
-    passed = {
-        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PREFIXES)
-    }
     given = dict(_of_objects(container.get("envFrom") or [], objects))
     for variable in container.get("env") or []:
         name, source = str(variable["name"]), variable.get("valueFrom") or {}
         if name == ROOT:
-            given[name] = str(layout.root)
+            given[name] = layout.base if layout.is_real else str(layout.root)
         elif source.get("fieldRef"):
             field = FIELDS[str(source["fieldRef"].get("fieldPath"))]
             given[name] = field.format(pod=own["HOSTNAME"], namespace=namespace)
@@ -49,7 +53,7 @@ def environment(
                 given[name] = value
         else:
             given[name] = expand(layout.rewrite(str(variable.get("value") or "")), given)
-    return {**passed, **own, **given}
+    return {**own, **given}
 
 
 def _of_objects(sources: list[dict[str, Any]], objects: Objects) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ import heapq
 import itertools
 import re
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from dsl.engine.objects import Objects
 from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, main_of, own_of
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
+from dsl.engine.runtime import SCRIPT, Runtime
 from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
@@ -47,6 +47,7 @@ class Places:
     cache: Path
     workflow: str
     namespace: str
+    runtime: Runtime
     spec: Mapping[str, Any]
     objects: Objects
 
@@ -189,7 +190,7 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as after:
         main = main_of(leaf.body, leaf.template.kind)
-        layout = layout_of(leaf.body, leaf.artifacts, main, folder)
+        layout = layout_of(leaf.body, leaf.artifacts, main, folder, is_real=places.runtime.is_real)
         if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
             layout.folder = _plain_link(folder, after)
         result = _prepared(leaf, places, layout, after)
@@ -245,9 +246,10 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
         leaf.group.join(group)
         moved = [str(entry.get("mountPath") or "").rstrip("/") for entry in mounts]
         if raw.get("mirrorVolumeMounts"):
-            own = Layout(layout.folder, layout.base, [*layout.moved, *moved])
+            own = Layout(layout.folder, layout.base, [*layout.moved, *moved], layout.is_real)
         else:
-            own = layout_of({}, {}, raw, layout.folder / "containers" / name)
+            place = layout.folder / "containers" / name
+            own = layout_of({}, {}, raw, place, is_real=layout.is_real)
         mount(own, mounts, volumes)
         own.make_parents()
         return Container(name, raw, own, group)
@@ -288,19 +290,21 @@ def _execute(
         env = _environment(leaf, places, container)
     except ValueError as missing:
         return Ended(64, message=f"not given: {missing}")
-    command = [expand(layout.rewrite(part), env) for part in _command(raw)]
+    words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
+    command = [expand(layout.rewrite(word), env) for word in words]
     if raw.get("source"):
         script = layout.folder / "script"
         script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
-        command.append(str(script))
-    try:
-        code, stdout = container.group.run(
-            command, env, _working_folder(raw, layout), log,
-            keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
-            seconds=seconds, reason=_ACTIVE_TOO_LONG,
-        )  # fmt: skip
-    except OSError as wrong:
-        return Ended(64, message=_unstartable(command, wrong, log))
+        command.append(SCRIPT if layout.is_real else str(script))
+    with places.runtime.starting(container, command, env) as start:
+        try:
+            code, stdout = container.group.run(
+                start.command, start.env, start.folder, log,
+                keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
+                seconds=seconds, reason=_ACTIVE_TOO_LONG,
+            )  # fmt: skip
+        except OSError as wrong:
+            return Ended(64, message=_unstartable(command, wrong, log))
     return Ended(code, stdout)
 
 
@@ -327,30 +331,15 @@ def _limit(body: Mapping[str, Any]) -> float | None:
     return min(limits) if limits else None
 
 
-def _command(container: Mapping[str, Any]) -> list[str]:
-    command = [*map(str, container.get("command") or []), *map(str, container.get("args") or [])]
-    if command and command[0] in ("python", "python3"):
-        command[0] = sys.executable
-    return command
-
-
 def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, str]:
     own = {
+        **places.runtime.passed(),
         "ARGO_CONTAINER_NAME": container.name,
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
         "HOSTNAME": leaf.pod,
     }
     return environment(container.raw, container.layout, own, places.objects, places.namespace)
-
-
-def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
-    folder = str(container.get("workingDir") or "")
-    if folder and not layout.base and Path(folder).is_dir() and folder not in layout.moved:
-        return Path(folder)
-    place = layout.place(folder) if folder else layout.root
-    place.mkdir(parents=True, exist_ok=True)
-    return place
 
 
 def _collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:

@@ -24,13 +24,16 @@ _PROJECTED = {"secret", "configMap"}
 _POLICIES = {None, "", "Always", "OnFailure", "OnError", "OnTransientError"}
 
 
-def refuse(definition: Definition) -> None:
+def refuse(definition: Definition, *, in_containers: bool) -> None:
     """Raise Refused when the definition uses what the engine does not do; every reason is in the text.
 
-    Raises Missing when it refers to objects that are not given.
+    `in_containers` says that images run and not processes. Raises Missing when it refers to objects that are
+    not given.
     """
     templates = _reachable(definition)
     reasons = list(dict.fromkeys(_reasons(definition, templates)))
+    for template in templates:
+        reasons += _sidecar_reasons(template) if in_containers else _image_reasons(template)
     if reasons:
         raise Refused(f"not supported: {', '.join(reasons)}")
     missing = list(dict.fromkeys(need for template in templates for need in _missing(definition, template)))
@@ -189,13 +192,21 @@ def _parameter_reasons(parameter: Mapping[str, Any], of: str) -> Iterator[str]:
 
 
 def _container_reasons(container: Mapping[str, Any], template: Template) -> Iterator[str]:
-    if not container.get("command"):
-        yield f"image without command of template {template.name}"
     for variable in container.get("env") or []:
         source = variable.get("valueFrom") or {}
         field = (source.get("fieldRef") or {}).get("fieldPath")
         if source.get("resourceFieldRef") or (field and field not in FIELDS):
             yield f"valueFrom of variable {variable.get('name')} of template {template.name}"
+
+
+def _image_reasons(template: Template) -> Iterator[str]:
+    if any(not container.get("command") for container in template.containers):
+        yield f"image without command of template {template.name}"
+
+
+def _sidecar_reasons(template: Template) -> Iterator[str]:
+    if template.raw.get("sidecars"):
+        yield f"sidecars in containers of template {template.name}"
 
 
 def _artifact_reasons(artifacts: list[dict[str, Any]], name: str) -> Iterator[str]:

@@ -36,11 +36,15 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Layout:
-    """Where a leaf's paths are. `base` is what its manifest calls the root, `""` in a foreign template."""
+    """Where a leaf's paths are. `base` is what its manifest calls the root, `""` in a foreign template.
+
+    `is_real` says that its program finds them as they are declared, in a container.
+    """
 
     folder: Path
     base: str
     moved: list[str] = field(default_factory=list)
+    is_real: bool = False
 
     @property
     def root(self) -> Path:
@@ -59,7 +63,7 @@ class Layout:
 
     def rewrite(self, text: str) -> str:
         """Replace declared paths in a text of a foreign template."""
-        if self.base or not self.moved:
+        if self.base or self.is_real or not self.moved:
             return text
         paths = "|".join(re.escape(path) for path in sorted(self.moved, key=len, reverse=True))
         pattern = rf"(?<![\w./-])(?:{paths})(?![\w-]|\.\w)"
@@ -76,11 +80,13 @@ def layout_of(
     artifacts: Mapping[str, Mapping[str, Any]],
     container: Mapping[str, Any],
     folder: Path,
+    *,
+    is_real: bool,
 ) -> Layout:
     """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards."""
     variables = {str(v["name"]): str(v.get("value") or "") for v in container.get("env") or []}
     base = variables.get(ROOT, "").rstrip("/")
-    layout = Layout(folder, base)
+    layout = Layout(folder, base, is_real=is_real)
     layout.root.mkdir(parents=True, exist_ok=True)
     declared = dict.fromkeys(_declared(body, artifacts, container))
     layout.moved = [path for path in declared if path.startswith("/")]
