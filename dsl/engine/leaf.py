@@ -295,6 +295,7 @@ def _execute(
     if raw.get("source"):
         script = layout.folder / "script"
         script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
+        script.chmod(0o755)
         command.append(SCRIPT if layout.is_real else str(script))
     with places.runtime.starting(container, command, env) as start:
         try:
@@ -415,7 +416,8 @@ def _keep_artifact(
         return
     unpacked = archive is not None and archive.get("none") is not None
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
-    key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.tgz'}"
+    ending = "zip" if archive is not None and archive.get("zip") is not None else "tgz"
+    key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
     try:
         place = places.store.keep(source, key, archive)
     except (ArtifactError, OSError) as wrong:

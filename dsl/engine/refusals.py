@@ -163,8 +163,8 @@ def _template_reasons(template: Template) -> Iterator[str]:
         yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
     for parameter in template.inputs:
         yield from _parameter_reasons(parameter, f"template {name}")
-    artifacts = [*template.input_artifacts, *((raw.get("outputs") or {}).get("artifacts") or [])]
-    yield from _artifact_reasons(artifacts, name)
+    yield from _artifact_reasons(template.input_artifacts, name, is_read=True)
+    yield from _artifact_reasons((raw.get("outputs") or {}).get("artifacts") or [], name, is_read=False)
     yield from _volume_reasons(raw.get("volumes") or [])
     for container in template.containers:
         yield from _container_reasons(container, template)
@@ -172,7 +172,7 @@ def _template_reasons(template: Template) -> Iterator[str]:
         arguments = task.raw.get("arguments") or {}
         for parameter in arguments.get("parameters") or []:
             yield from _parameter_reasons(parameter, f"task {task.name} of template {name}")
-        yield from _artifact_reasons(arguments.get("artifacts") or [], name)
+        yield from _artifact_reasons(arguments.get("artifacts") or [], name, is_read=True)
 
 
 def _is_json(patch: object) -> bool:
@@ -209,13 +209,12 @@ def _sidecar_reasons(template: Template) -> Iterator[str]:
         yield f"sidecars in containers of template {template.name}"
 
 
-def _artifact_reasons(artifacts: list[dict[str, Any]], name: str) -> Iterator[str]:
+def _artifact_reasons(artifacts: list[dict[str, Any]], name: str, *, is_read: bool) -> Iterator[str]:
+    """Yield what is not there to read; what is written to a bucket is kept with the run."""
     for artifact in artifacts:
         for location in sorted(_LOCATIONS & set(artifact)):
             yield f"{location} artifact {artifact.get('name')} of template {name}"
-        if (artifact.get("archive") or {}).get("zip") is not None:
-            yield f"zip archive of artifact {artifact.get('name')} of template {name}"
-        if (artifact.get("s3") or {}).get("bucket"):
+        if is_read and (artifact.get("s3") or {}).get("bucket"):
             yield f"bucket of artifact {artifact.get('name')} of template {name}"
 
 

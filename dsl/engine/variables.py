@@ -41,6 +41,8 @@ def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
     flat["workflow.creationTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
     flat["workflow.creationTimestamp.s"] = str(int(time.time()))
     flat["workflow.creationTimestamp.RFC3339"] = flat["workflow.creationTimestamp"]
+    if definition.kind == "CronWorkflow":
+        flat["workflow.scheduledTime"] = flat["workflow.creationTimestamp"]
     for letter in _FORMATS:
         flat.setdefault(f"workflow.creationTimestamp.{letter}", time.strftime(f"%{letter}", now))
     for kind in ("labels", "annotations"):
