@@ -94,11 +94,15 @@ class Template:
         return self.kind in ("container", "script", "containerSet")
 
     @property
+    def members(self) -> list[JsonObject]:
+        """Return the containers of a set."""
+        return (self.raw.get("containerSet") or {}).get("containers") or []
+
+    @property
     def containers(self) -> list[JsonObject]:
         """Return what runs in its pod: init containers, its own, sidecars."""
-        own = self.raw.get(self.kind) or {}
-        main = (own.get("containers") or []) if self.kind == "containerSet" else [own] if self.is_leaf else []
-        return [*(self.raw.get("initContainers") or []), *main, *(self.raw.get("sidecars") or [])]
+        own = [self.raw[self.kind]] if self.kind in ("container", "script") else self.members
+        return [*(self.raw.get("initContainers") or []), *own, *(self.raw.get("sidecars") or [])]
 
     @cached_property
     def annotations(self) -> Mapping[str, str]:

@@ -26,10 +26,7 @@ def joined(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     arguments = spec.get("arguments") or {}
     whole = {**_valued(base), **_valued(own)}
     if arguments.get("parameters"):
-        parameters = [
-            whole.get(str(one.get("name")), one) if _has_value(one) else one
-            for one in arguments["parameters"]
-        ]
+        parameters = [whole.get(str(one.get("name")), one) for one in arguments["parameters"]]
         spec["arguments"] = {**arguments, "parameters": parameters}
     return spec
 
@@ -37,20 +34,20 @@ def joined(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
 def merged(base: Value, own: Value) -> Value:
     """Return a value laid over another: mappings by key, known lists by their key, else the upper one."""
     if isinstance(base, Mapping) and isinstance(own, Mapping):
-        over = {
-            key: merged_list(base.get(key), value, _KEYS[key])
-            if key in _KEYS
-            else merged(base.get(key), value)
-            for key, value in own.items()
-        }
-        return {**base, **over}
+        return {**base, **{key: _merged_field(key, base.get(key), value) for key, value in own.items()}}
     return base if own is None else own
 
 
-def merged_list(base: Value, own: Value, key: str) -> Value:
+def _merged_field(name: str, base: Value, own: Value) -> Value:
+    return _merged_list(base, own, _KEYS[name]) if name in _KEYS else merged(base, own)
+
+
+def _merged_list(base: Value, own: Value, key: str) -> Value:
     """Return a list whose elements are laid over those of another with the same key; new ones come last."""
     if not (isinstance(base, list) and isinstance(own, list)):
         return base if own is None else own
+    if not all(isinstance(one, Mapping) for one in (*base, *own)):
+        return own
     over = {str(one.get(key)): one for one in own}
     names = {str(one.get(key)) for one in base}
     there = [merged(one, over.get(str(one.get(key)))) for one in base]

@@ -69,11 +69,11 @@ class Pod:
         """Run all to their end. Raises ValueError for a duration that is none."""
         wait = seconds_of(str(self.retry["duration"])) if self.retry.get("duration") else 0.0
         for container in self.init:
-            self.ended[container.name] = execute(container)
+            self._execute(container, execute)
             if self.ended[container.name].code:
                 return
         self._over = {container.name: threading.Event() for container in self.own}
-        beside = [_started(self._run_beside, container, execute) for container in self.sidecars]
+        beside = [_started(self._execute, container, execute) for container in self.sidecars]
         others = [_started(self._run_own, container, execute, wait) for container in self.own[1:]]
         self._run_own(self.own[0], execute, wait)
         for thread in others:
@@ -83,8 +83,13 @@ class Pod:
         for thread in beside:
             thread.join()
 
-    def _run_beside(self, container: Container, execute: Execute) -> None:
-        self.ended[container.name] = execute(container)
+    def _execute(self, container: Container, execute: Execute) -> Ended:
+        try:
+            ended = execute(container)
+        except OSError as wrong:
+            ended = Ended(64, message=str(wrong))
+        self.ended[container.name] = ended
+        return ended
 
     def _run_own(self, container: Container, execute: Execute, wait: float) -> None:
         """Run a container of the pod's own, once those it depends on have ended well."""
@@ -98,7 +103,7 @@ class Pod:
                     return
             for attempt in range(max(1, int(self.retry.get("retries") or 1))):
                 time.sleep(wait if attempt else 0)
-                self.ended[container.name] = ended = execute(container)
+                ended = self._execute(container, execute)
                 self._codes[container.name] = ended.code
                 if not ended.code or container.group.stopped:
                     return
@@ -143,7 +148,7 @@ class Pod:
         return found
 
 
-def _started(run: Callable[..., None], *arguments: object) -> threading.Thread:
+def _started(run: Callable[..., object], *arguments: object) -> threading.Thread:
     thread = threading.Thread(target=run, args=arguments, daemon=True)
     thread.start()
     return thread

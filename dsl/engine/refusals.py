@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -48,19 +48,26 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
 
 def _refuse_broken(definition: Definition, template: Template) -> None:
     """Refuse, in Argo's words, what has no order in which it could run."""
-    for task in template.tasks.values():
-        for name in task.dependencies.tasks:
-            if name not in template.tasks:
-                raise Refused(f"templates.{template.name}.tasks.{task.name} dependency '{name}' not defined")
-    waits = {name: task.dependencies.tasks for name, task in template.tasks.items()}
-    try:
-        TopologicalSorter(waits).prepare()
-    except CycleError:
-        raise Refused(f"templates.{template.name} sorting failed: graph with cycle") from None
+    members = {str(one["name"]): one.get("dependencies") or [] for one in template.members}
+    _refuse_disorder(
+        template, "tasks", {name: one.dependencies.tasks for name, one in template.tasks.items()}
+    )
+    _refuse_disorder(template, "containerSet.containers", members)
     for task in template.calls:
         place = f"templates.{template.name}.tasks.{task.name}"
         _require_template(definition, place, task.raw, template)
         _refuse_broken_hooks(definition, place, task.raw, template)
+
+
+def _refuse_disorder(template: Template, place: str, waits: Mapping[str, Sequence[str]]) -> None:
+    for one, others in waits.items():
+        for name in others:
+            if name not in waits:
+                raise Refused(f"templates.{template.name}.{place}.{one} dependency '{name}' not defined")
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError:
+        raise Refused(f"templates.{template.name} sorting failed: graph with cycle") from None
 
 
 def _require_template(

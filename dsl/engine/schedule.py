@@ -257,9 +257,9 @@ class Engine:
 
     def finish(self, node: Node, phase: str, message: str = "") -> None:
         """End a node and tell whoever waits for it."""
-        node.phase, node.message, node.finished = phase, message, time.time()
         if node.memo and phase == "Succeeded" and node.type in COUNTED and not node.recalled:
-            self._memoize(node, node.memo)
+            phase, message = self._memoized(node, node.memo)
+        node.phase, node.message, node.finished = phase, message, time.time()
         if node.branch is None and phase in COMPLETED:
             node.branch = (phase,)
         if node.type != "Suspend" and not node.recalled:
@@ -271,11 +271,13 @@ class Engine:
         if node.done:
             self.later(partial(node.done, node))
 
-    def _memoize(self, node: Node, memo: Mapping[str, Any]) -> None:
+    def _memoized(self, node: Node, memo: Mapping[str, Any]) -> tuple[str, str]:
+        """Keep what a node made; return its phase and message."""
         try:
             self._memo.keep(memo, node)
         except (OSError, ArtifactError) as wrong:
-            node.phase, node.message = "Error", f"could not save to config map cache: {wrong}"
+            return "Error", f"could not save to config map cache: {wrong}"
+        return "Succeeded", ""
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""

@@ -6,6 +6,8 @@ import time
 import pytest
 from engine.manifests import NOP, dag, phases, ran, task, workflow
 
+from dsl.engine import Refused
+
 OUTPUT = {"parameters": [{"name": "o", "valueFrom": {"path": "/w/o"}}]}
 MOUNTS = [{"name": "w", "mountPath": "/w"}]
 SHARED = [{"name": "w", "emptyDir": {}}]
@@ -128,6 +130,15 @@ def test_what_depends_on_a_failed_container_does_not_run(tmp_path):
     }
     assert phases(outcome)["main/set/b"] == "Error"
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("dependencies", [["b"], ["gone"]])
+def test_a_set_that_has_no_order_is_refused(dependencies, tmp_path):
+    containers = [sh("true", "a", dependencies=dependencies), sh("true", "b", dependencies=["a"])]
+    with pytest.raises(
+        Refused, match=r"templates.set( sorting failed|.containerSet.containers.a dependency)"
+    ):
+        ran(workflow(dag("main", task("set")), a_set(*containers)), tmp_path)
 
 
 def test_a_set_starts_a_failed_container_again_where_it_is(tmp_path):
