@@ -111,7 +111,8 @@ class Containers:
             for path in missing:
                 if not layout.place(path).exists():
                     self._call("cp", f"{name}:{path}", str(layout.place(path)))
-            self._call("rm", "--force", "--volumes", name)
+            at_once = ["--time=0"] if Path(self.program).name == "podman" else []  # docker never waits
+            self._call("rm", "--force", "--volumes", *at_once, name)
 
     def _bound(self, layout: Layout) -> dict[str, Path]:
         """Return which places of this machine are where in a container."""

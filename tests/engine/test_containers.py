@@ -4,7 +4,9 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 import time
 
@@ -12,7 +14,7 @@ import pytest
 from engine.manifests import NOP, dag, ran, task, workflow
 
 from dsl.engine import Refused, RunOptions, Unusable, run
-from tests.harness import compile_file, run_here, write
+from tests.harness import compile_file, heed_signals, run_here, write
 
 IMAGE = "localhost/argosy-test:1"
 PODMAN, BUSYBOX = shutil.which("podman"), shutil.which("busybox")
@@ -172,6 +174,22 @@ def test_a_deadline_kills_the_container(tmp_path):
     outcome = in_containers(workflow(main), tmp_path)
     assert outcome.message == "Pod was active on the node longer than the specified deadline"
     assert time.monotonic() - began < 60
+
+
+def test_an_interrupt_leaves_no_container(tmp_path):
+    manifest = workflow(script(f"trap '' TERM; echo > {tmp_path}/w/up; sleep 90; sleep 90"))
+    manifest["spec"]["templates"][0]["script"]["volumeMounts"] = [{"name": "w", "mountPath": f"{tmp_path}/w"}]
+    manifest["spec"]["volumes"] = [{"name": "w", "persistentVolumeClaim": {"claimName": "w"}}]
+    (tmp_path / "flow.json").write_text(json.dumps(manifest))
+    command = [sys.executable, "-m", "dsl", "run", "flow.json", "--runtime", "podman", "--mount", "w=w"]
+    with subprocess.Popen(command, cwd=tmp_path, preexec_fn=heed_signals) as process:
+        until = time.monotonic() + 60
+        while not (tmp_path / "w" / "up").exists():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert left() == []
 
 
 def test_an_image_without_a_command_runs_what_it_says(tmp_path):
