@@ -22,6 +22,8 @@ _FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
 def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
     """Return the variables; `given` overrides and adds workflow parameters.
 
+    When a ConfigMap does not have what a parameter takes from it, that is the `fault` of them all.
+
     Raises:
         Refused: a parameter has no value, or one that its `enum` does not allow.
     """
@@ -49,7 +51,10 @@ def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
         texts = {str(key): str(value) for key, value in (metadata.get(kind) or {}).items()}
         flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts)
         flat.update({f"workflow.{kind}.{key}": value for key, value in texts.items()})
-    flat.update(_parameters(spec, given, definition.objects))
+    try:
+        flat.update(_parameters(spec, given, definition.objects))
+    except NodeFault as wrong:
+        return Globals(flat, f"failed to set global parameters: {wrong}")
     return Globals(flat)
 
 
@@ -63,6 +68,7 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
     for parameter in declared:
         name = str(parameter["name"])
         value = given.get(name, parameter.get("value"))
+        shown = {} if value is None else {"value": text_of(value)}
         if value is None and parameter.get("valueFrom"):
             value = _configured(name, parameter["valueFrom"], objects)
         if value is None:
@@ -72,7 +78,7 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
             raise Refused(f"spec.arguments.{name}.value should be present in spec.arguments.{name}.enum list")
         text = text_of(value)
         flat[f"workflow.parameters.{name}"] = text
-        listed.append({**parameter, "value": text})
+        listed.append({**parameter, **shown})
     if listed:
         flat["workflow.parameters"] = flat["workflow.parameters.json"] = gojson.dumps(listed)
     return flat
@@ -81,8 +87,10 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
 def _configured(name: str, source: Mapping[str, Any], objects: Objects) -> Value:
     reference = source.get("configMapKeyRef") or {}
     place = f"configmap with name {reference.get('name')} and key {reference.get('key')}"
-    fault = f"failed to set global parameters: failed to set global parameter {name} from {place}"
+    fault = f"failed to set global parameter {name} from {place}"
     try:
         return configured(source, Scope(None, {}), objects, fault)
-    except NodeFault as wrong:
-        raise Refused(str(wrong)) from None
+    except NodeFault:
+        if source.get("default") is None:
+            raise
+        return source["default"]  # here it stands in whatever is wrong

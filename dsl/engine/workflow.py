@@ -38,6 +38,8 @@ class WorkflowRun:
         """Run everything and say how it ended."""
         name = str(self.spec.get("entrypoint") or "")
         template = self._template(name)
+        if self.engine.globals.fault:
+            return self._ended("Failed", self.engine.globals.fault)
         if self.spec.get("suspend"):
             self.engine.hangs.append("the workflow is suspended until somebody resumes it")
             return self._stuck()

@@ -196,6 +196,18 @@ def test_a_parameter_without_its_config_map_is_an_error_in_argo_s_words(objects,
     assert f"unable to retrieve inputs.parameters.x from ConfigMap: {why}" in outcome.nodes["main/a"].message
 
 
+def test_a_workflow_without_the_config_map_of_its_parameter_fails(tmp_path):
+    source = {"configMapKeyRef": {"name": "conf", "key": "k"}}
+    arguments = {"parameters": [{"name": "w", "valueFrom": source}]}
+    manifest = workflow(dag("main", task("a", "nop")), NOP, arguments=arguments)
+    outcome = ran(manifest, tmp_path)
+    assert (outcome.phase, outcome.nodes) == ("Failed", {})
+    place = "parameter w from configmap with name conf and key k: ConfigMap 'conf' does not exist."
+    assert outcome.message.startswith(f"failed to set global parameters: failed to set global {place}")
+    source["default"] = "d"
+    assert ran(manifest, tmp_path).succeeded
+
+
 def script(source, **more):
     container = {"image": "i", "command": ["sh"], "source": source, **more.pop("script", {})}
     outputs = {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]}
