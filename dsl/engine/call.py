@@ -18,7 +18,7 @@ from dsl.expr import gojson
 from dsl.expr.gojson import Value
 
 _LOCATIONS = ("s3", "raw")
-Given = str | Mapping[str, Any] | None
+Argument = str | Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Call:
     path: str
     template: Template
     done: Callable[[Node], None]
-    parameters: Mapping[str, Given] = field(default_factory=dict)
+    parameters: Mapping[str, Argument] = field(default_factory=dict)
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     boundary: Node | None = None
     caller: str = ""
