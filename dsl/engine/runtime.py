@@ -7,6 +7,7 @@ bound into it, and an output that is nowhere bound is copied out of it.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from dsl.engine.pod import Container
 from dsl.engine.relocate import Layout
 
 SCRIPT = "/argo/staging/script"
+_CLIENT = re.compile(r"(PATH|HOME|TMPDIR)$|(LD|XDG|DOCKER|PODMAN|CONTAINERS?|SSL)_")
+"""Variables that podman and docker read themselves; those of a task must not reach them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,16 @@ class Containers:
         name, layout = f"argosy-{secrets.token_hex(8)}", container.layout
         bound, missing = self._bound(layout), [p for p in layout.moved if not layout.place(p).exists()]
         options = [f"--volume={here}:{there}" for there, here in bound.items()]
-        # A secret must not be seen among the processes, nor a variable reach the client itself.
-        options += [
-            f"--env={key}={value}" if key in os.environ else f"--env={key}" for key, value in env.items()
-        ]
+        # Among the processes everybody sees the words of a command, so values go the way of the environment.
+        taken = {key: value for key, value in env.items() if not _CLIENT.match(key)}
+        options += [f"--env={key}" if key in taken else f"--env={key}={value}" for key, value in env.items()]
         options += _options(container.raw, self.program)
         first, *others = command or [""]
         options += [f"--entrypoint={first}"] if container.raw.get("command") else []
         words = others if container.raw.get("command") else command
         run = [self.program, "run", f"--name={name}", *options, str(container.raw.get("image")), *words]
         try:
-            yield Start(run, {**env, **os.environ}, layout.folder)
+            yield Start(run, {**os.environ, **taken}, layout.folder)
         finally:
             for path in missing:
                 if not layout.place(path).exists():

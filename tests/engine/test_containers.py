@@ -143,6 +143,20 @@ def test_volumes_and_artifacts_travel_between_containers(tmp_path):
     assert outcome.nodes["main/read"].outputs == {"o0": "hidden"}
 
 
+def test_a_secret_is_not_among_the_words_of_a_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN", "of the caller")
+    env = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "pw"}}}]
+    source = "for p in /host/[0-9]*/cmdline; do cat $p; done > /data/words; echo $TOKEN > /o"
+    mounts = [{"name": "h", "mountPath": "/host"}]
+    main = script(source, "/data/words", "/o", script={"env": env, "volumeMounts": mounts})
+    secret = {"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"pw": "hidden-9f2"}}
+    manifest = workflow(main, volumes=[{"name": "h", "hostPath": {"path": "/proc"}}])
+    outputs = in_containers(manifest, tmp_path, objects=[secret]).nodes["main"].outputs
+    assert outputs["o1"] == "hidden-9f2"
+    assert "--env=TOKEN" in outputs["o0"]
+    assert "hidden-9f2" not in outputs["o0"]
+
+
 @pytest.mark.parametrize("storage", ["Artifacts()", "Volume('disk')"])
 def test_our_own_manifests_run_in_containers(storage, tmp_path):
     (tmp_path / "data").mkdir()
