@@ -20,6 +20,7 @@ from dsl.child import LONGEST, SHORTEST, TIMEOUT
 if TYPE_CHECKING:
     from dsl.compile import Compiled
     from dsl.diagnostics import Diagnostic
+    from dsl.documents import Document
     from dsl.plan import Analysis
 
 KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
@@ -222,6 +223,13 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 @click.option("--out", metavar="DIR", help="Where results go; default .argosy/<dag>/<run>.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only failures.")
+@click.option(
+    "--with", "files", metavar="FILE", multiple=True, help="WorkflowTemplates, ConfigMaps, Secrets it needs."
+)
+@click.option("--secret", "secrets", metavar="NAME=PATH", multiple=True, help="A Secret, by file or folder.")
+@click.option("--config", "configs", metavar="NAME=PATH", multiple=True, help="A ConfigMap, likewise.")
+@click.option("--mount", "mounts", metavar="NAME=DIR", multiple=True, help="The folder of a claim or volume.")
+@click.option("--runtime", type=click.Choice(("docker", "podman")), help="Run images, not processes here.")
 @_seconds()
 def run(
     file: str,
@@ -231,29 +239,44 @@ def run(
     out: str | None,
     as_json: bool,
     quiet: bool,
+    files: tuple[str, ...],
+    secrets: tuple[str, ...],
+    configs: tuple[str, ...],
+    mounts: tuple[str, ...],
+    runtime: str | None,
     timeout: float,
 ) -> int:
     """Run a DAG file, or an Argo manifest, on this machine."""
     from dsl.stages import is_manifest
 
     given = _pairs(parameters)
+    documents = [document for path in files for document in _documents(path)]
     if is_manifest(file):
-        manifest = _read_manifest(file, given)
+        manifest, others = _read_manifest(file, given, documents)
     else:
         compiled = _compiled(file, dag, timeout, KINDS[0], given)
         if compiled is None:
             return 1
-        manifest = compiled.manifest
+        manifest, others = compiled.manifest, documents
     from dsl import running
 
-    options = running.Options(Path(file).parent, given, jobs, Path(out) if out else None)
+    options = running.Options(
+        Path(file).parent,
+        given,
+        jobs,
+        Path(out) if out else None,
+        [*(other.value for other in others), *_keyed("Secret", secrets), *_keyed("ConfigMap", configs)],
+        {name: Path(folder) for name, folder in _pairs(mounts, "--mount").items()},
+        runtime or "",
+    )
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
     except KeyboardInterrupt:
         return INTERRUPTED
     except running.Refused as refused:
         click.echo(f"dsl: {refused}", err=True)
-        is_usage = isinstance(refused, running.Unusable) or str(refused).startswith("not supported:")
+        is_usage = isinstance(refused, (running.Missing, running.Unusable))
+        is_usage = is_usage or str(refused).startswith("not supported:")
         return 2 if is_usage else 1
 
 
@@ -281,12 +304,12 @@ def explain(code: str | None) -> int:
     return 0
 
 
-def _pairs(parameters: Iterable[str]) -> dict[str, str]:
+def _pairs(parameters: Iterable[str], option: str = "-p") -> dict[str, str]:
     pairs = {}
     for text in parameters:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise click.UsageError(f"-p takes NAME=VALUE, not {text!r}")
+            raise click.UsageError(f"{option} takes NAME=VALUE, not {text!r}")
         pairs[name] = value
     return pairs
 
@@ -326,29 +349,56 @@ def _compiled(
     return result
 
 
-def _read_manifest(file: str, given: dict[str, str]) -> dict[str, Any]:
+def _documents(path: str) -> list[Document]:
     from dsl.diagnostics import Rejected
-    from dsl.documents import read_manifests
-    from dsl.stages import Undecided, require_shape, set_parameters
+    from dsl.supplies import read
 
     try:
-        manifests = read_manifests(Path(file).read_bytes(), file)
+        return read(path)
     except OSError as problem:
-        raise click.UsageError(f"cannot read {file}: {problem.strerror}") from None
+        raise click.UsageError(f"cannot read {path}: {problem.strerror}") from None
     except Rejected as rejected:
         _complain(rejected.diagnostics)
         raise click.exceptions.Exit(1) from None
-    if len(manifests) != 1:
-        raise click.UsageError(f"{file} holds {len(manifests)} manifests; give one")
+
+
+def _read_manifest(
+    file: str, given: dict[str, str], documents: list[Document]
+) -> tuple[dict[str, Any], list[Document]]:
+    """Return the manifest to run, and what else its file and the others hold."""
+    from dsl.diagnostics import Rejected
+    from dsl.stages import Undecided, require_shape, set_parameters
+    from dsl.supplies import Unclear, chosen, refused_by_argo
+
+    found = _documents(file)
     try:
-        require_shape(manifests[0], file)
-        set_parameters(manifests[0], given)
+        document = chosen(found, file)
+        require_shape(document.value, file)
+        set_parameters(document.value, given)
+        if refused := refused_by_argo([*found, *documents]):
+            raise Rejected(*refused)
     except Rejected as rejected:
         _complain(rejected.diagnostics)
         raise click.exceptions.Exit(1) from None
-    except Undecided as undecided:
+    except (Unclear, Undecided) as undecided:
         raise click.UsageError(str(undecided)) from None
-    return manifests[0]
+    return document.value, [*(other for other in found if other is not document), *documents]
+
+
+def _keyed(kind: str, words: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the objects that `--secret` and `--config` describe; several paths may make up one of them."""
+    from dsl.supplies import Unclear, keyed_object
+
+    paths: dict[str, list[str]] = {}
+    for text in words:
+        for name, path in _pairs([text], f"--{kind.lower().removesuffix('map')}").items():
+            paths.setdefault(name, []).append(path)
+    try:
+        return [keyed_object(kind, name, each) for name, each in paths.items()]
+    except Unclear as unclear:
+        raise click.UsageError(str(unclear)) from None
+    except OSError as problem:
+        raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
 
 
 def _complain(problems: tuple[Diagnostic, ...]) -> None:

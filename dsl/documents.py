@@ -123,20 +123,16 @@ def read_documents(content: bytes, path: str) -> Documents:
     return found
 
 
-def read_manifests(content: bytes, path: str) -> list[dict[str, Any]]:
+def sound_documents(content: bytes, path: str) -> list[Document]:
     """Return the documents of YAML or JSON text in order, without empty ones; `path` is where it is from.
 
     Raises Rejected for text that is neither, and for a document that is no mapping.
     """
     found = read_documents(content, path)
-    if found.problems:
-        raise Rejected(*found.problems)
-    manifests = []
-    for document in found.documents:
-        if not isinstance(document.value, dict):
-            raise Rejected(not_a_mapping(document))
-        manifests.append(document.value)
-    return manifests
+    others = (not_a_mapping(one) for one in found.documents if not isinstance(one.value, dict))
+    if problems := [*found.problems, *others]:
+        raise Rejected(*problems)
+    return found.documents
 
 
 def yaml_fault(text: str) -> str:

@@ -10,9 +10,9 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,31 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dsl.engine import Refused, RunOptions, Unusable, run, task_folder
+from dsl.engine import Missing, Refused, RunOptions, Unusable, run, task_folder
 from dsl.names import object_name
 from dsl.report import console, counted, in_columns, visible
 from dsl.watch import closing, untold, watcher
 
-__all__ = ["Options", "Refused", "Unusable", "run_here"]
+__all__ = ["Missing", "Options", "Refused", "Unusable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run needs beside its manifest; input files are relative to the folder `inputs`."""
+    """What a run needs beside its manifest; input files are relative to the folder `inputs`.
+
+    `objects` are documents that the manifest refers to, `mounts` folders by the names of claims and volumes;
+    `runtime` is a program that runs images, `""` for processes.
+    """
 
     inputs: Path
     parameters: Mapping[str, str]
     jobs: int | None = None
     out: Path | None = None
+    objects: Sequence[Mapping[str, Any]] = ()
+    mounts: Mapping[str, Path] = field(default_factory=dict)
+    runtime: str = ""
 
 
 def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json: bool) -> bool:
@@ -52,6 +59,10 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         jobs=options.jobs or os.cpu_count() or 1,
         parameters=dict(options.parameters),
         inputs=options.inputs.absolute(),
+        claims=options.mounts,
+        objects=options.objects,
+        cache=Path(".argosy", "cache"),
+        runtime=options.runtime,
     )
     screen = console(sys.stderr)
 

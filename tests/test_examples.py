@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 from jsonschema import Draft202012Validator
 
-from dsl.documents import read_manifests
+from dsl.documents import sound_documents
 from dsl.manifest import to_yaml
 from dsl.stages import compiled
 from tests.harness import BOTH, compile_file, run_here
@@ -166,7 +166,8 @@ def test_an_example_compiles_to_its_golden_manifest(topic, rewrite):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_manifest_reads_back_and_fits_the_schema_of_argo(topic, accepts):
     manifest = checked(topic)[0]
-    assert read_manifests((EXAMPLES / f"{topic}.yaml").read_bytes(), topic) == [manifest]
+    [document] = sound_documents((EXAMPLES / f"{topic}.yaml").read_bytes(), topic)
+    assert document.value == manifest
     for lowered in (manifest, manifest_of(topic, "compact")):
         assert [error.message for error in accepts.iter_errors(lowered)] == []
 

@@ -6,7 +6,7 @@ Gates in order: text (`dsl.documents`), decoding and the CRD's schema (`decode`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dsl.argo.batch import Manifest, check, kind_fault
@@ -29,7 +29,7 @@ def validate_manifests(files: Mapping[str, bytes]) -> dict[str, tuple[Diagnostic
             read = read_documents(content, path)
             found[path] += read.problems
             before = len(manifests)
-            for document in _with_items(read.documents):
+            for document in with_items(read.documents):
                 if not isinstance(document.value, dict):
                     found[path].append(not_a_mapping(document))
                 elif fault := kind_fault(document):
@@ -43,7 +43,7 @@ def validate_manifests(files: Mapping[str, bytes]) -> dict[str, tuple[Diagnostic
     return {path: in_order(diagnostics) for path, diagnostics in found.items()}
 
 
-def _with_items(documents: list[Document]) -> Iterator[Document]:
+def with_items(documents: list[Document]) -> Iterator[Document]:
     """Yield documents, and in place of a list, as `kubectl get` prints it, what is in it."""
     lists = ("List", *(f"{kind}List" for kind in Manifest.KINDS))
     for document in documents:
@@ -52,6 +52,25 @@ def _with_items(documents: list[Document]) -> Iterator[Document]:
             yield from (document.element("items", index) for index in range(len(value["items"])))
         else:
             yield document
+
+
+def faults(documents: Iterable[Document]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the manifests among documents, which are looked up as if in one namespace."""
+    with paused_collection():
+        yield from check(
+            [
+                Manifest(_anywhere(document.value), document.path, document.place)
+                for document in documents
+                if document.value.get("kind") in Manifest.KINDS
+            ]
+        )
+
+
+def _anywhere(manifest: dict[str, Any]) -> dict[str, Any]:
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, dict):
+        return manifest
+    return {**manifest, "metadata": {key: value for key, value in metadata.items() if key != "namespace"}}
 
 
 def _no_manifest(path: str) -> Diagnostic:

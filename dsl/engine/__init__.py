@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
-from dsl.engine.definition import Definition, Refused, read_definition
+from dsl.engine.definition import Definition, read_definition
 from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, Unusable, prepare, task_folder, write
 from dsl.engine.leaf import Places
+from dsl.engine.objects import read_objects
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
+from dsl.engine.refused import Missing, Refused
 from dsl.engine.results import link_files, make_results, tasks_of
+from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
@@ -31,6 +35,7 @@ from dsl.engine.workflow import WorkflowRun
 
 __all__ = [
     "LeafEvent",
+    "Missing",
     "NodeOutcome",
     "Outcome",
     "Progress",
@@ -48,8 +53,10 @@ class RunOptions:
     """How to run: `out` is the run's folder, `jobs` how many leaves at once.
 
     `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
-    claims by name, others are made below `out`; `name` is `workflow.name` where the manifest's own shall not
-    be used.
+    claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
+    refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
+    they made, else it goes with the run; `runtime` is podman or docker where images shall run and not
+    processes; `name` is `workflow.name` where the manifest's own shall not be used.
     """
 
     out: Path
@@ -57,6 +64,9 @@ class RunOptions:
     parameters: Mapping[str, str] = field(default_factory=dict)
     inputs: Path = field(default_factory=Path.cwd)
     claims: Mapping[str, Path] = field(default_factory=dict)
+    objects: Sequence[Mapping[str, Any]] = ()
+    cache: Path | None = None
+    runtime: str = ""
     name: str = ""
 
 
@@ -70,8 +80,9 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         Unusable: `out` holds something else, or cannot be written; nothing was started.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
-    definition = read_definition(manifest, options.name)
-    refuse(definition)
+    definition = read_definition(manifest, options.name, read_objects(options.objects))
+    program = _found(options.runtime)
+    refuse(definition, in_containers=bool(program))
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
     prepare(out, tasks_of(definition))
@@ -79,7 +90,18 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
-    places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
+    places = Places(
+        store,
+        claims,
+        state / "tasks",
+        out / LOGS,
+        (options.cache or state / "cache").absolute(),
+        definition.name,
+        shared.flat["workflow.namespace"],
+        Containers(program, state) if program else Processes(),
+        definition.spec,
+        definition.objects,
+    )
     engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
     workflow = WorkflowRun(engine)
     try:
@@ -98,6 +120,14 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     except OSError as wrong:
         return replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
     return outcome
+
+
+def _found(runtime: str) -> str:
+    """Return the path of a program that runs containers, `""` for processes. Raises Unusable."""
+    path = shutil.which(runtime) if runtime else ""
+    if path is None:
+        raise Unusable(f"{runtime} is not installed")
+    return path
 
 
 def _jobs(definition: Definition, jobs: int) -> int:

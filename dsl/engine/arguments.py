@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dsl.engine.call import text_of
+from dsl.engine.call import Argument, text_of
 from dsl.engine.scope import MISSING, Scope
 from dsl.engine.tags import Mode, TagError, filler, substitute
 from dsl.expr.expression import compiled
@@ -37,12 +37,13 @@ def without(arguments: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return {**arguments, "parameters": kept}
 
 
-def parameters_of(arguments: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the parameters by name; None stands for an absent optional."""
-    return {
-        str(parameter["name"]): None if parameter.get("value") is None else text_of(parameter["value"])
-        for parameter in arguments.get("parameters") or []
-    }
+def parameters_of(arguments: Mapping[str, Any]) -> dict[str, Argument]:
+    """Return the parameters by name; None stands for an absent optional, a mapping is a `valueFrom`."""
+    found: dict[str, Argument] = {}
+    for parameter in arguments.get("parameters") or []:
+        value = parameter.get("value")
+        found[str(parameter["name"])] = parameter.get("valueFrom") if value is None else text_of(value)
+    return found
 
 
 def artifacts_of(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,8 +57,8 @@ class Store:
             if not artifact.get("optional"):
                 raise ArtifactError("The specified key does not exist.")
             target.mkdir(exist_ok=True)
-        elif source.is_file() and _is_packed(artifact, source):
-            _unpack(source, target)
+        elif source.is_file() and (unpack := _unpacker(artifact, source)):
+            _unpacked(source, target, unpack)
         elif link and source.is_relative_to(self.root):
             if changed := self._stamps.changed(source):
                 raise ArtifactError(f"{changed.name} was changed in place by a task that read it")
@@ -78,13 +79,30 @@ class Store:
         if not target.is_relative_to(self.root):
             raise ArtifactError(f"key {key!r} is below inputs/, which is read only")
         target.parent.mkdir(parents=True, exist_ok=True)
-        if archive is None or archive.get("none") is None:
+        if archive is not None and archive.get("zip") is not None:
+            _zip(source, target)
+        elif archive is None or archive.get("none") is None:
             _pack(source, target, archive or {})
         else:
             _replace_links(source)
             _move(source, target)
         self._stamps.note(target, self.root)
         return target
+
+    def copy(self, key: str, target: Path) -> None:
+        """Copy what is under a key to another place. Raises OSError and ArtifactError."""
+        remove(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(self.path(key), target, {})
+
+    def restore(self, source: Path, key: str) -> None:
+        """Put a copy of a file or folder under a key, unless there is something. Raises OSError."""
+        target = self.path(key)
+        if target.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(source, target, {})
+        self._stamps.note(target, self.root)
 
 
 def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:
@@ -130,24 +148,23 @@ def _move(source: Path, target: Path) -> None:
         shutil.move(str(source), str(target))
 
 
-def _is_packed(artifact: Mapping[str, Any], source: Path) -> bool:
+def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path], None] | None:
+    """Return what unpacks a file: a zip where the artifact says so, a tarball also if it looks like one."""
     archive = artifact.get("archive") or {}
     if archive.get("none") is not None:
-        return False
+        return None
+    if archive.get("zip") is not None:
+        return _unzip
     with source.open("rb") as file:
         if file.read(2) != b"\x1f\x8b":
-            return archive.get("tar") is not None
-    return tarfile.is_tarfile(source)
+            return _untar if archive.get("tar") is not None else None
+    return _untar if tarfile.is_tarfile(source) else None
 
 
-def _unpack(source: Path, target: Path) -> None:
-    """Unpack beside the target; a tarball of one file becomes that file, of one folder that folder."""
+def _unpacked(source: Path, target: Path, unpack: Callable[[Path, Path], None]) -> None:
+    """Unpack beside the target; an archive of one file becomes that file, of one folder that folder."""
     aside = target.with_name(f"{target.name}.unpacked")
-    with tarfile.open(source) as tarball:
-        if hasattr(tarfile, "data_filter"):
-            tarball.extractall(aside, filter="data")
-        else:  # Python before 3.11.4
-            tarball.extractall(aside, refuse_escapes(tarball))
+    unpack(source, aside)
     entries = list(aside.iterdir())
     remove(target)
     if len(entries) == 1:
@@ -155,6 +172,34 @@ def _unpack(source: Path, target: Path) -> None:
         aside.rmdir()
     else:
         aside.rename(target)
+
+
+def _unzip(source: Path, aside: Path) -> None:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            archive.extractall(aside)
+            for member in archive.infolist():
+                if mode := member.external_attr >> 16 & 0o777:
+                    (aside / member.filename).chmod(mode)
+    except (zipfile.BadZipFile, OSError) as wrong:
+        raise ArtifactError(f"zip: {wrong}") from None
+
+
+def _zip(source: Path, target: Path) -> None:
+    """Put a file, or what a folder holds below its name, into a zip. Links become what they point to."""
+    remove(target)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(source, source.name)
+        for path in sorted(source.rglob("*")):
+            archive.write(path, path.relative_to(source.parent))
+
+
+def _untar(source: Path, aside: Path) -> None:
+    with tarfile.open(source) as tarball:
+        if hasattr(tarfile, "data_filter"):
+            tarball.extractall(aside, filter="data")
+        else:  # Python before 3.11.4
+            tarball.extractall(aside, refuse_escapes(tarball))
 
 
 def refuse_escapes(tarball: tarfile.TarFile) -> list[tarfile.TarInfo]:

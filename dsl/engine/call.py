@@ -11,27 +11,29 @@ from typing import Any
 
 from dsl.engine.definition import Template
 from dsl.engine.node import Node, NodeFault, hash32
+from dsl.engine.objects import NoValue, Objects
 from dsl.engine.scope import Globals, Scope
 from dsl.engine.tags import Document, TagError, substitute
 from dsl.expr import gojson
 from dsl.expr.gojson import Value
 
 _LOCATIONS = ("s3", "raw")
+Argument = str | Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
 class Call:
     """One call of a template: by a DAG task, a step, a hook, or the workflow itself.
 
-    A parameter that is None is an absent optional: it counts as not given. `done` is told once, when the node
-    ended.
+    A parameter that is None is an absent optional: it counts as not given; a mapping is a `valueFrom`. `done`
+    is told once, when the node ended.
     """
 
     name: str
     path: str
     template: Template
     done: Callable[[Node], None]
-    parameters: Mapping[str, str | None] = field(default_factory=dict)
+    parameters: Mapping[str, Argument] = field(default_factory=dict)
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     boundary: Node | None = None
     caller: str = ""
@@ -65,7 +67,7 @@ def pod_name(workflow: str, node: str, template: str) -> str:
     return f"{prefix[:242]}-{hash32(node)}"
 
 
-def prepare(call: Call, shared: Globals, workflow: str, *, retried: bool) -> Prepared:
+def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, retried: bool) -> Prepared:
     """Match arguments with inputs and fill the template.
 
     Raises:
@@ -80,7 +82,7 @@ def prepare(call: Call, shared: Globals, workflow: str, *, retried: bool) -> Pre
         local[f"{call.caller}.name"] = call.task
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
-    values = _values(call, Scope(shared, local))
+    values = _values(call, Scope(shared, local), objects)
     local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
     if template.shows_all_inputs:
         local["inputs.parameters"] = gojson.dumps(
@@ -107,23 +109,39 @@ def again(prepared: Prepared, more: Mapping[str, str]) -> Prepared:
     return Prepared(prepared.call, prepared.template, inputs, artifacts, scope, body)
 
 
-def _values(call: Call, scope: Scope) -> dict[str, str]:
+def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:
     values: dict[str, str] = {}
     for declared in call.template.inputs:
         name = str(declared["name"])
-        value = declared.get("value")
+        value, source = declared.get("value"), declared.get("valueFrom")
         if value is None:
             value = declared.get("default")
         given = call.parameters.get(name)
-        if given is not None:
-            value = given
-        elif name in call.parameters and value is None:
+        if isinstance(given, Mapping):
+            value, source = None, given
+        elif given is not None:
+            value, source = given, None
+        if source is not None:
+            fault = f"unable to retrieve inputs.parameters.{name} from ConfigMap"
+            value = configured(source, scope, objects, fault)
+        elif name in call.parameters and given is None and value is None:
             absent = "argument references an absent optional (skipped/omitted node output with no default)"
             raise NodeFault(f"inputs.parameters.{name}: {absent}")
         if value is None:
             raise NodeFault(f"inputs.parameters.{name} had no value")
         values[name] = substitute(text_of(value), scope)
     return values
+
+
+def configured(source: Mapping[str, Any], scope: Scope, objects: Objects, fault: str) -> Value:
+    """Return the value that a parameter takes from a ConfigMap, or its default. Raises NodeFault."""
+    reference = source.get("configMapKeyRef") or {}
+    try:
+        return objects.parameter({key: substitute(str(text), scope) for key, text in reference.items()})
+    except NoValue as wrong:
+        if source.get("default") is None or not wrong.is_absent:
+            raise NodeFault(f"{fault}: {wrong}") from None
+        return source["default"]
 
 
 def text_of(value: Value) -> str:

@@ -27,7 +27,7 @@ from dsl.expr.gojson import Value
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments", "withParam", "withSequence", "withItems")
+_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class DagRun:
     def _run(self, task: Task, name: str, raw: dict[str, Any], index: int, done: Value) -> None:
         """Run one task or one item of it."""
         engine, order = self.engine, (*self.node.order, task.rank, index)
-        template = engine.definition.called({**raw, "inline": task.raw.get("inline")})
+        template = engine.definition.called({**raw, "inline": task.raw.get("inline")}, self.prepared.template)
         when = str(raw.get("when") or "")
         skipped = ("", "")
         try:
@@ -183,7 +183,8 @@ class DagRun:
         node = Node(
             f"{self.node.name}.{name}", f"{self.node.path}/{name}", "Skipped", self.node, task=task.name
         )
-        node.template, node.order = self.engine.definition.called(task.raw), order
+        node.template = self.engine.definition.called(task.raw, self.prepared.template)
+        node.order = order
         if not task.is_loop:
             self.engine.skip_expected(node)
         return self.engine.add(node)
@@ -202,14 +203,14 @@ class DagRun:
             self._closed(task, "Skipped", "Skipped, empty params")
             return
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
-        node.task, node.template = task.name, self.engine.definition.called(task.raw)
+        node.task = task.name
+        node.template = self.engine.definition.called(task.raw, self.prepared.template)
         filled = resolved_items(raw, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
         self.nodes[task.name] = node
         self.unfinished[task.name] = len(items)
-        if node.template:
-            for name, count in self.engine.definition.leaf_counts(node.template.name).items():
-                self.engine.progress.expected(name, count * len(items))
+        for name, count in self.engine.definition.leaf_counts(node.template).items():
+            self.engine.progress.expected(name, count * len(items))
         node.children = [node] * len(items)  # the places; each is taken when its child ends
         for index, (item, new) in enumerate(zip(items, filled, strict=True)):
             done = partial(self._item_ended, task, index)
@@ -319,5 +320,8 @@ class DagRun:
         except (TagError, NodeFault) as wrong:
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
+        for node in self.nodes.values():
+            if node.type == "Suspend" or node.recalled:
+                self.engine.export(node)
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")

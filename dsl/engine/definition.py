@@ -1,4 +1,4 @@
-"""A manifest in, its templates and tasks in a form that is quick to run out.
+"""A manifest and the objects it refers to in, its templates and tasks in a form that is quick to run out.
 
 Knows the four kinds that carry a workflow spec. What the engine cannot run is found by `refusals`, not here.
 """
@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dsl.engine.merging import joined, merged
+from dsl.engine.objects import Objects
+from dsl.engine.refused import Missing, Refused
 from dsl.engine.tags import Document, parts
 from dsl.expr.depends import Dependencies, dependencies_of
 from dsl.expr.expression import compiled
@@ -20,9 +23,12 @@ from dsl.expr.gojson import Value
 from dsl.expr.grammar import SyntaxFault
 
 JsonObject = dict[str, Any]
-KINDS = ("container", "script", "suspend", "dag", "steps")
-FOREIGN_KINDS = ("containerSet", "resource", "http", "data", "plugin")
-NODE_TYPES = {"container": "Pod", "script": "Pod", "suspend": "Suspend", "dag": "DAG", "steps": "Steps"}
+KINDS = ("container", "script", "containerSet", "suspend", "dag", "steps")
+FOREIGN_KINDS = ("resource", "http", "data", "plugin")
+NODE_TYPES = {
+    "container": "Pod", "script": "Pod", "containerSet": "Pod", "suspend": "Suspend", "dag": "DAG",
+    "steps": "Steps",
+}  # fmt: skip
 _RESULT = re.compile(r"""(?:tasks|steps)(?:\.([\w-]+)|\[\\?['"]([\w-]+)\\?['"]\])\.outputs.result""")
 _LOOPS = ("withItems", "withParam", "withSequence")
 
@@ -33,13 +39,6 @@ def _texts(value: Value) -> Iterator[str]:
     elif isinstance(value, (dict, list)):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _texts(inner)
-
-
-class Refused(ValueError):
-    """The engine does not run this manifest.
-
-    The text begins with `not supported:` or says what is wrong with it.
-    """
 
 
 @dataclass(slots=True)
@@ -66,12 +65,16 @@ class Task:
         )
 
 
-@dataclass
+@dataclass(eq=False)
 class Template:
-    """A template: its raw form with the defaults merged in, and the tasks or steps that it calls."""
+    """A template: its raw form with the defaults merged in, and the tasks or steps that it calls.
+
+    `beside` are the templates that it can call by name.
+    """
 
     raw: JsonObject
     name: str
+    beside: Mapping[str, Template]
     tasks: dict[str, Task] = field(default_factory=dict)
     groups: list[list[Task]] = field(default_factory=list)
 
@@ -81,9 +84,25 @@ class Template:
         return next((kind for kind in (*KINDS, *FOREIGN_KINDS) if self.raw.get(kind) is not None), "")
 
     @property
+    def calls(self) -> list[Task]:
+        """Return its tasks, or its steps in order."""
+        return [*self.tasks.values(), *(step for group in self.groups for step in group)]
+
+    @property
     def is_leaf(self) -> bool:
-        """Whether it runs a process."""
-        return self.kind in ("container", "script")
+        """Whether it runs processes."""
+        return self.kind in ("container", "script", "containerSet")
+
+    @property
+    def members(self) -> list[JsonObject]:
+        """Return the containers of a set."""
+        return (self.raw.get("containerSet") or {}).get("containers") or []
+
+    @property
+    def containers(self) -> list[JsonObject]:
+        """Return what runs in its pod: init containers, its own, sidecars."""
+        own = [self.raw[self.kind]] if self.kind in ("container", "script") else self.members
+        return [*(self.raw.get("initContainers") or []), *own, *(self.raw.get("sidecars") or [])]
 
     @cached_property
     def annotations(self) -> Mapping[str, str]:
@@ -160,82 +179,132 @@ class Template:
 
 @dataclass
 class Definition:
-    """A workflow: name, spec, templates by name."""
+    """A workflow: name, spec, templates by name, and the objects that it may refer to."""
 
     name: str
     kind: str
     metadata: JsonObject
     spec: JsonObject
-    templates: dict[str, Template]
+    templates: Mapping[str, Template]
+    objects: Objects
     _inline: dict[int, Template] = field(default_factory=dict)
+    _libraries: dict[tuple[str, bool], Mapping[str, Template]] = field(default_factory=dict)
 
-    def called(self, holder: Mapping[str, Any]) -> Template | None:
-        """Return the template that a task, a step or a hook calls.
+    def called(self, holder: Mapping[str, Any], caller: Template | None = None) -> Template | None:
+        """Return what a task, a step or a hook of `caller`, or the workflow itself, calls.
 
-        Or None when there is none of that name.
+        Or None when there is no template of that name.
         """
+        beside = caller.beside if caller else self.templates
         inline = holder.get("inline")
         if isinstance(inline, dict):
             if id(inline) not in self._inline:
-                self._inline[id(inline)] = make_template({**inline, "name": ""}, self.spec)
+                self._inline[id(inline)] = make_template({**inline, "name": ""}, self.spec, beside)
             return self._inline[id(inline)]
-        return self.templates.get(str(holder.get("template", "")))
+        if holder.get("templateRef"):
+            return self._library(holder["templateRef"]).get(str(holder["templateRef"].get("template", "")))
+        return beside.get(str(holder.get("template", "")))
 
-    def leaf_counts(self, name: str, seen: tuple[str, ...] = ()) -> Counter[str]:
+    def _library(self, reference: Mapping[str, Any]) -> Mapping[str, Template]:
+        """Return the templates of a WorkflowTemplate; of the rest of its spec nothing counts."""
+        key = str(reference.get("name") or ""), bool(reference.get("clusterScope"))
+        if key not in self._libraries:
+            self._libraries[key] = read_templates(self.objects.spec(reference) or {}, self.spec)
+        return self._libraries[key]
+
+    def any_template(self) -> list[Template]:
+        """Return the templates that a tag may name: those of the workflow and of all that is given."""
+        for kind, name in self.objects.templates:
+            self._library({"name": name, "clusterScope": kind != "WorkflowTemplate"})
+        return self.every_template()
+
+    def every_template(self) -> list[Template]:
+        """Return the templates of the workflow and of the WorkflowTemplates that were looked into."""
+        return [
+            template
+            for library in (self.templates, *self._libraries.values())
+            for template in library.values()
+        ]
+
+    def leaf_counts(self, template: Template | None, above: tuple[Template, ...] = ()) -> Counter[str]:
         """Return how many pods per task one instance of a template starts, without those of its loops."""
-        template = self.templates.get(name)
-        if template is None or name in seen:
-            return Counter()
+        counts: Counter[str] = Counter()
+        if template is None or template in above:
+            return counts
         if template.is_leaf:
             return Counter({template.task: 1})
-        counts: Counter[str] = Counter()
-        for task in [*template.tasks.values(), *(step for group in template.groups for step in group)]:
-            if not task.is_loop:
-                counts += self.leaf_counts(str(task.raw.get("template", "")), (*seen, name))
+        for task in template.calls:
+            if not task.is_loop and not has_tag(task.raw):
+                counts += self.leaf_counts(self.called(task.raw, template), (*above, template))
         return counts
 
 
-def read_definition(manifest: Mapping[str, Any], name: str = "") -> Definition:
+def has_tag(holder: Mapping[str, Any]) -> bool:
+    """Whether which template a task, a step or a hook calls is known when it runs only."""
+    names = [holder.get("template"), *(holder.get("templateRef") or {}).values()]
+    return any("{{" in str(name) for name in names)
+
+
+def read_definition(
+    manifest: Mapping[str, Any], name: str = "", objects: Objects | None = None
+) -> Definition:
     """Read a Workflow, WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow.
 
-    `name` overrides the run's name.
+    `name` overrides the run's name, `objects` are what it may refer to.
 
     Raises:
-        Refused: it is of another kind or has no spec.
+        Refused: it is of another kind or has no spec, or refers to a WorkflowTemplate that is not given.
     """
     kind = str(manifest.get("kind", ""))
     if kind not in ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"):
         raise Refused(f"not supported: kind {kind or '(none)'}")
     spec = manifest.get("spec") or {}
-    if kind == "CronWorkflow":
-        spec = spec.get("workflowSpec") or {}
     metadata = dict(manifest.get("metadata") or {})
+    if kind == "CronWorkflow":
+        metadata = {**metadata, **_joined_notes({}, spec.get("workflowMetadata") or {})}
+        spec = spec.get("workflowSpec") or {}
+    given = objects or Objects()
+    if spec.get("workflowTemplateRef"):
+        spec = joined(spec, required_spec(given, spec["workflowTemplateRef"]))
+    metadata |= _joined_notes(metadata, spec.get("workflowMetadata") or {})
     own = str(metadata.get("name") or f"{metadata.get('generateName') or 'workflow-'}local")
+    return Definition(name or own, kind, metadata, spec, read_templates(spec, spec), given)
+
+
+def _joined_notes(metadata: Mapping[str, Any], more: Mapping[str, Any]) -> JsonObject:
+    return {key: {**(metadata.get(key) or {}), **(more.get(key) or {})} for key in ("labels", "annotations")}
+
+
+def required_spec(objects: Objects, reference: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the spec of a WorkflowTemplate. Raises Missing."""
+    spec = objects.spec(reference)
+    if spec is None:
+        kind = "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
+        raise Missing(f"{kind} {reference.get('name')} is not given; name the file that holds it with --with")
+    return spec
+
+
+def read_templates(holder: Mapping[str, Any], spec: Mapping[str, Any]) -> Mapping[str, Template]:
+    """Return the templates that a spec holds, by name; `spec` is that of the workflow."""
     templates: dict[str, Template] = {}
-    for raw in spec.get("templates") or []:
-        template = make_template(raw, spec)
+    for raw in holder.get("templates") or []:
+        template = make_template(raw, spec, templates)
         templates.setdefault(template.name, template)
-    return Definition(name or own, kind, metadata, spec, templates)
+    return templates
 
 
-def _merged(defaults: Value, own: Value) -> Value:
-    if isinstance(defaults, dict) and isinstance(own, dict):
-        return {**defaults, **{key: _merged(defaults.get(key), value) for key, value in own.items()}}
-    return defaults if own is None else own
-
-
-def make_template(raw: JsonObject, spec: Mapping[str, Any]) -> Template:
+def make_template(raw: JsonObject, spec: Mapping[str, Any], beside: Mapping[str, Template]) -> Template:
     """Merge the spec's `templateDefaults` into a template and read its tasks."""
     defaults = dict(spec.get("templateDefaults") or {})
     kinds = [kind for kind in (*KINDS, *FOREIGN_KINDS) if raw.get(kind) is not None]
     for kind in (*KINDS, *FOREIGN_KINDS):
         if kind not in kinds:
             defaults.pop(kind, None)
-    merged = _merged(defaults, raw) if defaults else raw
-    template = Template(merged, str(raw.get("name", "")))
-    if isinstance(merged.get("dag"), dict):
-        _read_tasks(template, merged["dag"].get("tasks") or [])
-    for group in merged.get("steps") or []:
+    whole = merged(defaults, raw) if defaults else raw
+    template = Template(whole, str(raw.get("name", "")), beside)
+    if isinstance(whole.get("dag"), dict):
+        _read_tasks(template, whole["dag"].get("tasks") or [])
+    for group in whole.get("steps") or []:
         steps = group if isinstance(group, list) else [group]
         template.groups.append([_read_step(step, rank) for rank, step in enumerate(steps)])
     return template

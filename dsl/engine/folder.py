@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dsl.engine.copies import remove
-from dsl.engine.definition import Refused
+from dsl.engine.refused import Refused
 
 STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
 _OWN = (LOGS, RESULTS, STATUS)
@@ -28,16 +28,16 @@ def task_folder(out: Path, task: str) -> Path:
     >>> [task_folder(Path("out"), task).name for task in ("a b", "a/b", "logs", "logs.files")]
     ['a b', 'a%2Fb', 'logs.files', 'logs.files.files']
     """
-    name = _component(task)
+    name = component(task)
     return out / (f"{name}.files" if _TAKEN.fullmatch(name) else name)
 
 
 def log_file(logs: Path, task: str) -> Path:
     """Return the log of a task, which it shares with no other."""
-    return logs / f"{_component(task)}.log"
+    return logs / f"{component(task)}.log"
 
 
-def _component(task: str) -> str:
+def component(task: str) -> str:
     """Return a task's id as one part of a path, a different one for each id."""
     return re.sub(r"[%/\0]|^\.{1,2}$", lambda found: "".join(f"%{ord(one):02X}" for one in found[0]), task)
 

@@ -141,7 +141,7 @@ def _start(
     countdown = _Countdown(len(hooks), done)
     for name, hook in hooks:
         suffix = ".onExit" if name == "onExit" else f".hooks.{name}"
-        template = engine.definition.called(hook)
+        template = engine.definition.called(hook, owner.prepared.template)
         if template is None:
             missing = Node(node.name + suffix, node.path + suffix, "Skipped", node.boundary, flag="hooked")
             missing.done = countdown.one

@@ -11,7 +11,6 @@ import heapq
 import itertools
 import re
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -26,9 +25,12 @@ from dsl.engine.environment import environment
 from dsl.engine.folder import log_file
 from dsl.engine.given import Given
 from dsl.engine.node import Node
+from dsl.engine.objects import Objects
+from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, main_of, own_of
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
-from dsl.engine.volumes import Claims, claims_of, mount, volumes_by_name
+from dsl.engine.runtime import SCRIPT, Runtime
+from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
@@ -42,19 +44,27 @@ class Places:
     claims: Claims
     tasks: Path
     logs: Path
+    cache: Path
     workflow: str
+    namespace: str
+    runtime: Runtime
     spec: Mapping[str, Any]
+    objects: Objects
 
 
 @dataclass(slots=True)
 class LeafResult:
-    """How a leaf ended, and what it left: `kept` are the places of its output files."""
+    """How a leaf ended, and what it left: `kept` are the places of its output files.
+
+    `members` are phase and message of the containers of a set.
+    """
 
     phase: str
     message: str = ""
     exit_code: str | None = None
     result: str | None = None
     outputs: dict[str, str | None] = field(default_factory=dict)
+    members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: tuple[Path, ...] = ()
 
@@ -179,10 +189,11 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as after:
-        layout = layout_of(leaf.body, leaf.artifacts, leaf.template.kind, folder)
+        main = main_of(leaf.body, leaf.template.kind)
+        layout = layout_of(leaf.body, leaf.artifacts, main, folder, is_real=places.runtime.is_real)
         if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
             layout.folder = _plain_link(folder, after)
-        result = _prepared(leaf, places, layout)
+        result = _prepared(leaf, places, layout, after)
     if result.phase == "Succeeded":
         shutil.rmtree(folder, ignore_errors=True)
     return result
@@ -195,15 +206,18 @@ def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
     return link
 
 
-def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
+def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.ExitStack) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
-    body, mounts = leaf.body, leaf.body[leaf.template.kind].get("volumeMounts") or []
+    mounts = main_of(leaf.body, leaf.template.kind).get("volumeMounts") or []
+    by_name = volumes_by_name(places.spec, leaf.body)
+    volumes = Volumes(by_name, layout.folder, places.claims, places.objects)
+    after.callback(volumes.clear)
     try:
-        volumes = volumes_by_name(places.spec, body)
-        mount(layout, mounts, volumes, places.claims)
+        mount(layout, mounts, volumes)
         columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
-        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, volumes))
+        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, by_name))
         layout.make_parents()
+        pod = _pod(leaf, places, layout, volumes)
     except (ValueError, OSError) as wrong:
         return LeafResult("Error", str(wrong))
     given = Given(layout)
@@ -212,7 +226,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
             given.put(name, artifact, places.store)
         except ArtifactError as wrong:
             return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
-    result = _executed(leaf, places, layout)
+    result = _executed(leaf, places, layout, pod)
     changed = given.changed()
     if changed and result.phase == "Succeeded":  # programs of ours have found it themselves
         result.phase, result.message = "Failed", f"the program changed its input {changed} in place"
@@ -220,30 +234,82 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
     return result
 
 
-def _executed(leaf: Leaf, places: Places, layout: Layout) -> LeafResult:
-    container = leaf.body[leaf.template.kind]
-    env, command = _environment(leaf, places, layout), _command(leaf, layout)
-    command = [expand(layout.rewrite(part), env) for part in command]
-    if leaf.template.kind == "script" and container.get("source"):
-        script = layout.folder / "script"
-        script.write_text(layout.rewrite(str(container["source"]).replace("$$", "$")), encoding="utf-8")
-        command.append(str(script))
+def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
+    """Return the pod of a leaf, the mounts of its containers in place. Raises ValueError, OSError."""
+    body, kind = leaf.body, leaf.template.kind
+
+    def container(raw: Mapping[str, Any], is_main: bool = False) -> Container:
+        name, mounts = str(raw["name"]), raw.get("volumeMounts") or []
+        if is_main:
+            return Container(name, raw, layout, leaf.group)
+        group = Group()
+        leaf.group.join(group)
+        moved = [str(entry.get("mountPath") or "").rstrip("/") for entry in mounts]
+        if raw.get("mirrorVolumeMounts"):
+            own = Layout(layout.folder, layout.base, [*layout.moved, *moved], layout.is_real)
+        else:
+            place = layout.folder / "containers" / name
+            own = layout_of({}, {}, raw, place, is_real=layout.is_real)
+        mount(own, mounts, volumes)
+        own.make_parents()
+        return Container(name, raw, own, group)
+
+    return Pod(
+        [container(raw) for raw in body.get("initContainers") or []],
+        [container(raw, raw["name"] == MAIN) for raw in own_of(body, kind)],
+        [container(raw) for raw in body.get("sidecars") or []],
+        (body[kind].get("retryStrategy") or {}) if is_set(body) else {},
+    )
+
+
+def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
     try:
         seconds = _limit(leaf.body)
     except ValueError as wrong:
         return LeafResult("Error", f"invalid timeout format {wrong}")
-    with leaf.lines.open("wb", buffering=0) as log:
+    is_alone = len((*pod.init, *pod.own, *pod.sidecars)) == 1
+    with leaf.lines.open("wb", buffering=0) as log, contextlib.ExitStack() as after:
+        if seconds is not None and not is_alone:
+            timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
+            timer.start()
+            after.callback(timer.cancel)
+            seconds = None
         try:
-            code, stdout = leaf.group.run(
-                command, env, _working_folder(container, layout), log,
-                keeps_stdout=leaf.keeps_stdout, seconds=seconds, reason=_ACTIVE_TOO_LONG,
+            pod.run(lambda container: _execute(leaf, places, container, log, seconds))
+        except ValueError as wrong:
+            return LeafResult("Error", f"failed to get retry strategy: {wrong}")
+    return _collected(leaf, places, layout, pod)
+
+
+def _execute(
+    leaf: Leaf, places: Places, container: Container, log: IO[bytes], seconds: float | None
+) -> Ended:
+    """Run one container to its end."""
+    raw, layout = container.raw, container.layout
+    try:
+        env = _environment(leaf, places, container)
+    except ValueError as missing:
+        return Ended(64, message=f"not given: {missing}")
+    words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
+    command = [expand(layout.rewrite(word), env) for word in words]
+    if raw.get("source"):
+        script = layout.folder / "script"
+        script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
+        script.chmod(0o755)
+        command.append(SCRIPT if layout.is_real else str(script))
+    with places.runtime.starting(container, command, env) as start:
+        try:
+            code, stdout = container.group.run(
+                start.command, start.env, start.folder, log,
+                keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
+                seconds=seconds, reason=_ACTIVE_TOO_LONG,
             )  # fmt: skip
         except OSError as wrong:
-            return _unstartable(command, wrong, log)
-    return _collected(leaf, places, layout, code, stdout)
+            return Ended(64, message=_unstartable(command, wrong, log))
+    return Ended(code, stdout)
 
 
-def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> LeafResult:
+def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> str:
     program = command[0] if command else ""
     why = (
         f"stat {program}: no such file or directory"
@@ -254,7 +320,7 @@ def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> LeafResu
         why = (wrong.strerror or str(wrong)).lower()
     message = f'failed to find name in PATH: exec: "{program}": {why}'
     log.write(f"{message}\n".encode())
-    return LeafResult("Failed", f"main: Error (exit code 64): {message}", "64")
+    return message
 
 
 def _limit(body: Mapping[str, Any]) -> float | None:
@@ -266,40 +332,27 @@ def _limit(body: Mapping[str, Any]) -> float | None:
     return min(limits) if limits else None
 
 
-def _command(leaf: Leaf, layout: Layout) -> list[str]:
-    container = leaf.body[leaf.template.kind]
-    command = [*map(str, container.get("command") or []), *map(str, container.get("args") or [])]
-    if command and command[0] in ("python", "python3"):
-        command[0] = sys.executable
-    return command
-
-
-def _environment(leaf: Leaf, places: Places, layout: Layout) -> dict[str, str]:
+def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, str]:
     own = {
-        "ARGO_CONTAINER_NAME": "main",
+        **places.runtime.passed(),
+        "ARGO_CONTAINER_NAME": container.name,
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
         "HOSTNAME": leaf.pod,
     }
-    return environment(leaf.body[leaf.template.kind].get("env") or [], layout, own)
+    return environment(container.raw, container.layout, own, places.objects, places.namespace)
 
 
-def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
-    folder = str(container.get("workingDir") or "")
-    if folder and not layout.base and Path(folder).is_dir() and folder not in layout.moved:
-        return Path(folder)
-    place = layout.place(folder) if folder else layout.root
-    place.mkdir(parents=True, exist_ok=True)
-    return place
-
-
-def _collected(leaf: Leaf, places: Places, layout: Layout, code: int, stdout: bytes) -> LeafResult:
-    """Read what the process left; a missing output is an Error only after success."""
-    result = LeafResult("Succeeded" if code == 0 else "Failed", exit_code=str(code))
-    if code:
-        result.message = f"main: Error (exit code {code})"
+def _collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
+    """Read what the processes left; a missing output is an Error only after success."""
+    fault, main = pod.fault(), pod.ended.get(MAIN)
+    result = LeafResult("Failed" if fault else "Succeeded", fault)
+    if is_set(leaf.body):
+        result.members = pod.members()
+    if main:
+        result.exit_code = str(main.code)
     faults: list[str] = []
-    outputs = leaf.body.get("outputs") or {}
+    outputs = (leaf.body.get("outputs") or {}) if pod.has_begun else {}
     for parameter in outputs.get("parameters") or []:
         _read_parameter(parameter, layout, result, faults)
     kept: list[Path] = []
@@ -307,11 +360,12 @@ def _collected(leaf: Leaf, places: Places, layout: Layout, code: int, stdout: by
         _keep_artifact(artifact, leaf, places, layout, result, faults, kept)
     moved = _moved_to_storage(leaf, layout)
     result.kept = (*kept, *moved)
-    if leaf.keeps_stdout:
-        result.result = stdout.decode("utf-8", "replace")
+    if leaf.keeps_stdout and main:
+        result.result = main.stdout.decode("utf-8", "replace")
     if leaf.group.stopped:
-        return LeafResult("Failed", leaf.group.stopped, str(code) if code else None, outputs=result.outputs)
-    if faults and code == 0:
+        code = str(main.code) if main and main.code else None
+        return LeafResult("Failed", leaf.group.stopped, code, outputs=result.outputs, members=result.members)
+    if faults and pod.is_well:
         result.phase, result.message = "Error", faults[0]
     return result
 
@@ -362,7 +416,8 @@ def _keep_artifact(
         return
     unpacked = archive is not None and archive.get("none") is not None
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
-    key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.tgz'}"
+    ending = "zip" if archive is not None and archive.get("zip") is not None else "tgz"
+    key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
     try:
         place = places.store.keep(source, key, archive)
     except (ArtifactError, OSError) as wrong:
@@ -374,7 +429,7 @@ def _keep_artifact(
 
 def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     """The result folder that a worker itself put on a mounted volume."""
-    container = leaf.body[leaf.template.kind]
+    container = main_of(leaf.body, leaf.template.kind)
     outs = [str(v.get("value")) for v in container.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
     mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
     for out in outs if layout.base else []:

@@ -40,7 +40,8 @@ class Node:
     leaves.
 
     `branch` are the phases that a DAG sees below the node, None when it passes on what came from above;
-    `fault` is the message of an error that kept it from running or from making its outputs.
+    `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
+    template's `memoize`, and `recalled` whether a cache had the outputs.
     """
 
     name: str
@@ -64,6 +65,8 @@ class Node:
     started: float = 0.0
     finished: float = 0.0
     ran: bool = False
+    memo: Mapping[str, Any] | None = None
+    recalled: bool = False
     branch: tuple[str, ...] | None = None
     exports: Mapping[str, Any] = field(default_factory=dict)
     limit: int = 0
@@ -102,6 +105,7 @@ class Node:
             {name: _located(artifact) for name, artifact in self.artifacts.items()},
             self.flag,
             self.template.name if self.template else "",
+            None if self.memo is None else self.recalled,
         )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 class NodeOutcome:
     """How one node ended. `outputs` has None for what was declared and never set.
 
-    `flag` is `retried` or `hooked`.
+    `flag` is `retried` or `hooked`; `memo_hit` says of a template with `memoize` whether a cache had
+    its outputs.
     """
 
     type: str
@@ -24,6 +25,7 @@ class NodeOutcome:
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flag: str = ""
     template: str = ""
+    memo_hit: bool | None = None
 
     def to_status(self) -> dict[str, Any]:
         """Return its JSON form, without what is absent."""
@@ -39,6 +41,8 @@ class NodeOutcome:
         ):
             if value:
                 status[name] = dict(value)
+        if self.memo_hit is not None:
+            status["memoHit"] = self.memo_hit
         if self.flag:
             status["flag"] = {self.flag: True}
         return status

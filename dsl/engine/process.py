@@ -23,7 +23,15 @@ class Group:
         self._process: subprocess.Popen[bytes] | None = None
         self._timers: list[threading.Timer] = []
         self._is_over = False
+        self._others: list[Group] = []
         self.stopped = ""
+
+    def join(self, other: Group) -> None:
+        """Let another group be stopped and killed whenever this one is."""
+        with self._lock:
+            self._others.append(other)
+        if self.stopped:
+            other.stop(self.stopped)
 
     def run(
         self,
@@ -76,8 +84,11 @@ class Group:
         """Ask the group to end, and kill it when it does not."""
         with self._lock:
             self.stopped = self.stopped or reason
-            if self._process is None or self._is_over:
-                return
+            others, is_idle = list(self._others), self._process is None or self._is_over
+        for other in others:
+            other.stop(reason)
+        if is_idle:
+            return
         self._signal(signal.SIGTERM)
         self._after(_GRACE, self.kill)
 
@@ -85,8 +96,11 @@ class Group:
         """Kill the group now."""
         with self._lock:
             self.stopped = self.stopped or "killed"
-            if self._is_over:
-                return
+            others, is_over = list(self._others), self._is_over
+        for other in others:
+            other.kill()
+        if is_over:
+            return
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:

@@ -36,11 +36,15 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Layout:
-    """Where a leaf's paths are. `base` is what its manifest calls the root, `""` in a foreign template."""
+    """Where a leaf's paths are. `base` is what its manifest calls the root, `""` in a foreign template.
+
+    `is_real` says that its program finds them as they are declared, in a container.
+    """
 
     folder: Path
     base: str
     moved: list[str] = field(default_factory=list)
+    is_real: bool = False
 
     @property
     def root(self) -> Path:
@@ -59,7 +63,7 @@ class Layout:
 
     def rewrite(self, text: str) -> str:
         """Replace declared paths in a text of a foreign template."""
-        if self.base or not self.moved:
+        if self.base or self.is_real or not self.moved:
             return text
         paths = "|".join(re.escape(path) for path in sorted(self.moved, key=len, reverse=True))
         pattern = rf"(?<![\w./-])(?:{paths})(?![\w-]|\.\w)"
@@ -72,19 +76,25 @@ class Layout:
 
 
 def layout_of(
-    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str, folder: Path
+    body: Mapping[str, Any],
+    artifacts: Mapping[str, Mapping[str, Any]],
+    container: Mapping[str, Any],
+    folder: Path,
+    *,
+    is_real: bool,
 ) -> Layout:
-    """Return the layout of a leaf; its root exists afterwards."""
-    variables = {str(v["name"]): str(v.get("value") or "") for v in body[kind].get("env") or []}
+    """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards."""
+    variables = {str(v["name"]): str(v.get("value") or "") for v in container.get("env") or []}
     base = variables.get(ROOT, "").rstrip("/")
-    layout = Layout(folder, base)
+    layout = Layout(folder, base, is_real=is_real)
     layout.root.mkdir(parents=True, exist_ok=True)
-    layout.moved = [path for path in dict.fromkeys(_declared(body, artifacts, kind)) if path.startswith("/")]
+    declared = dict.fromkeys(_declared(body, artifacts, container))
+    layout.moved = [path for path in declared if path.startswith("/")]
     return layout
 
 
 def _declared(
-    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], kind: str
+    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], container: Mapping[str, Any]
 ) -> Iterator[str]:
     for artifact in artifacts.values():
         yield str(artifact.get("path") or "")
@@ -93,5 +103,5 @@ def _declared(
         yield str(artifact.get("path") or "")
     for parameter in outputs.get("parameters") or []:
         yield str((parameter.get("valueFrom") or {}).get("path") or "")
-    for mount in body[kind].get("volumeMounts") or []:
+    for mount in container.get("volumeMounts") or []:
         yield str(mount.get("mountPath") or "").rstrip("/")

@@ -23,24 +23,24 @@ _EMPTY = "Skipped, empty params"
 
 def make_results(definition: Definition, nodes: Iterable[Node], phase: str) -> dict[str, Any]:
     """Return what `results.json` holds; tasks in the order of the templates."""
-    by_template: dict[str, list[Node]] = {}
+    by_template: dict[Template, list[Node]] = {}
     for node in nodes:
         if node.template is not None:
-            by_template.setdefault(node.template.name, []).append(node)
+            by_template.setdefault(node.template, []).append(node)
     states = _States(definition, by_template)
     tasks: dict[str, Any] = {}
-    for template in definition.templates.values():
+    for template in definition.every_template():
         if template.annotations.get("argosy/node"):
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
     return {"run": definition.name, "phase": phase, "tasks": tasks}
 
 
-def _task(template: Template, by_template: Mapping[str, list[Node]], states: _States) -> dict[str, Any]:
-    own = by_template.get(template.name, [])
+def _task(template: Template, by_template: Mapping[Template, list[Node]], states: _States) -> dict[str, Any]:
+    own = by_template.get(template, [])
     ran = [node for node in own if node.ran]
     pods = {node.name.rsplit("(", 1)[0] if node.flag == "retried" else node.name for node in ran}
     return {
-        "state": states.of(template.name),
+        "state": states.of(template),
         "pods": len(pods),
         "attempts": len(ran),
         "value": _value(template, [node for node in own if node.flag != "retried"]),
@@ -71,22 +71,22 @@ class _States:
     A caller that failed without calling it omitted it.
     """
 
-    def __init__(self, definition: Definition, by_template: Mapping[str, list[Node]]) -> None:
+    def __init__(self, definition: Definition, by_template: Mapping[Template, list[Node]]) -> None:
         self.by_template = by_template
-        self.callers: dict[str, list[str]] = {}
-        for template in definition.templates.values():
-            for task in [*template.tasks.values(), *(step for group in template.groups for step in group)]:
-                self.callers.setdefault(str(task.raw.get("template", "")), []).append(template.name)
+        self.callers: dict[Template | None, list[Template]] = {}
+        for template in definition.every_template():
+            for task in template.calls:
+                self.callers.setdefault(definition.called(task.raw, template), []).append(template)
 
-    def of(self, name: str, seen: tuple[str, ...] = ()) -> str:
+    def of(self, template: Template, seen: tuple[Template, ...] = ()) -> str:
         phases = [
             "Succeeded" if node.message == _EMPTY else node.phase
-            for node in self.by_template.get(name, [])
+            for node in self.by_template.get(template, [])
             if node.type != "TaskGroup" and node.flag != "retried"
         ]
         if not phases:
-            above = [caller for caller in self.callers.get(name, []) if caller not in seen]
-            called = (self.of(caller, (*seen, name)) for caller in above)
+            above = [caller for caller in self.callers.get(template, []) if caller not in seen]
+            called = (self.of(caller, (*seen, template)) for caller in above)
             phases = ["Omitted" if phase == "Failed" else phase for phase in called]
         return max(phases, key=_rank, default="Succeeded")
 
@@ -115,7 +115,7 @@ def _decoded(text: str) -> Value:
 
 def tasks_of(definition: Definition) -> list[str]:
     """Return the ids of the execution functions, each once, in the order of the templates."""
-    annotated = (t.task for t in definition.templates.values() if t.annotations.get("argosy/node"))
+    annotated = (t.task for t in definition.every_template() if t.annotations.get("argosy/node"))
     return list(dict.fromkeys(annotated))
 
 

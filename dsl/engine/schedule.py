@@ -16,17 +16,21 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, prepare
 from dsl.engine.clock import seconds_of
 from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
 from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
+from dsl.engine.locks import Lock, Locks
+from dsl.engine.memo import Memo
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Node, NodeFault, Waiting
+from dsl.engine.patch import patched
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
-from dsl.engine.tags import TagError
+from dsl.engine.tags import TagError, substitute
 
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
@@ -66,8 +70,9 @@ class Engine:
         self._ready: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._tickets = itertools.count()
-        self._held: dict[str, Call] = {}
-        self._lock_queue: list[tuple[tuple[int, ...], int, tuple[str, ...], Prepared, Node]] = []
+        self.locks = Locks(definition.objects, places.namespace)
+        self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
+        self._memo = Memo(places.cache, places.store)
         self._suspended: set[Node] = set()
         self.backing_off: dict[Node, Callable[[], None]] = {}
 
@@ -137,30 +142,57 @@ class Engine:
             self.refuse_call(call, _TOO_DEEP, prefixed=False)
             return
         try:
-            prepared = prepare(call, self.globals, self.workflow, retried=self._retry_rule(call) is not None)
+            prepared = prepare(
+                call,
+                self.globals,
+                self.workflow,
+                self.definition.objects,
+                retried=self._retry_rule(call) is not None,
+            )
             _limit(prepared)
+            locks = self.locks.of(prepared.body.get("synchronization") or {})
         except (NodeFault, TagError) as wrong:
             self.refuse_call(call, str(wrong))
             return
-        names = self._mutexes(prepared)
-        if names:
-            call.done = partial(self._unlock_after, call, call.done)
-        if names and any(name in self._held for name in names):
-            waiting = self._pending(prepared, names)
-            heapq.heappush(self._lock_queue, (call.order, next(self._tickets), names, prepared, waiting))
+        if locks:
+            call.done = partial(self._unlock_after, locks, call, call.done)
+        if wait := self.locks.full(locks):
+            waiting = self._pending(prepared, wait)
+            heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
             return
-        self._held.update(dict.fromkeys(names, call))
+        self.locks.take(locks, call)
         self._execute(prepared)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
         return call.template.raw.get("retryStrategy") or self.definition.spec.get("retryStrategy")
 
     def _execute(self, prepared: Prepared) -> None:
+        try:
+            memo = prepared.body.get("memoize")
+            outputs = self._memo.recall(memo) if memo else None
+        except NodeFault as wrong:
+            self.refuse_call(prepared.call, str(wrong))
+            return
         rule = self._retry_rule(prepared.call)
-        if rule is None:
+        if outputs is not None:
+            self._recall(prepared, outputs)
+        elif rule is None:
             self.run_body(prepared, self.node_of(prepared), prepared.call.done)
         else:
             RetryRun(self, prepared, rule).start()
+
+    def _recall(self, prepared: Prepared, outputs: Mapping[str, Any]) -> None:
+        """Give a call the outputs that a cache has for it."""
+        node = self._whole_node(prepared)
+        node.recalled, node.done = True, prepared.call.done
+        node.outputs, node.artifacts = outputs["parameters"], outputs["artifacts"]
+        node.result, node.exit_code = outputs["result"], outputs["exitCode"]
+        self.skip_expected(node)
+        self.finish(node, "Succeeded")
+
+    def _whole_node(self, prepared: Prepared) -> Node:
+        """Make and add the node of a call with all its attempts."""
+        return self.node_of(prepared, node_type="Retry" if self._retry_rule(prepared.call) else "")
 
     def node_of(self, prepared: Prepared, suffix: str = "", flag: str = "", node_type: str = "") -> Node:
         """Make and add the node of a call; `suffix` distinguishes attempts."""
@@ -180,6 +212,7 @@ class Engine:
         )
         if prepared.template.exports:
             node.exports = prepared.body.get("outputs") or {}
+        node.memo = prepared.body.get("memoize")
         return self.add(node)
 
     def add(self, node: Node) -> Node:
@@ -224,16 +257,27 @@ class Engine:
 
     def finish(self, node: Node, phase: str, message: str = "") -> None:
         """End a node and tell whoever waits for it."""
+        if node.memo and phase == "Succeeded" and node.type in COUNTED and not node.recalled:
+            phase, message = self._memoized(node, node.memo)
         node.phase, node.message, node.finished = phase, message, time.time()
         if node.branch is None and phase in COMPLETED:
             node.branch = (phase,)
-        self._export(node)
+        if node.type != "Suspend" and not node.recalled:
+            self.export(node)
         if node.boundary and node.type in COUNTED:
             node.boundary.active -= 1
             node.boundary.bad += phase in BAD
             self._release(node.boundary)
         if node.done:
             self.later(partial(node.done, node))
+
+    def _memoized(self, node: Node, memo: Mapping[str, Any]) -> tuple[str, str]:
+        """Keep what a node made; return its phase and message."""
+        try:
+            self._memo.keep(memo, node)
+        except (OSError, ArtifactError) as wrong:
+            return "Error", f"could not save to config map cache: {wrong}"
+        return "Succeeded", ""
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""
@@ -251,8 +295,8 @@ class Engine:
         while boundary.waiting and (not boundary.limit or boundary.active < boundary.limit):
             heapq.heappop(boundary.waiting)[2]()
 
-    def _export(self, node: Node) -> None:
-        """Make outputs with a `globalName` outputs of the workflow."""
+    def export(self, node: Node) -> None:
+        """Make outputs with a `globalName` outputs of the workflow; for some nodes when their DAG ends."""
         declared = node.exports
         if not declared or node.type == "Retry" or not node.has_outputs:
             return
@@ -270,43 +314,38 @@ class Engine:
 
     # --- locks ---
 
-    def _mutexes(self, prepared: Prepared) -> tuple[str, ...]:
-        rule = prepared.body.get("synchronization") or {}
-        return tuple(str(mutex.get("name")) for mutex in rule.get("mutexes") or [])
-
-    def _pending(self, prepared: Prepared, names: tuple[str, ...]) -> Node:
-        node_type = "Retry" if self._retry_rule(prepared.call) else ""
-        node = self.node_of(prepared, node_type=node_type)
-        node.phase, node.message = "Pending", f"Waiting for lock {names[0]}"
+    def _pending(self, prepared: Prepared, wait: str) -> Node:
+        node = self._whole_node(prepared)
+        node.phase, node.message = "Pending", wait
         return node
 
-    def _unlock_after(self, call: Call, done: Callable[[Node], None], node: Node) -> None:
-        self._unlock(call)
-        done(node)
-
-    def _unlock(self, call: Call) -> None:
-        mine = [name for name, holder in self._held.items() if holder is call]
-        for name in mine:
-            del self._held[name]
-        if not mine:
-            return
+    def _unlock_after(
+        self, locks: tuple[Lock, ...], call: Call, done: Callable[[Node], None], node: Node
+    ) -> None:
+        self.locks.release(call)
         passed_over = []
-        while self._lock_queue and not all(name in self._held for name in mine):
+        while self._lock_queue and any(self.locks.is_free(lock) for lock in locks):
             entry = heapq.heappop(self._lock_queue)
-            _, _, names, prepared, node = entry
-            if any(name in self._held for name in names):
+            _, _, wanted, prepared, waiting = entry
+            if self.locks.full(wanted):
                 passed_over.append(entry)
                 continue
-            self._held.update(dict.fromkeys(names, prepared.call))
-            self._forget(node)
+            self.locks.take(wanted, prepared.call)
+            self._forget(waiting)
             self._execute(prepared)
         for entry in passed_over:
             heapq.heappush(self._lock_queue, entry)
+        done(node)
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]
         if node.boundary and node.type in COUNTED:
             node.boundary.active -= 1
+
+    def waits(self) -> list[str]:
+        """Return what nodes wait for that nothing in the run will ever give."""
+        locks = [f"{node.path}: {node.message}" for *_, node in sorted(self._lock_queue)]
+        return locks + [f"{node.path} is suspended until somebody resumes it" for node in self._suspended]
 
     # --- suspend ---
 
@@ -359,11 +398,22 @@ class Engine:
         caller = call.boundary.template if call.boundary else None
         keeps = caller is not None and call.task in caller.read_results and not call.flag
         attempt = int(prepared.scope.local.get("retries", "0"))
+        try:
+            body = self._patched(prepared)
+        except ValueError as wrong:
+            self._leaf_ended(node, LeafResult("Error", str(wrong)))
+            return
         leaf = Leaf(
-            node, prepared.template, prepared.body, prepared.inputs, prepared.artifacts, keeps, attempt,
+            node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
             str(prepared.scope.local.get("pod.name", "")),
         )  # fmt: skip
         self.leaves.add(leaf, node.order)
+
+    def _patched(self, prepared: Prepared) -> Mapping[str, Any]:
+        """Return a leaf's template with what patches say of its pod. Raises ValueError."""
+        whole = substitute(str(self.definition.spec.get("podSpecPatch") or ""), prepared.scope)
+        patches = [patch for patch in (whole, str(prepared.body.get("podSpecPatch") or "")) if patch]
+        return patched(prepared.body, prepared.template.kind, patches)
 
     def _leaf_starts(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"
@@ -376,6 +426,9 @@ class Engine:
 
     def _leaf_ended(self, node: Node, result: LeafResult) -> None:
         leaf = self.leaves.forget(node)
+        for name, (phase, message) in result.members.items():
+            member = Node(f"{node.name}.{name}", f"{node.path}/{name}", "Container", node, flag=node.flag)
+            self.finish(self.add(member), phase, message)
         node.outputs, node.artifacts = result.outputs, result.artifacts
         node.result, node.exit_code = result.result, result.exit_code
         if result.kept and result.phase == "Succeeded" and leaf:
@@ -395,6 +448,10 @@ class Engine:
         for node in list(self._suspended):
             self._suspended.discard(node)
             self.finish(node, "Failed", _EXCEEDED)
+        locked, self._lock_queue = sorted(self._lock_queue), []
+        for _, _, _, prepared, node in locked:
+            node.done = prepared.call.done
+            self.finish(node, "Failed", _EXCEEDED)
         for node in self.leaves.nodes():
             waiting = self.leaves.cancel(node, _EXCEEDED)
             if waiting:
@@ -406,6 +463,5 @@ class Engine:
 
     def skip_expected(self, node: Node) -> None:
         """Tell the watcher that the pods below a node will not run."""
-        if node.template:
-            for task, count in self.definition.leaf_counts(node.template.name).items():
-                self.progress.skipped(task, count)
+        for task, count in self.definition.leaf_counts(node.template).items():
+            self.progress.skipped(task, count)

@@ -20,10 +20,14 @@ MISSING: Final = _Missing()
 
 
 class Globals:
-    """`workflow.*`: shared by every scope of a run, changed only between two evaluations."""
+    """`workflow.*`: shared by every scope of a run, changed only between two evaluations.
 
-    def __init__(self, flat: dict[str, str]) -> None:
+    `fault` is why they are not whole, so that nothing can run.
+    """
+
+    def __init__(self, flat: dict[str, str], fault: str = "") -> None:
         self.flat: dict[str, Any] = flat
+        self.fault = fault
         self._nested: dict[str, Any] | None = None
 
     def set(self, name: str, value: Value) -> None:

@@ -23,7 +23,7 @@ from dsl.expr.condition import ConditionError, is_true
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments")
+_LOOP_FIELDS = ("when", "arguments", "template", "templateRef")
 Unit = tuple[Task, str, dict[str, Any], int]
 
 
@@ -90,10 +90,9 @@ class StepsRun:
         return units
 
     def _expanded(self, step: Task, raw: dict[str, Any], items: list[Item]) -> list[Unit]:
-        template = self.engine.definition.called(step.raw)
-        if template:
-            for name, count in self.engine.definition.leaf_counts(template.name).items():
-                self.engine.progress.expected(name, count * len(items))
+        template = self.engine.definition.called(step.raw, self.prepared.template)
+        for name, count in self.engine.definition.leaf_counts(template).items():
+            self.engine.progress.expected(name, count * len(items))
         filled = resolved_items(raw, items, self.scope, _LOOP_FIELDS)
         return [
             (step, f"{step.name}({index}:{item.label})", new, index)
@@ -126,7 +125,9 @@ class StepsRun:
         self._one_less()
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
-        template = self.engine.definition.called({**raw, "inline": step.raw.get("inline")})
+        template = self.engine.definition.called(
+            {**raw, "inline": step.raw.get("inline")}, self.prepared.template
+        )
         done = partial(self._ended, step)
         full, path = f"{self.group.name}.{name}", f"{self.node.path}/{name}"
         order = (*self.node.order, self.index, step.rank, index)
@@ -148,7 +149,7 @@ class StepsRun:
         node = Node(
             f"{self.group.name}.{name}", f"{self.node.path}/{name}", "Skipped", self.node, task=step.name
         )
-        node.template = self.engine.definition.called(step.raw)
+        node.template = self.engine.definition.called(step.raw, self.prepared.template)
         self.engine.skip_expected(node)
         self.engine.finish(self.engine.add(node), phase, message)
         self.children.append((step, node))

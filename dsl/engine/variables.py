@@ -7,16 +7,22 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from dsl.engine.call import text_of
-from dsl.engine.definition import Definition, Refused
-from dsl.engine.scope import Globals
+from dsl.engine.call import configured, text_of
+from dsl.engine.definition import Definition
+from dsl.engine.node import NodeFault
+from dsl.engine.objects import Objects
+from dsl.engine.refused import Refused
+from dsl.engine.scope import Globals, Scope
 from dsl.expr import gojson
+from dsl.expr.gojson import Value
 
 _FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
 
 
 def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
     """Return the variables; `given` overrides and adds workflow parameters.
+
+    When a ConfigMap does not have what a parameter takes from it, that is the `fault` of them all.
 
     Raises:
         Refused: a parameter has no value, or one that its `enum` does not allow.
@@ -37,17 +43,22 @@ def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
     flat["workflow.creationTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
     flat["workflow.creationTimestamp.s"] = str(int(time.time()))
     flat["workflow.creationTimestamp.RFC3339"] = flat["workflow.creationTimestamp"]
+    if definition.kind == "CronWorkflow":
+        flat["workflow.scheduledTime"] = flat["workflow.creationTimestamp"]
     for letter in _FORMATS:
         flat.setdefault(f"workflow.creationTimestamp.{letter}", time.strftime(f"%{letter}", now))
     for kind in ("labels", "annotations"):
         texts = {str(key): str(value) for key, value in (metadata.get(kind) or {}).items()}
         flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts)
         flat.update({f"workflow.{kind}.{key}": value for key, value in texts.items()})
-    flat.update(_parameters(spec, given))
+    try:
+        flat.update(_parameters(spec, given, definition.objects))
+    except NodeFault as wrong:
+        return Globals(flat, f"failed to set global parameters: {wrong}")
     return Globals(flat)
 
 
-def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Objects) -> dict[str, Any]:
     """Return the parameters as they were given: Argo fills in their tags only where one brings them in."""
     declared = [dict(parameter) for parameter in (spec.get("arguments") or {}).get("parameters") or []]
     names = {parameter["name"] for parameter in declared}
@@ -57,6 +68,9 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
     for parameter in declared:
         name = str(parameter["name"])
         value = given.get(name, parameter.get("value"))
+        shown = {} if value is None else {"value": text_of(value)}
+        if value is None and parameter.get("valueFrom"):
+            value = _configured(name, parameter["valueFrom"], objects)
         if value is None:
             raise Refused(f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required")
         allowed = parameter.get("enum")
@@ -64,7 +78,19 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
             raise Refused(f"spec.arguments.{name}.value should be present in spec.arguments.{name}.enum list")
         text = text_of(value)
         flat[f"workflow.parameters.{name}"] = text
-        listed.append({**parameter, "value": text})
+        listed.append({**parameter, **shown})
     if listed:
         flat["workflow.parameters"] = flat["workflow.parameters.json"] = gojson.dumps(listed)
     return flat
+
+
+def _configured(name: str, source: Mapping[str, Any], objects: Objects) -> Value:
+    reference = source.get("configMapKeyRef") or {}
+    place = f"configmap with name {reference.get('name')} and key {reference.get('key')}"
+    fault = f"failed to set global parameter {name} from {place}"
+    try:
+        return configured(source, Scope(None, {}), objects, fault)
+    except NodeFault:
+        if source.get("default") is None:
+            raise
+        return source["default"]  # here it stands in whatever is wrong

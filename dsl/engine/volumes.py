@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dsl.engine.copies import copy_file, copy_folder, remove
+from dsl.engine.objects import Objects
 from dsl.engine.relocate import Layout
 from dsl.engine.stamps import Stamps
 
@@ -88,17 +89,84 @@ def claims_of(mounts: Iterable[Mapping[str, Any]], volumes: Mapping[str, Mapping
     return [str(claim.get("claimName")) for claim in found]
 
 
-def mount(
-    layout: Layout, mounts: list[dict[str, Any]], volumes: Mapping[str, Mapping[str, Any]], claims: Claims
-) -> None:
-    """Put every mount of a leaf in place.
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """The volumes that one pod can mount, by name; those that are its own are in its folder."""
+
+    by_name: Mapping[str, Mapping[str, Any]]
+    pod: Path
+    claims: Claims
+    objects: Objects
+
+    def folder(self, name: str) -> Path:
+        """Return the folder that stands for a volume; it exists afterwards. Raises ValueError."""
+        volume = self.by_name.get(name) or {}
+        if name in self.claims.given and volume.get("persistentVolumeClaim") is None:
+            return self.claims.folder(name)
+        if volume.get("persistentVolumeClaim") is not None:
+            return self.claims.folder(str(volume["persistentVolumeClaim"].get("claimName")))
+        if volume.get("claimTemplate"):
+            return self.claims.folder(name)
+        if volume.get("hostPath") is not None:
+            host = Path(str(volume["hostPath"].get("path")))
+            if volume["hostPath"].get("type") in ("DirectoryOrCreate",):
+                host.mkdir(parents=True, exist_ok=True)
+            return host
+        own = self.pod / "volumes" / name
+        if not own.exists():
+            own.mkdir(parents=True, mode=0o700)
+            for kind, source in keyed_sources(volume):
+                _write_values(source, self._values(kind, source), own)
+        return own
+
+    def _values(self, kind: str, source: Mapping[str, Any]) -> Mapping[str, bytes]:
+        name = str(source.get("name") or source.get("secretName") or "")
+        values = self.objects.values(kind, name)
+        if values is None and not source.get("optional"):
+            raise ValueError(f"{kind} {name} is not given")
+        return values or {}
+
+    def clear(self) -> None:
+        """Remove the secrets among them: the folder of a leaf that failed stays."""
+        for name, volume in self.by_name.items():
+            if any(kind == "Secret" for kind, _ in keyed_sources(volume)):
+                remove(self.pod / "volumes" / name)
+
+
+def keyed_sources(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the ConfigMaps and Secrets that a volume is made of: their kind, and what of them it takes."""
+    for source in (volume, *((volume.get("projected") or {}).get("sources") or [])):
+        for kind, name in (("ConfigMap", "configMap"), ("Secret", "secret")):
+            if source.get(name) is not None:
+                mode = (volume.get("projected") or {}).get("defaultMode", 0o644)
+                yield kind, {"defaultMode": mode, **source[name]}
+
+
+def _write_values(source: Mapping[str, Any], values: Mapping[str, bytes], folder: Path) -> None:
+    """Write a file for each value, or for those in `items`. Raises ValueError for one without value."""
+    items = source.get("items") or [{"key": key, "path": key} for key in values]
+    for item in items:
+        key, place = str(item.get("key")), folder / str(item.get("path")).lstrip("/")
+        if ".." in place.parts:
+            raise ValueError(f"path {item.get('path')} leads out of its volume")
+        if key not in values:
+            if source.get("optional"):
+                continue
+            raise ValueError(f"references non-existent config key: {key}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(values[key])
+        place.chmod(int(item.get("mode") or source["defaultMode"]))
+
+
+def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> None:
+    """Put every mount of a container in place.
 
     The root itself may be a mount: it is a folder of its own anyway. Raises ValueError for a place that is
     taken.
     """
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
         name = str(entry.get("name"))
-        target = _folder(name, volumes.get(name) or {}, layout.folder, claims)
+        target = volumes.folder(name)
         if entry.get("subPath"):
             target = target / str(entry["subPath"]).strip("/")
             if not target.exists():
@@ -112,21 +180,6 @@ def mount(
             raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: it is not empty")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target)
-
-
-def _folder(name: str, volume: Mapping[str, Any], folder: Path, claims: Claims) -> Path:
-    if volume.get("persistentVolumeClaim") is not None:
-        return claims.folder(str(volume["persistentVolumeClaim"].get("claimName")))
-    if volume.get("claimTemplate"):
-        return claims.folder(name)
-    if volume.get("hostPath") is not None:
-        host = Path(str(volume["hostPath"].get("path")))
-        if volume["hostPath"].get("type") in ("DirectoryOrCreate",):
-            host.mkdir(parents=True, exist_ok=True)
-        return host
-    own = folder / "volumes" / name
-    own.mkdir(parents=True, exist_ok=True)
-    return own
 
 
 def volumes_by_name(spec: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
-from dsl.engine.definition import Refused, Template
-from dsl.engine.node import BAD, Node
+from dsl.engine.definition import Template
+from dsl.engine.node import BAD, Node, NodeFault
 from dsl.engine.outcome import Outcome
+from dsl.engine.refused import Refused
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
@@ -37,8 +38,17 @@ class WorkflowRun:
         """Run everything and say how it ended."""
         name = str(self.spec.get("entrypoint") or "")
         template = self._template(name)
+        if self.engine.globals.fault:
+            return self._ended("Failed", self.engine.globals.fault)
+        if self.spec.get("suspend"):
+            self.engine.hangs.append("the workflow is suspended until somebody resumes it")
+            return self._stuck()
+        try:
+            self._lock()
+        except NodeFault as wrong:
+            return self._ended("Failed", f"Failed to acquire the synchronization lock. {wrong}")
         self._start_deadline()
-        for task, count in self.engine.definition.leaf_counts(name).items():
+        for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
         self._start_hooks()
         self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
@@ -80,6 +90,11 @@ class WorkflowRun:
         call.order = (0,)
         return call
 
+    def _lock(self) -> None:
+        """Take the locks of the workflow itself. Raises NodeFault."""
+        rule = fill(self.spec.get("synchronization") or {}, Scope(self.engine.globals, {}), Mode.LENIENT)
+        self.engine.locks.take(self.engine.locks.of(rule), self)
+
     def _main_ended(self, node: Node) -> None:
         self.main = node
 
@@ -114,7 +129,7 @@ class WorkflowRun:
     def _run_exit(self, phase: str) -> bool:
         """Run the exit handler; False when it would never end."""
         hook = (self.spec.get("hooks") or {}).get("exit") or {"template": self.spec.get("onExit")}
-        if not hook.get("template"):
+        if not (hook.get("template") or hook.get("templateRef")):
             return True
         template = self.engine.definition.called(hook)
         if template is None:
@@ -124,7 +139,7 @@ class WorkflowRun:
         shared.set("workflow.status", phase)
         shared.set("workflow.duration", f"{time.time() - self.started:.6f}")
         shared.set("workflow.failures", self._failures())
-        for task, count in self.engine.definition.leaf_counts(template.name).items():
+        for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
         arguments = hook.get("arguments") or self.spec.get("arguments") or {}
         try:
@@ -178,7 +193,7 @@ class WorkflowRun:
             self.engine.exceed_deadline()
 
     def _stuck(self) -> Outcome:
-        reasons = self.engine.hangs or ["nothing is left to run"]
+        reasons = [*self.engine.hangs, *self.engine.waits()] or ["nothing is left to run"]
         shown = "; ".join(dict.fromkeys(reasons))
         return self._ended("Error", f"Argo would wait for ever: {shown}", stuck=shown)
 

@@ -24,7 +24,11 @@ SOUND = {
                 "name": "main",
                 "dag": {
                     "tasks": [
-                        {"name": "a", "template": "leaf", "arguments": {"parameters": [{"name": "x"}]}},
+                        {
+                            "name": "a",
+                            "template": "leaf",
+                            "arguments": {"parameters": [{"name": "x", "value": "1"}]},
+                        },
                         {"name": "b", "template": "s", "depends": "a", "when": "true", "withItems": [1]},
                     ]
                 },
@@ -124,8 +128,8 @@ def test_a_form_that_argo_does_not_read_is_named_by_its_path(text, words, said):
 def test_the_folder_of_a_run_stays_below_its_own(name, said, here):
     code, words = said("run", written(with_value(("metadata", "name"), name)), "--quiet")
     assert code in (0, 1, 2), words
-    assert sorted(path.name for path in here.iterdir()) == [".argosy", "flow.yaml"]
-    assert [path.name for path in (here / ".argosy").iterdir() if path.name[:1].isdigit()] == []
+    assert {path.name for path in here.iterdir()} <= {".argosy", "flow.yaml"}
+    assert [path.name for path in here.glob(".argosy/*") if path.name[:1].isdigit()] == []
 
 
 @pytest.mark.parametrize("out", ["taken", "taken/deeper", "n" * 300])

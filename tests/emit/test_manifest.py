@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dsl import manifest
 from dsl.diagnostics import Rejected
-from dsl.documents import read_manifests
+from dsl.documents import sound_documents
 from tests.hostile import HOSTILE, WORDS
 
 TEXT = st.one_of(
@@ -30,6 +30,10 @@ AS_ARGO_READS = {
     "190:20:30.15": "190:20:30.15", "_1": "_1", "1_000.5": 1000.5, "-1e3": -1000, "~": None, "": None,
     "Null": None, "!!str 08": "08", '"08"': "08", "!!int '3'": 3, "<<": "<<",
 }  # fmt: skip
+
+
+def read_manifests(content, path):
+    return [document.value for document in sound_documents(content, path)]
 
 
 @given(VALUE)

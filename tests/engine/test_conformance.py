@@ -10,13 +10,17 @@ import io
 import json
 import re
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from dsl.engine import RunOptions, Silent, run
+from dsl.argo import validate_manifest
+from dsl.engine import Refused, RunOptions, Silent, run
+from dsl.location import Location
 
 HERE = Path(__file__).parent / "conformance"
+SUPPORT = json.loads((HERE / "support.json").read_text())
 CASES = sorted(path.stem for path in (HERE / "cases").glob("*.json"))
 SLOW = {
     "hook-step-pod-hooks", "hook-task-failing-hook", "hook-task-running", "hook-workflow-running",
@@ -27,20 +31,45 @@ SLOW = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def counts(request):
+    """How many cases ended how; told at the end."""
+    counts = Counter()
+    yield counts
+    told = ", ".join(f"{number} {word}" for word, number in sorted(counts.items()))
+    request.config.pluginmanager.get_plugin("terminalreporter").write_line(f"\nconformance: {told}")
+
+
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.slow] if case in SLOW else []) for case in CASES]
 )
-def test_the_engine_does_what_argo_did(case, tmp_path):
+def test_the_engine_does_what_argo_did(case, tmp_path, counts):
     manifest = json.loads((HERE / "cases" / f"{case}.json").read_text())
     expected = json.loads((HERE / "outcomes" / f"{case}.json").read_text())
+    counts["refused" if "rejected" in expected else "failed"] += 1
+    if "rejected" in expected:
+        assert is_refused(manifest, tmp_path)
+        return
     assert differences(manifest, expected, tmp_path) == []
+    counts["failed"] -= 1
+    counts["passed"] += 1
+
+
+def is_refused(manifest, out):
+    """Whether the checks before a run, or the run, refuse what Argo rejected."""
+    if any(diagnostic.is_error for diagnostic in validate_manifest(manifest, Location("case.json"))):
+        return True
+    with pytest.raises(Refused):
+        run(manifest, RunOptions(out))
+    return True
 
 
 def differences(manifest, expected, out):
     """Run a case and name the fields in which it differs from what Argo did."""
     name = manifest["metadata"]["name"]
     told = Told()
-    outcome = run(manifest, RunOptions(out, jobs=4), told)
+    host = {"h": out.with_name(f"{out.name}-host")}
+    outcome = run(manifest, RunOptions(out, jobs=4, objects=[SUPPORT], claims=host), told)
     actual = observed(outcome, name, out / ".argosy" / "artifacts")
     ignored = expected.get("nondeterministic", [])
     wanted = {key: value for key, value in expected.items() if key != "nondeterministic"}

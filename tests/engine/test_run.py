@@ -1,6 +1,7 @@
 """What a run does beside its nodes: refusing, stopping, killing, locking, telling."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,8 +24,6 @@ def script(name, source, **more):
     ("template", "reason"),
     [
         ({"name": "x", "http": {"url": "http://a"}}, "http template x"),
-        ({"name": "x", "suspend": {}}, "suspend without duration of template x"),
-        (script("x", "", memoize={"key": "k"}), "memoize of template x"),
         ({"name": "x", "container": {"image": "a"}}, "image without command of template x"),
     ],
 )
@@ -198,3 +197,19 @@ def test_an_interrupt_kills_what_runs_and_is_passed_on(trap, tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=10)[0] == "interrupted\n"
     assert [is_gone(pid) for pid in (tmp_path / "pid").read_text().split()] == [True, True]
+
+
+def test_a_cron_workflow_knows_when_it_was_scheduled(tmp_path):
+    show = script("main", "echo {{workflow.scheduledTime}} {{workflow.labels.team}} > /tmp/o")
+    show["outputs"] = {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]}
+    manifest = {
+        "kind": "CronWorkflow",
+        "metadata": {"name": "wf"},
+        "spec": {
+            "schedules": ["* * * * *"],
+            "workflowMetadata": {"labels": {"team": "maps"}},
+            "workflowSpec": workflow(show)["spec"],
+        },
+    }
+    outputs = run(manifest, RunOptions(tmp_path)).nodes["main"].outputs
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ maps", outputs["o"])

@@ -1,0 +1,175 @@
+"""The containers of one pod, each a process: begun in order, ended together.
+
+Init containers run one after another; then the pod's own, those of a set when what they depend on has
+succeeded; and beside these the sidecars, until the last of them has ended.
+
+Source: cmd/argoexec/commands/emissary.go, operator.go:inferFailedReason (v4.1.2).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsl.engine.clock import seconds_of
+from dsl.engine.process import Group
+from dsl.engine.relocate import Layout
+
+MAIN = "main"
+_KILLED = (137, 143)
+
+
+@dataclass(slots=True)
+class Container:
+    """What one container runs, and where its paths are."""
+
+    name: str
+    raw: Mapping[str, Any]
+    layout: Layout
+    group: Group
+
+    @property
+    def dependencies(self) -> list[str]:
+        """Return the containers of its set that have to succeed before it begins."""
+        return [str(name) for name in self.raw.get("dependencies") or []]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a container ended; `message` is why it could not begin."""
+
+    code: int
+    stdout: bytes = b""
+    message: str = ""
+
+    def told(self, name: str) -> str:
+        """Return it in Argo's words."""
+        return f"{name}: Error (exit code {self.code})" + (f": {self.message}" if self.message else "")
+
+
+Execute = Callable[[Container], Ended]
+
+
+@dataclass(slots=True)
+class Pod:
+    """The containers of a pod; `retry` is the `retryStrategy` of a set. `ended` fills while it runs."""
+
+    init: Sequence[Container]
+    own: Sequence[Container]
+    sidecars: Sequence[Container]
+    retry: Mapping[str, Any] = field(default_factory=dict)
+    ended: dict[str, Ended] = field(default_factory=dict)
+    _over: dict[str, threading.Event] = field(default_factory=dict)
+    _codes: dict[str, int] = field(default_factory=dict)
+
+    def run(self, execute: Execute) -> None:
+        """Run all to their end. Raises ValueError for a duration that is none."""
+        wait = seconds_of(str(self.retry["duration"])) if self.retry.get("duration") else 0.0
+        for container in self.init:
+            self._execute(container, execute)
+            if self.ended[container.name].code:
+                return
+        self._over = {container.name: threading.Event() for container in self.own}
+        beside = [_started(self._execute, container, execute) for container in self.sidecars]
+        others = [_started(self._run_own, container, execute, wait) for container in self.own[1:]]
+        self._run_own(self.own[0], execute, wait)
+        for thread in others:
+            thread.join()
+        for container in self.sidecars:
+            container.group.stop("the pod has ended")
+        for thread in beside:
+            thread.join()
+
+    def _execute(self, container: Container, execute: Execute) -> Ended:
+        try:
+            ended = execute(container)
+        except OSError as wrong:
+            ended = Ended(64, message=str(wrong))
+        self.ended[container.name] = ended
+        return ended
+
+    def _run_own(self, container: Container, execute: Execute, wait: float) -> None:
+        """Run a container of the pod's own, once those it depends on have ended well."""
+        try:
+            for name in container.dependencies:
+                self._over[name].wait()
+                if code := self._codes.get(name, 64):
+                    self._codes[container.name] = code
+                    why = f'dependency "{name}" exited with non-zero code: {code}'
+                    self.ended[container.name] = Ended(64, message=why)
+                    return
+            for attempt in range(max(1, int(self.retry.get("retries") or 1))):
+                time.sleep(wait if attempt else 0)
+                ended = self._execute(container, execute)
+                self._codes[container.name] = ended.code
+                if not ended.code or container.group.stopped:
+                    return
+        finally:
+            self._over[container.name].set()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its own containers began, or could not: no init container failed before."""
+        return not any(self.ended[one.name].code for one in self.init if one.name in self.ended)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether its own containers have all succeeded."""
+        return all(one.name in self.ended and not self.ended[one.name].code for one in self.own)
+
+    def fault(self) -> str:
+        """Return what failed the pod: an init container, one of its own, a sidecar; nothing if none did."""
+        own = sorted(self.own, key=lambda container: container.name)
+        for container in (*self.init, *own):
+            ended = self.ended.get(container.name)
+            if ended and ended.code:
+                return ended.told(container.name)
+        for container in sorted(self.sidecars, key=lambda container: container.name):
+            ended = self.ended.get(container.name)
+            if ended and ended.code and ended.code not in _KILLED:
+                return ended.told(container.name)
+        return ""
+
+    def members(self) -> dict[str, tuple[str, str]]:
+        """Return phase and message of each container of a set."""
+        found = {}
+        for container in self.own:
+            ended = self.ended.get(container.name)
+            if ended is None:
+                found[container.name] = ("Failed", "Pod Failed whilst container running")
+            elif not ended.code:
+                found[container.name] = ("Succeeded", "")
+            else:
+                message = f"{Ended(ended.code).told(container.name)}: {ended.message}"
+                found[container.name] = ("Error" if ended.code == 64 else "Failed", message)
+        return found
+
+
+def _started(run: Callable[..., object], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=run, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def is_set(body: Mapping[str, Any]) -> bool:
+    """Whether a template's own containers are those of a set."""
+    return body.get("containerSet") is not None
+
+
+def own_of(body: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the containers that are a template's own, with what the set mounts into each of them."""
+    if not is_set(body):
+        return [{"name": MAIN, **body[kind]}]
+    shared = body[kind].get("volumeMounts") or []
+    return [
+        {**container, "volumeMounts": [*(container.get("volumeMounts") or []), *shared]}
+        for container in body[kind].get("containers") or []
+    ]
+
+
+def main_of(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the container whose outputs are the template's; a set may have none."""
+    return next((container for container in own_of(body, kind) if container["name"] == MAIN), {})

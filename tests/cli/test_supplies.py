@@ -1,0 +1,109 @@
+"""`dsl run` with what a manifest refers to: files of documents, keys of Secrets and ConfigMaps, folders."""
+
+import json
+
+import pytest
+
+from dsl.cli import exit_code
+
+RUNS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: wf}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    dag: {tasks: [{name: a, templateRef: {name: lib, template: leaf}}]}
+"""
+LIBRARY = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: lib, namespace: elsewhere}
+spec:
+  templates:
+  - name: leaf
+    outputs: {parameters: [{name: o, valueFrom: {path: /tmp/o}}]}
+    script:
+      image: busybox:1
+      command: [sh]
+      source: echo "$WORD $(cat /s/pw | wc -c) $(cat /d/f)" > /tmp/o
+      env: [{name: WORD, valueFrom: {configMapKeyRef: {name: words, key: word}}}]
+      volumeMounts: [{name: s, mountPath: /s}, {name: d, mountPath: /d}]
+    volumes:
+    - {name: s, secret: {secretName: keys}}
+    - {name: d, persistentVolumeClaim: {claimName: disk}}
+"""
+WORDS = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: words}\ndata: {word: hello}\n"
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for folder, name, text in (("keys", "pw", "secret"), ("disk", "f", "file")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(text)
+
+    def said(*arguments):
+        code = exit_code(["run", "flow.yaml", "--out", "out", *arguments])
+        return code, "".join(capfd.readouterr())
+
+    return said
+
+
+def output(folder):
+    return json.loads((folder / "out/status.json").read_text())["nodes"]["main/a"]["outputs"]
+
+
+@pytest.mark.parametrize("secret", ["keys=keys", "keys=keys/pw", "keys=pw=keys/pw"])
+@pytest.mark.parametrize("one_file", [True, False])
+def test_a_run_gets_what_it_refers_to(secret, one_file, said, tmp_path):
+    (tmp_path / "flow.yaml").write_text(RUNS + ("\n---\n" + LIBRARY + WORDS if one_file else ""))
+    (tmp_path / "lib.yaml").write_text(LIBRARY + WORDS)
+    files = [] if one_file else ["--with", "lib.yaml"]
+    code, words = said(*files, "--secret", secret, "--mount", "disk=disk")
+    assert code == 0, words
+    assert output(tmp_path) == {"o": "hello 6 file"}
+
+
+def test_a_list_holds_objects_and_a_later_key_goes_before(said, tmp_path):
+    (tmp_path / "flow.yaml").write_text(RUNS + "\n---\n" + LIBRARY)
+    word = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "words"},
+        "data": {"word": "listed"},
+    }
+    (tmp_path / "list.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [word]}))
+    options = ["--with", "list.json", "--secret", "keys=keys", "--mount", "disk=disk"]
+    assert said(*options)[0] == 0
+    assert output(tmp_path) == {"o": "listed 6 file"}
+    (tmp_path / "word").write_text("told")
+    assert said(*options, "--config", "words=word")[0] == 0
+    assert output(tmp_path) == {"o": "told 6 file"}
+
+
+@pytest.mark.parametrize(
+    ("flow", "options", "code", "words"),
+    [
+        (RUNS, [], 2, "WorkflowTemplate lib is not given; name the file that holds it with --with"),
+        (RUNS + "\n---\n" + LIBRARY, [], 2, "not given: ConfigMap words with the key word, Secret keys"),
+        (
+            RUNS + "\n---\n" + RUNS.replace("wf", "other"),
+            [],
+            2,
+            "that run: Workflow wf, Workflow other; give one",
+        ),
+        (WORDS + WORDS, [], 2, "holds 2 manifests, and none that runs"),
+        (RUNS, ["--with", "gone.yaml"], 2, "cannot read gone.yaml"),
+        (RUNS, ["--secret", "x"], 2, "--secret takes NAME=VALUE"),
+        (RUNS, ["--config", "x=gone"], 2, "gone is no file or folder"),
+        (RUNS.replace("name: a,", "name: a, template: b,"), [], 1, "flow.yaml:9"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told_before_anything_starts(flow, options, code, words, said, tmp_path):
+    (tmp_path / "flow.yaml").write_text(flow)
+    returned, told = said(*options)
+    assert returned == code, told
+    assert words in told
+    assert not (tmp_path / "out").exists()

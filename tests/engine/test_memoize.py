@@ -1,0 +1,165 @@
+"""Outputs that a cache keeps, and locks: who waits for whom."""
+
+import json
+import threading
+import time
+
+import pytest
+from engine.manifests import NOP, dag, phases, task, workflow
+
+from dsl.engine import RunOptions, run
+
+RULE = {"key": "k-{{inputs.parameters.x}}", "cache": {"configMap": {"name": "memo"}}}
+
+
+def made(source="echo made > /tmp/o; echo file > /tmp/f", **more):
+    artifact = {"name": "f", "path": "/tmp/f", "archive": {"none": {}}, "s3": {"key": "made"}}
+    return {
+        "name": "make",
+        "inputs": {"parameters": [{"name": "x", "default": "1"}]},
+        "outputs": {
+            "parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}, "globalName": "g"}],
+            "artifacts": [artifact],
+        },
+        "script": {"image": "i", "command": ["sh"], "source": source},
+        "memoize": RULE,
+        **more,
+    }
+
+
+def reading():
+    read = {
+        "name": "read",
+        "inputs": {"artifacts": [{"name": "f", "path": "/in/f"}]},
+        "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]},
+        "script": {"image": "i", "command": ["sh"], "source": "cp /in/f /tmp/o"},
+    }
+    artifact = {"name": "f", "from": "{{tasks.make.outputs.artifacts.f}}"}
+    return read, task("read", depends="make", artifacts=[artifact])
+
+
+def ran(manifest, tmp_path, name="one", objects=()):
+    return run(manifest, RunOptions(tmp_path / name, jobs=4, cache=tmp_path / "cache", objects=objects))
+
+
+def test_another_run_takes_over_what_a_cache_keeps(tmp_path):
+    read, reads = reading()
+    manifest = workflow(dag("main", task("make"), reads), made(), read)
+    first, second = ran(manifest, tmp_path), ran(manifest, tmp_path, "two")
+    assert [run.nodes["main/make"].memo_hit for run in (first, second)] == [False, True]
+    assert (second.nodes["main/make"].exit_code, second.nodes["main/make"].outputs) == ("0", {"o": "made"})
+    assert second.nodes["main/read"].outputs == {"o": "file"}
+    assert second.outputs == first.outputs == {"g": "made"}
+    assert json.loads((tmp_path / "two/status.json").read_text())["nodes"]["main/make"]["memoHit"] is True
+
+
+def test_without_a_folder_a_cache_goes_with_its_run(tmp_path):
+    manifest = workflow(dag("main", task("make"), task("again", "make", "make")), made())
+    for _ in range(2):
+        outcome = run(manifest, RunOptions(tmp_path))
+        assert [outcome.nodes[f"main/{name}"].memo_hit for name in ("make", "again")] == [False, True]
+
+
+@pytest.mark.parametrize(("age", "hit"), [("1h", True), ("10ms", False), ("", True)])
+def test_what_is_too_old_is_made_again(age, hit, tmp_path):
+    manifest = workflow(dag("main", task("make")), made(memoize={**RULE, "maxAge": age}))
+    ran(manifest, tmp_path)
+    time.sleep(0.05)
+    assert ran(manifest, tmp_path).nodes["main/make"].memo_hit is hit
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"key": "a/b"}, "invalid cache key: a/b"),
+        ({"key": ""}, "invalid cache key: "),
+        ({"key": "k", "maxAge": "x"}, 'invalid maxAge: time: invalid duration "x"'),
+        ({"key": "k", "maxAge": "5"}, 'invalid maxAge: time: missing unit in duration "5"'),
+    ],
+)
+def test_a_key_or_an_age_that_is_none_is_the_node_s_error(rule, why, tmp_path):
+    outcome = ran(workflow(dag("main", task("make")), made(memoize={**RULE, **rule})), tmp_path)
+    assert outcome.nodes["main/make"].message == f"task 'wf.make' errored: {why}"
+    assert outcome.nodes["main/make"].memo_hit is None
+
+
+def test_what_failed_is_not_kept_and_a_retry_keeps_what_succeeded_at_last(tmp_path):
+    source = (
+        f"echo x >> {tmp_path}/log; test $(wc -l < {tmp_path}/log) = 2 && echo made > /tmp/o && echo > /tmp/f"
+    )
+    manifest = workflow(dag("main", task("make")), made(source, retryStrategy={"limit": 1}))
+    first, second = ran(manifest, tmp_path), ran(manifest, tmp_path)
+    assert {path: node.memo_hit for path, node in first.nodes.items()} == {
+        "main": None, "main/make": False, "main/make(0)": False, "main/make(1)": False,
+    }  # fmt: skip
+    assert second.nodes["main/make"].type == "Retry"
+    assert second.nodes["main/make"].outputs == {"o": "made"}
+    assert list(second.nodes) == ["main", "main/make"]
+
+
+def test_a_dag_or_steps_that_succeeded_is_not_run_again(tmp_path):
+    inner = {**dag("d", task("n", "nop"), inputs=["x"]), "memoize": RULE}
+    steps = {"name": "s", "steps": [[{"name": "n", "template": "nop"}]], "memoize": {**RULE, "key": "s"}}
+    manifest = workflow(dag("main", task("d", parameters={"x": "1"}), task("s")), inner, steps, NOP)
+    ran(manifest, tmp_path)
+    assert sorted(ran(manifest, tmp_path).nodes) == ["main", "main/d", "main/s"]
+
+
+# --- locks ---
+
+LIMIT = {"kind": "ConfigMap", "metadata": {"name": "conf"}, "data": {"two": "2", "none": "0"}}
+
+
+def semaphore(key):
+    return {"semaphores": [{"configMapKeyRef": {"name": "conf", "key": key}}]}
+
+
+def test_a_semaphore_lets_as_many_in_as_its_config_map_says(tmp_path):
+    log = tmp_path / "log"
+    source = f"echo in >> {log}; sleep 0.2; echo out >> {log}"
+    locked = {"name": "x", "script": {"image": "i", "command": ["sh"], "source": source},
+              "synchronization": semaphore("two")}  # fmt: skip
+    assert ran(workflow(dag("main", task("x", withItems=[1, 2, 3, 4])), locked), tmp_path, objects=[LIMIT])
+    inside = [sum({"in": 1, "out": -1}[line] for line in log.read_text().split()[:n]) for n in range(1, 9)]
+    assert max(inside) == 2
+
+
+@pytest.mark.parametrize("key", ["none", "gone"])
+def test_a_semaphore_without_a_limit_is_an_error(key, tmp_path):
+    why = f"failed to initialize semaphore argo/ConfigMap/conf/{key} with limit"
+    inside = workflow(dag("main", task("x", "nop")), {**NOP, "synchronization": semaphore(key)})
+    assert ran(inside, tmp_path, objects=[LIMIT]).nodes["main/x"].message.endswith(f"errored: {why}")
+    whole = ran(workflow(dag("main", task("x", "nop")), NOP, synchronization=semaphore(key)), tmp_path)
+    assert (whole.phase, whole.nodes) == ("Failed", {})
+    assert whole.message == f"Failed to acquire the synchronization lock. {why}"
+
+
+def test_a_node_that_wants_what_its_workflow_holds_waits_for_ever(tmp_path):
+    mutex = {"mutexes": [{"name": "m-{{workflow.name}}"}]}
+    manifest = workflow(
+        dag("main", task("x", "nop")), {**NOP, "synchronization": mutex}, synchronization=mutex
+    )
+    outcome = ran(manifest, tmp_path)
+    assert "main/x: Waiting for argo/Mutex/m-wf lock. Lock status: 0/1" in outcome.stuck
+
+
+def test_a_deadline_ends_a_wait_for_a_lock(tmp_path):
+    mutex = {"mutexes": [{"name": "m"}]}
+    manifest = workflow(
+        dag("main", task("x", "nop")), {**NOP, "synchronization": mutex}, synchronization=mutex,
+        activeDeadlineSeconds=1,
+    )  # fmt: skip
+    assert ran(manifest, tmp_path).nodes["main/x"].message == "Step exceeded its deadline"
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [({}, "main/x is suspended until somebody resumes it"), ({"suspend": True}, "the workflow is suspended")],
+)
+def test_a_run_that_waits_to_be_resumed_ends_with_the_reason(spec, why, tmp_path):
+    forever = {"name": "forever", "suspend": {}}
+    manifest = workflow(dag("main", task("x", "forever"), task("y", "nop")), forever, NOP, **spec)
+    outcome = ran(manifest, tmp_path)
+    assert why in outcome.stuck
+    assert phases(outcome).get("main/y", "Succeeded") == "Succeeded"
+    assert threading.active_count() == 1

@@ -1,0 +1,190 @@
+"""Pods of several containers: init containers, sidecars, container sets, and patches of them."""
+
+import json
+import time
+
+import pytest
+from engine.manifests import NOP, dag, phases, ran, task, workflow
+
+from dsl.engine import Refused
+
+OUTPUT = {"parameters": [{"name": "o", "valueFrom": {"path": "/w/o"}}]}
+MOUNTS = [{"name": "w", "mountPath": "/w"}]
+SHARED = [{"name": "w", "emptyDir": {}}]
+
+
+def sh(source, name=None, **more):
+    named = {"name": name} if name else {}
+    return {**named, "image": "i", "command": ["sh", "-c"], "args": [source], **more}
+
+
+def pod(source, **more):
+    return {
+        "name": "main",
+        "container": sh(source, volumeMounts=MOUNTS),
+        "outputs": OUTPUT,
+        "volumes": SHARED,
+        **more,
+    }
+
+
+def alone(template, out, **spec):
+    return ran(workflow(template, **spec), out)[0]
+
+
+def test_init_containers_run_before_in_order_and_share_volumes(tmp_path):
+    init = [
+        sh("echo a > /w/o", "a", volumeMounts=MOUNTS),
+        sh(
+            "echo b >> /other/o",
+            "b",
+            volumeMounts=[{"name": "w", "mountPath": "/other"}],
+        ),
+    ]
+    outcome = alone(pod("echo main >> /w/o", initContainers=init), tmp_path)
+    assert outcome.nodes["main"].outputs == {"o": "a\nb\nmain"}
+
+
+def test_an_init_container_that_fails_ends_its_pod_before_it_began(tmp_path):
+    init = [sh("exit 5", "prep"), sh(f"touch {tmp_path}/ran", "late")]
+    outcome = alone(pod(f"touch {tmp_path}/ran", initContainers=init), tmp_path / "out")
+    node = outcome.nodes["main"]
+    assert (node.phase, node.message, node.exit_code) == ("Failed", "prep: Error (exit code 5)", None)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_container_that_mirrors_mounts_sees_volumes_and_inputs_of_main(tmp_path):
+    init = [sh("cat /in/a > /w/o", "mirror", mirrorVolumeMounts=True)]
+    raw = {"name": "a", "path": "/in/a", "raw": {"data": "input"}}
+    outcome = alone(pod("true", initContainers=init, inputs={"artifacts": [raw]}), tmp_path)
+    assert outcome.nodes["main"].outputs == {"o": "input"}
+
+
+def test_a_sidecar_serves_until_main_has_ended(tmp_path):
+    source = (
+        f"trap 'echo asked > {tmp_path}/end; exit 143' TERM; echo up > /w/up; while :; do sleep 0.05; done"
+    )
+    side = sh(source, "side", mirrorVolumeMounts=True)
+    outcome = alone(
+        pod("until test -e /w/up; do sleep 0.05; done; cp /w/up /w/o", sidecars=[side]), tmp_path / "o"
+    )
+    assert (outcome.phase, outcome.nodes["main"].outputs) == ("Succeeded", {"o": "up"})
+    assert (tmp_path / "end").read_text() == "asked\n"
+
+
+@pytest.mark.parametrize(
+    ("main", "side", "message"),
+    [
+        ("echo > /w/o", "exit 0", ""),
+        ("sleep 0.3; echo > /w/o", "exit 4", "side: Error (exit code 4)"),
+        ("exit 3", "exit 4", "main: Error (exit code 3)"),
+        ("echo > /w/o", "trap '' TERM; kill -9 $$$$", ""),
+    ],
+)
+def test_a_sidecar_that_fails_by_itself_fails_the_pod_after_main(main, side, message, tmp_path):
+    outcome = alone(pod(main, sidecars=[sh(side, "side")]), tmp_path)
+    assert (outcome.nodes["main"].phase, outcome.message) == ("Failed" if message else "Succeeded", message)
+
+
+def a_set(*containers, **more):
+    body = {"containers": list(containers), "volumeMounts": MOUNTS, **more.pop("containerSet", {})}
+    return {"name": "set", "containerSet": body, "volumes": SHARED, **more}
+
+
+def in_dag(template, out):
+    show = task(
+        "show", "nop", "set || set.Failed || set.Errored", parameters={"r": "{{tasks.set.outputs.result}}"}
+    )
+    nop = {**NOP, "inputs": {"parameters": [{"name": "r", "default": ""}]}}
+    return ran(workflow(dag("main", task("set"), show), template, nop), out)[0]
+
+
+def test_a_set_runs_as_its_dependencies_say_and_main_has_the_outputs(tmp_path):
+    containers = [
+        sh("cat /w/a /w/b > /w/o; echo result", "main", dependencies=["a", "b"]),
+        sh("sleep 0.2; echo a > /w/a", "a"),
+        sh("echo b > /w/b", "b"),
+    ]
+    outcome = in_dag(a_set(*containers, outputs=OUTPUT), tmp_path)
+    assert outcome.nodes["main/set"].outputs == {"o": "a\nb"}
+    assert outcome.nodes["main/show"].inputs == {"r": "result"}
+    assert {path: node.type for path, node in outcome.nodes.items() if "/set/" in path} == dict.fromkeys(
+        ["main/set/main", "main/set/a", "main/set/b"], "Container"
+    )
+
+
+def test_what_depends_on_a_failed_container_does_not_run(tmp_path):
+    containers = [
+        sh("exit 3", "a"),
+        sh(f"touch {tmp_path}/ran", "b", dependencies=["a"]),
+        sh(f"touch {tmp_path}/ran", "c", dependencies=["b"]),
+        sh("true", "d"),
+    ]
+    outcome = ran(workflow(dag("main", task("set")), a_set(*containers)), tmp_path / "out")[0]
+    assert {path: node.message for path, node in outcome.nodes.items() if "/set" in path} == {
+        "main/set": "a: Error (exit code 3)",
+        "main/set/a": "a: Error (exit code 3): ",
+        "main/set/b": 'b: Error (exit code 64): dependency "a" exited with non-zero code: 3',
+        "main/set/c": 'c: Error (exit code 64): dependency "b" exited with non-zero code: 3',
+        "main/set/d": "",
+    }
+    assert phases(outcome)["main/set/b"] == "Error"
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("dependencies", [["b"], ["gone"]])
+def test_a_set_that_has_no_order_is_refused(dependencies, tmp_path):
+    containers = [sh("true", "a", dependencies=dependencies), sh("true", "b", dependencies=["a"])]
+    with pytest.raises(
+        Refused, match=r"templates.set( sorting failed|.containerSet.containers.a dependency)"
+    ):
+        ran(workflow(dag("main", task("set")), a_set(*containers)), tmp_path)
+
+
+def test_a_set_starts_a_failed_container_again_where_it_is(tmp_path):
+    source = f"echo x >> {tmp_path}/log; test $(wc -l < {tmp_path}/log) = 3"
+    for retries, phase in (("2", "Failed"), ("3", "Succeeded")):
+        (tmp_path / "log").unlink(missing_ok=True)
+        retry = {"retryStrategy": {"retries": retries, "duration": "1ms"}}
+        outcome = in_dag(a_set(sh(source, "main"), containerSet=retry), tmp_path / f"out{retries}")
+        assert outcome.nodes["main/set"].phase == phase
+
+
+def test_a_time_limit_ends_every_container(tmp_path):
+    began = time.monotonic()
+    limit = {"activeDeadlineSeconds": 1}
+    one = alone(pod("sleep 60", initContainers=[sh("sleep 60", "init")], **limit), tmp_path / "a")
+    two = alone(pod("sleep 60", sidecars=[sh("sleep 60", "side")], **limit), tmp_path / "b")
+    three = ran(workflow(dag("main", task("set")), a_set(sh("sleep 60", "a"), sh("sleep 60", "b"), **limit)),
+                tmp_path / "c")[0]  # fmt: skip
+    assert time.monotonic() - began < 30
+    why = "Pod was active on the node longer than the specified deadline"
+    assert [one.message, two.message, three.nodes["main/set"].message] == [why] * 3
+
+
+# --- patches ---
+
+
+def test_patches_of_spec_and_template_reach_the_pod_with_their_tags_filled(tmp_path):
+    both = [{"name": "A", "value": "spec"}, {"name": "B", "value": "b"}]
+    spec = json.dumps({"containers": [{"name": "main", "env": both}]})
+    own = '{"containers": [{"name": "main", "env": [{"name": "A", "value": "{{inputs.parameters.x}}"}]}]}'
+    template = pod(
+        'echo "$A $B $C" > /w/o', podSpecPatch=own, inputs={"parameters": [{"name": "x", "value": "own"}]}
+    )
+    template["container"]["env"] = [{"name": "C", "value": "c"}]
+    assert alone(template, tmp_path, podSpecPatch=spec).nodes["main"].outputs == {"o": "own b c"}
+
+
+def test_a_patch_may_change_sidecars_and_what_makes_no_difference_here(tmp_path):
+    args = '{"name": "side", "args": ["echo patched > /w/o"]}'
+    patch = f'{{"terminationGracePeriodSeconds": 1, "containers": [{args}]}}'
+    side = sh("exit 3", "side", mirrorVolumeMounts=True)
+    template = pod("until test -s /w/o; do sleep 0.05; done", sidecars=[side], podSpecPatch=patch)
+    assert alone(template, tmp_path).nodes["main"].outputs == {"o": "patched"}
+
+
+def test_a_patch_that_is_none_is_the_node_s_error(tmp_path):
+    outcome = alone(pod("true", podSpecPatch='{"x": '), tmp_path)
+    assert outcome.nodes["main"].phase == "Error"
+    assert outcome.nodes["main"].message.startswith("Failed to convert the PodSpecPatch yaml to json")
