@@ -38,7 +38,7 @@ dsl.engine
 orchestrators
 dsl.compile
 dsl.report dsl.sarif dsl.settings
-dsl.drawing dsl.watch
+dsl.drawing dsl.watch dsl.runs
 dsl.running dsl.stages
 dsl.validation
 dsl.cli

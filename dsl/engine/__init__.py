@@ -18,7 +18,18 @@ from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.definition import Definition, Refused, read_definition
-from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, Unusable, prepare, task_folder, write
+from dsl.engine.folder import (
+    LOGS,
+    RESULTS,
+    STATE,
+    STATUS,
+    TASKS,
+    TIMELINE,
+    Unusable,
+    prepare,
+    task_folder,
+    write,
+)
 from dsl.engine.leaf import Places
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
@@ -74,12 +85,12 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     refuse(definition)
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
-    prepare(out, tasks_of(definition))
+    prepare(out, tasks_of(definition), manifest)
     state = out / STATE
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
-    places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
+    places = Places(store, claims, out / TASKS, out / LOGS, definition.name, definition.spec)
     engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
     workflow = WorkflowRun(engine)
     try:
@@ -107,6 +118,7 @@ def _jobs(definition: Definition, jobs: int) -> int:
 
 def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
     results = make_results(definition, engine.nodes.values(), outcome.phase)
-    for name, value in ((RESULTS, results), (STATUS, outcome.to_status())):
+    contents = {TIMELINE: outcome.to_timeline(), RESULTS: results, STATUS: outcome.to_status()}
+    for name, value in contents.items():
         write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
     link_files(engine.kept, results["tasks"], out)

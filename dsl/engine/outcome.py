@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -11,7 +12,7 @@ from typing import Any
 class NodeOutcome:
     """How one node ended. `outputs` has None for what was declared and never set.
 
-    `flag` is `retried` or `hooked`.
+    `flag` is `retried` or `hooked`; `started` and `finished` are seconds since 1970, 0 for never.
     """
 
     type: str
@@ -24,6 +25,8 @@ class NodeOutcome:
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flag: str = ""
     template: str = ""
+    started: float = 0.0
+    finished: float = 0.0
 
     def to_status(self) -> dict[str, Any]:
         """Return its JSON form, without what is absent."""
@@ -43,6 +46,11 @@ class NodeOutcome:
             status["flag"] = {self.flag: True}
         return status
 
+    def to_timeline(self) -> dict[str, str]:
+        """Return which template it called and when it started and ended."""
+        called = {"templateName": self.template} if self.template else {}
+        return called | _times(self.started, self.finished)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -59,6 +67,8 @@ class Outcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     stuck: str = ""
+    started: float = 0.0
+    finished: float = 0.0
 
     @property
     def succeeded(self) -> bool:
@@ -76,3 +86,18 @@ class Outcome:
         if self.artifacts:
             status["artifacts"] = dict(self.artifacts)
         return status
+
+    def to_timeline(self) -> dict[str, Any]:
+        """Return the JSON form of what differs from run to run, and of which templates the nodes called."""
+        nodes = {path: node.to_timeline() for path, node in self.nodes.items()}
+        return _times(self.started, self.finished) | {"nodes": nodes}
+
+
+def _times(started: float, finished: float) -> dict[str, str]:
+    """Return times in Argo's fields, with milliseconds."""
+    moments = {"startedAt": started, "finishedAt": finished}
+    return {name: _moment(seconds) for name, seconds in moments.items() if seconds}
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
