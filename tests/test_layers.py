@@ -39,7 +39,7 @@ orchestrators
 dsl.compile
 dsl.report dsl.sarif dsl.settings
 dsl.drawing dsl.watch dsl.runs
-dsl.running dsl.stages
+dsl.running dsl.page dsl.stages
 dsl.validation
 dsl.cli
 dsl.__main__
