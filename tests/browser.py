@@ -4,6 +4,7 @@ The protocol: https://chromedevtools.github.io/devtools-protocol, `--remote-debu
 """
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -13,9 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-PROGRAM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
-)
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PROGRAM = next((found for name in _NAMES if (found := shutil.which(name))), None)
 WAIT = 120
 """Seconds that the browser may take to answer."""
 _FLAGS = (
@@ -35,11 +35,11 @@ class Browser:
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         flags = (*_FLAGS, f"--user-data-dir={folder}", "about:blank")
-        redirected = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
         self._process = subprocess.Popen(
-            ["sh", "-c", redirected, str(PROGRAM), *flags],
-            pass_fds=(theirs_in, theirs_out),
+            [str(PROGRAM), *flags],
             stderr=subprocess.DEVNULL,
+            close_fds=False,  # it would close 3 and 4, where the browser looks for its pipes
+            preexec_fn=lambda: _place(theirs_in, theirs_out),
         )
         os.close(theirs_in)
         os.close(theirs_out)
@@ -94,6 +94,12 @@ class Browser:
             self._held += more
         message, _, self._held = self._held.partition(b"\0")
         return json.loads(message)
+
+
+def _place(commands: int, answers: int) -> None:
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (commands, answers)]
+    for number, end in zip((3, 4), high, strict=True):
+        os.dup2(end, number)
 
 
 class Page:

@@ -205,8 +205,9 @@ function box(fn, place, x, y) {
   const own = calls(podsOf[place]), bad = own.filter((pod) => BAD.includes(pod.state)).length;
   const facts = run.phase ? [fn.state, counted(own.length, "pod")] : [];
   if (bad) facts.push(`${bad.toLocaleString("en")} failed`);
-  const link = drawn("a", {tabindex: 0, role: "button", class: stateClass(fn.state), "aria-label":
-    `${fn.name}: ${facts.join(", ")}`}, drawn("title", {}, `${fn.name}\n${facts.join(", ")}`));
+  const told = [fn.name, ...facts].join(", ");
+  const link = drawn("a", {tabindex: 0, role: "button", class: stateClass(fn.state), "aria-label": told},
+    drawn("title", {}, told));
   link.append(
     drawn("rect", {class: "box", x, y, width: WIDE, height: HIGH, rx: 7}),
     drawn("rect", {class: "mark", x: x + 1, y: y + 8, width: 4, height: HIGH - 16, rx: 2}),
