@@ -50,8 +50,9 @@ function duration(ms) {
   const seconds = ms / 1000;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const [whole, unit, rest, part] = minutes < 60
+    ? [minutes, "min", Math.floor(seconds % 60), "s"] : [Math.floor(minutes / 60), "h", minutes % 60, "min"];
+  return rest ? `${whole} ${unit} ${rest} ${part}` : `${whole} ${unit}`;
 }
 
 function bytes(count) {
@@ -317,13 +318,15 @@ function drawTimeline() {
     for (const pod of own) {
       if (pod.end < view.from || pod.start > view.to) continue;
       const left = Math.max(-1, (pod.start - view.from) * scale);
-      const wide = Math.max(1, Math.min(1001, (pod.end - view.from) * scale) - left);
+      const least = BAD.includes(pod.state) ? 2 : 1; // also among thousands it is seen
+      const wide = Math.max(least, Math.min(1001, (pod.end - view.from) * scale) - left);
       const kind = stateClass(pod.state);
       const shape = `M${left.toFixed(1)} ${(pod.lane * high).toFixed(1)}h${wide.toFixed(1)}v${thick}h-${wide.toFixed(1)}z`;
       if (shapes.has(kind)) shapes.get(kind).push(shape);
       else shapes.set(kind, [shape]);
     }
-    svg.replaceChildren(...[...shapes].map(([kind, parts]) => drawn("path", {class: kind, d: parts.join("")})));
+    const kinds = [...shapes.keys()].sort((one, other) => BAD.includes(one) - BAD.includes(other));
+    svg.replaceChildren(...kinds.map((kind) => drawn("path", {class: kind, d: shapes.get(kind).join("")})));
   }
   const wide = view.to - view.from, step = niceStep(wide / 6), marks = [];
   for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step) {
@@ -420,16 +423,16 @@ function showFailures() {
 // --- pods ---
 
 const COLUMNS = [
-  ["pod", (pod) => pod.name, (pod) => element("td", {class: "name"}, pod.name)],
-  ["function", (pod) => run.functions[pod.fn].name],
-  ["attempt", (pod) => pod.attempt],
-  ["state", (pod) => pod.state, (pod) => element("td", {}, stateLabel(pod.state))],
-  ["start", (pod) => pod.start ?? Infinity, (pod) => element("td", {class: "number"}, duration(pod.start))],
-  ["took", taken, (pod) => element("td", {class: "number"}, pod.start === null ? "" : duration(taken(pod)))],
-  ["exit code", (pod) => (pod.exit === "" ? -1 : Number(pod.exit)),
-    (pod) => element("td", {class: "number"}, pod.exit)],
-  ["message", (pod) => pod.message],
-  ["inputs", (pod) => pod.inputs, (pod) => element("td", {class: "text"}, pod.inputs)],
+  // title, class, what sorts it, what is shown where that is something else
+  ["pod", "name", (pod) => pod.name],
+  ["function", "", (pod) => run.functions[pod.fn].name],
+  ["attempt", "number", (pod) => pod.attempt],
+  ["state", "", (pod) => pod.state, (pod) => stateLabel(pod.state)],
+  ["start", "number", (pod) => pod.start ?? Infinity, (pod) => duration(pod.start)],
+  ["took", "number", taken, (pod) => (pod.start === null ? "" : duration(taken(pod)))],
+  ["exit code", "number", (pod) => (pod.exit === "" ? -1 : Number(pod.exit)), (pod) => pod.exit],
+  ["message", "", (pod) => pod.message],
+  ["inputs", "text", (pod) => pod.inputs],
 ];
 const PAGE = 100;
 const table = {column: 4, rising: true, shown: PAGE, found: []};
@@ -439,8 +442,8 @@ function showPods() {
   const states = [...new Set(pods.map((pod) => pod.state))].sort();
   byId("state").append(...states.map((state) => element("option", {value: state}, state)));
   byId("function").append(...run.functions.map((fn, place) => element("option", {value: place}, fn.name)));
-  byId("rows").tHead.rows[0].append(...COLUMNS.map(([title], number) => element(
-    "th", {scope: "col"}, element("button", {class: "plain", type: "button", onclick: () => sortBy(number)}, title))));
+  byId("rows").tHead.rows[0].append(...COLUMNS.map(([title, kind], number) => element("th", {scope: "col", class: kind},
+    element("button", {class: "plain", type: "button", onclick: () => sortBy(number)}, title))));
   for (const id of ["state", "function", "text"]) byId(id).addEventListener("input", findPods);
   const form = document.querySelector("form");
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -474,7 +477,7 @@ function findPods() {
   const sought = text.toLowerCase();
   const holds = (pod) => (!state || pod.state === state) && (!fn || pod.fn === Number(fn)) && (!sought ||
     [pod.name, pod.message, pod.inputs].some((each) => each.toLowerCase().includes(sought)));
-  const key = COLUMNS[table.column][1], sign = table.rising ? 1 : -1;
+  const key = COLUMNS[table.column][2], sign = table.rising ? 1 : -1;
   const compare = (one, other) => (typeof one === "number" ? Math.sign(one - other) || 0 : inOrder(one, other));
   table.found = pods.filter(holds).map((pod) => [key(pod), pod])
     .sort((one, other) => sign * compare(one[0], other[0]) || one[1].place - other[1].place).map(([, pod]) => pod);
@@ -484,8 +487,8 @@ function findPods() {
 
 function drawRows() {
   const shown = table.found.slice(0, table.shown);
-  byId("rows").tBodies[0].replaceChildren(...shown.map((pod) => element("tr", {}, ...COLUMNS.map(([, key, cell]) =>
-    cell ? cell(pod) : element("td", typeof key(pod) === "number" ? {class: "number"} : {}, String(key(pod)))))));
+  byId("rows").tBodies[0].replaceChildren(...shown.map((pod) => element("tr", {},
+    ...COLUMNS.map(([, kind, key, cell = key]) => element("td", {class: kind}, cell(pod))))));
   [...byId("rows").tHead.rows[0].cells].forEach((cell, number) => {
     if (number === table.column) cell.setAttribute("aria-sort", table.rising ? "ascending" : "descending");
     else cell.removeAttribute("aria-sort");
