@@ -262,11 +262,14 @@ def test_of_a_run_at_work_it_shows_what_there_is(browser, report, tmp_path):
     (out / ".argosy").mkdir(parents=True)
     for name in ("run.json", "manifest.json"):
         (out / ".argosy" / name).write_bytes((report.parent / ".argosy" / name).read_bytes())
+    (out / "logs").mkdir()
+    (out / "logs/a.log").write_text("so far <b>good</b>\n")
     page = browser.open(written(out))
     assert page.problems == []
     assert page.value("document.title") == "wf: at work"
     assert page.texts("#message")[0].startswith("This run is still at work, or was killed")
     assert page.texts("#functions tbody th") == ["a", "b", "c"]
+    assert page.texts("#notes summary, #notes pre") == ["a", "so far <b>good</b>"]
     assert page.value("document.getElementById('times').hidden")
     page.close()
 

@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from dsl.engine.definition import Definition, Refused, read_definition
-from dsl.engine.folder import MANIFEST, RESULTS, STATUS, TASKS, TIMELINE, leaf_name, task_folder
+from dsl.engine.folder import (
+    LOGS,
+    MANIFEST,
+    RESULTS,
+    STATUS,
+    TASKS,
+    TIMELINE,
+    leaf_name,
+    log_file,
+    task_folder,
+)
 from dsl.page.graph import make_graph
 from dsl.page.pods import BAD, RETRIED, Pod, pods_of, seconds
 from dsl.report import visible
@@ -83,6 +93,7 @@ def facts(out: Path) -> dict[str, Any]:
             "ended": ended,
             **_functions(out, definition, pods, results.get("tasks") or {}, began or 0.0),
             "logs": _logs(out, pods),
+            "notes": {} if is_over else _notes(out, definition),
         }
     except (Refused, AttributeError, KeyError, RecursionError, TypeError, ValueError) as wrong:
         raise Damaged(f"{out} does not hold what a run leaves: {type(wrong).__name__}: {wrong}") from None
@@ -179,6 +190,12 @@ def _logs(out: Path, pods: Iterable[Pod]) -> dict[int, str]:
             shown[pod.function] += 1
             logs[place] = _last_lines(out / TASKS / f"{leaf_name(pod.function, pod.path)}.log")
     return logs
+
+
+def _notes(out: Path, definition: Definition) -> dict[str, str]:
+    """Return the last lines of what the functions of a run at work have logged so far."""
+    found = {name: _last_lines(log_file(out / LOGS, name)) for name in make_graph(definition).functions}
+    return {visible(name): lines for name, lines in found.items() if lines}
 
 
 def _last_lines(log: Path) -> str:

@@ -81,7 +81,7 @@ function showHeader() {
   byId("dag").textContent = run.dag;
   byId("phase").replaceWith(stateLabel(run.phase || "At work"));
   const message = run.phase ? run.message : "This run is still at work, or was killed: " +
-    "what became of its pods is written at its end. Below is what its manifest says.";
+    "what became of its pods is written at its end. Here is what its manifest and its logs say.";
   byId("message").textContent = message;
   byId("message").hidden = !message;
   const totals = [["run", run.run]];
@@ -397,9 +397,9 @@ function tip(event, pod) {
   box.style.top = `${Math.max(4, Math.min(event.clientY + 16, innerHeight - height - 8))}px`;
 }
 
-// --- failures ---
+// --- logs ---
 
-function showFailures() {
+function showLogs() {
   const places = Object.keys(run.logs).map(Number), failed = pods.filter((pod) => BAD.includes(pod.state));
   const section = byId("failures");
   section.hidden = !failed.length;
@@ -413,11 +413,21 @@ function showFailures() {
     if (pod.message) said.append(": ", element("bdi", {}, pod.message));
     const details = element("details", number < 3 ? {open: ""} : {}, said);
     if (pod.inputs) details.append(element("p", {class: "hint"}, element("bdi", {class: "name"}, pod.inputs)));
-    const log = lines ? element("pre", {tabindex: 0}, lines) : element("p", {class: "hint"}, "it wrote nothing");
-    details.append(log);
-    details.addEventListener("toggle", () => { log.scrollTop = log.scrollHeight; });
+    details.append(lines ? endOf(details, lines) : element("p", {class: "hint"}, "it wrote nothing"));
     section.append(details);
   });
+  for (const [name, lines] of Object.entries(run.notes)) {
+    const details = element("details", {}, element("summary", {}, element("bdi", {class: "name"}, name)));
+    details.append(endOf(details, lines));
+    byId("notes").append(details);
+    byId("notes").hidden = false;
+  }
+}
+
+function endOf(details, lines) {
+  const log = element("pre", {tabindex: 0}, lines);
+  details.addEventListener("toggle", () => { log.scrollTop = log.scrollHeight; });
+  return log;
 }
 
 // --- pods ---
@@ -503,5 +513,5 @@ showHeader();
 showGraph();
 showFunctions();
 showTimeline();
-showFailures();
+showLogs();
 showPods();
