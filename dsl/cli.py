@@ -269,15 +269,18 @@ def report_(run: str | None, out: str | None) -> int:
     try:
         folder = find_run(run)
         text = page(folder)
-        if out == "-":
-            click.echo(text, nl=False)
-            return 0
-        path = Path(out) if out else folder / REPORT
-        path.write_text(text, encoding="ascii", newline="\n")
     except (Damaged, UnknownRun) as problem:
         raise click.UsageError(str(problem)) from None
     except OSError as problem:
-        raise click.UsageError(f"cannot write the report: {problem.strerror}") from None
+        raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
+    if out == "-":
+        click.echo(text, nl=False)
+        return 0
+    path = Path(out) if out else folder / REPORT
+    try:
+        path.write_text(text, encoding="ascii", newline="\n")
+    except OSError as problem:
+        raise click.UsageError(f"cannot write {path}: {problem.strerror}") from None
     click.echo(path)
     return 0
 

@@ -84,6 +84,7 @@ function showHeader() {
     "what became of its pods is written at its end. Here is what its manifest and its logs say.";
   byId("message").textContent = message;
   byId("message").hidden = !message;
+  byId("message").className = stateClass(run.phase);
   const totals = [["run", run.run]];
   if (run.began) {
     totals.push(["started", new Date(run.began * 1000).toLocaleString()]);
@@ -212,7 +213,7 @@ function box(fn, place, x, y) {
   link.append(
     drawn("rect", {class: "box", x, y, width: WIDE, height: HIGH, rx: 7}),
     drawn("rect", {class: "mark", x: x + 1, y: y + 8, width: 4, height: HIGH - 16, rx: 2}),
-    drawn("text", {x: x + 15, y: y + 23}, shortened(fn.name, 20)),
+    drawn("text", {x: x + 15, y: y + 23}, shortened(fn.name, 18)),
     drawn("text", {class: "facts", x: x + 15, y: y + 42}, shortened(facts.join(" \u00b7 "), 28)),
   );
   const choose = () => choosePods({fn: place});
@@ -241,8 +242,8 @@ function showFunctions() {
       element("th", {scope: "row"}, name), element("td", {}, stateLabel(fn.state)),
       element("td", {}, element("bdi", {}, before[place].join(", "))),
       number(calls(own).length.toLocaleString("en")), number(own.length.toLocaleString("en")),
-      number(duration(times.reduce((sum, each) => sum + each, 0))),
-      number(duration(times.reduce((most, each) => Math.max(most, each), 0))),
+      number(own.length ? duration(times.reduce((sum, each) => sum + each, 0)) : ""),
+      number(own.length ? duration(times.reduce((most, each) => Math.max(most, each), 0)) : ""),
       number(fn.files.toLocaleString("en")), number(fn.files ? bytes(fn.bytes) : ""),
       element("td", {class: "text"}, fn.value));
   });
@@ -464,6 +465,7 @@ function showPods() {
     drawRows();
     byId("rows").tBodies[0].rows[first]?.scrollIntoView({block: "center"});
   });
+  byId("pods").hidden = !pods.length;
   findPods();
 }
 
