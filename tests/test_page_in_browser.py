@@ -82,7 +82,7 @@ def test_its_head_says_how_the_run_ended(shown):
 
 def test_functions_stand_in_a_table_and_in_a_graph(shown):
     assert shown.texts("#graph a title") == [
-        "a, Failed, 9 pods, 1 failed",
+        "a, 1 of 9 pods failed",
         "b, Succeeded, 130 pods",
         "c, Omitted, 0 pods",
     ]

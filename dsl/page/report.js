@@ -112,7 +112,7 @@ function layersOf(count, edges) {
     const stack = state[root] ? [] : [[root, 0]];
     if (stack.length) state[root] = 1;
     while (stack.length) {
-      const top = stack[stack.length - 1], next = after[top[0]][top[1]++];
+      const top = stack.at(-1), next = after[top[0]][top[1]++];
       if (next === undefined) {
         state[top[0]] = 2;
         order.push(top[0]);
@@ -184,7 +184,7 @@ function showGraph() {
   const svg = drawn("svg", {width, height, viewBox: `0 0 ${width} ${height}`, role: "group"});
   svg.append(...ways.map((way) => drawn("path", {d: curve(way, x)})));
   svg.append(...ways.map((way) => {
-    const end = way[way.length - 1];
+    const end = way.at(-1);
     return drawn("path", {class: "tip", d: `M${x(end) - 8} ${end.y - 4}l8 4l-8 4z`});
   }));
   run.functions.forEach((fn, place) => svg.append(box(fn, place, x(nodes[place]), nodes[place].y - HIGH / 2)));
@@ -205,8 +205,8 @@ function curve(way, x) {
 
 function box(fn, place, x, y) {
   const own = calls(podsOf[place]), bad = own.filter((pod) => BAD.includes(pod.state)).length;
-  const facts = run.phase ? [fn.state, counted(own.length, "pod")] : [];
-  if (bad) facts.push(`${bad.toLocaleString("en")} failed`);
+  const count = counted(own.length, "pod");
+  const facts = bad ? [`${bad.toLocaleString("en")} of ${count} failed`] : run.phase ? [fn.state, count] : [];
   const told = [fn.name, ...facts].join(", ");
   const link = drawn("a", {tabindex: 0, role: "button", class: stateClass(fn.state), "aria-label": told},
     drawn("title", {}, told));
@@ -255,7 +255,7 @@ function showFunctions() {
 const timed = attempts(pods).filter((pod) => pod.start !== null && pod.end !== null);
 const END = Math.max(1, timed.reduce((most, pod) => Math.max(most, pod.end), (run.ended - run.began) * 1000 || 0));
 const view = {from: 0, to: END};
-const lanes = []; // of each function that has a row: {svg, own, height}
+const lanes = []; // of each function that has a row: {svg, row, own, high}
 
 function packed(own) {
   // Bars that overlap in time lie in different lanes; as many lanes as ran at once.
@@ -278,16 +278,16 @@ function showTimeline() {
     const own = timed.filter((pod) => pod.fn === place);
     if (!own.length) return;
     const count = packed(own), high = count <= 6 ? 12 : count <= 24 ? 6 : Math.max(1, 180 / count);
-    const first = Math.min(...own.slice(0, 1).map((pod) => pod.start));
     const last = own.reduce((most, pod) => Math.max(most, pod.end), 0);
     const svg = drawn("svg", {
       viewBox: `0 0 1000 ${count * high}`, height: count * high, preserveAspectRatio: "none", role: "img",
-      "aria-label": `${fn.name}: ${counted(own.length, "attempt")} between ${duration(first)} and ${duration(last)}`,
+      "aria-label": `${fn.name}: ${counted(own.length, "attempt")} between ${duration(own[0].start)} and ${duration(last)}`,
     });
     const row = element("div", {class: "row"}, svg);
-    lanes.push({svg, row, own, high});
     grid.append(element("div", {class: "label"}, element("bdi", {class: "name"}, fn.name)), row);
-    listen(lanes[lanes.length - 1]);
+    const lane = {svg, row, own, high};
+    lanes.push(lane);
+    listen(lane);
   });
   for (const button of document.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => zoom(button.dataset.zoom));
