@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsl.cli import dsl
+from dsl.engine import RunOptions, run
 from dsl.engine.definition import read_definition
 from dsl.page import embedded, facts, page
 from dsl.page.graph import make_graph
-from tests.harness import BOTH, compile_file
+from tests.harness import BOTH, compile_file, write
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,7 +102,7 @@ def test_a_pod_has_a_row_for_each_attempt_and_one_that_did_not_run_has_one(faile
         ("a", "a(1:1)", 2, "Succeeded", "0"),
         ("a", "a(2:2)", 1, "Retried", "1"),
         ("a", "a(2:2)", 2, "Failed", "1"),
-        ("b", "b", 1, "Omitted", ""),
+        ("b", "b", 0, "Omitted", ""),
     ]
     assert all(0 <= row[-2] <= row[-1] < 60_000 for row in found["pods"])
 
@@ -135,6 +136,49 @@ def test_a_manifest_of_others_has_its_templates_as_functions(tmp_path):
     found = facts(tmp_path)
     assert [(fn["name"], fn["state"]) for fn in found["functions"]] == [("x", "Failed")]
     assert [row[4:6] for row in found["pods"]] == [["3", "main: Error (exit code 3)"]] * 2
+
+
+def test_what_failed_without_a_pod_is_there_and_what_failed_by_one_below_it_is_not(tmp_path):
+    once = {"parameters": {"index": "0"}}
+    outputs = {"o": {"parameter": "{{tasks.a.outputs.parameters.x}}"}}
+    faulty, inner = dag("faulty", task("a", **once), outputs=outputs), dag("inner", task("b", **once))
+    main = dag("main", task("x", "inner", withParam="{}"), task("y", "faulty"), task("z", "inner"))
+    main["dag"]["failFast"] = False
+    ran(workflow(main, faulty, inner, leaf("a", ":"), leaf("b", "exit 1")), tmp_path)
+    found = facts(tmp_path)
+    rows = [(found["functions"][fn]["name"], *row) for fn, *row in found["pods"]]
+    assert {row[1]: (row[0], *row[2:4], row[5][:25]) for row in rows} == {
+        "x": ("inner", 0, "Error", "withParam value could not"),
+        "y": ("faulty", 0, "Error", "task 'wf.y' errored: Unab"),
+        "y/a": ("a", 1, "Succeeded", ""),
+        "z/b": ("b", 1, "Failed", "main: Error (exit code 1)"),
+    }
+
+
+def test_what_the_compiler_adds_to_end_as_tasks_do_is_no_pod(tmp_path):
+    text = """
+@task
+def bad():
+    raise ValueError
+
+@task(trigger_rule="one_failed")
+def alarm():
+    pass
+
+@task
+def never():
+    pass
+
+with DAG("A {{title}}"):
+    bad >> [alarm, never]
+"""
+    run(compile_file(write(tmp_path, text)), RunOptions(tmp_path / "out"))
+    found = facts(tmp_path / "out")
+    assert found["dag"] == "A {{title}}"
+    assert [fn["name"] for fn in found["functions"]] == ["bad", "alarm", "never"]
+    assert {(row[1], row[2], row[3]) for row in found["pods"]} == {
+        ("bad", 1, "Failed"), ("alarm", 1, "Succeeded"), ("never", 0, "Omitted")
+    }  # fmt: skip
 
 
 def test_a_run_without_results_shows_what_its_manifest_says(tmp_path, failed):

@@ -32,7 +32,8 @@ from dsl.page.graph import make_graph
 from dsl.page.pods import BAD, RETRIED, Pod, pods_of, seconds
 from dsl.report import visible
 
-_TEXT = 200  # characters of a pod's inputs and of a function's value that are shown
+_TEXT = 200  # characters of a value, of a pod's name and of its inputs that are shown
+_MESSAGE = 500
 _LOGS = 20  # failed pods of a function whose lines are shown
 _LINES, _BYTES = 40, 8192  # of a log that are shown
 _WORST = ("Succeeded", "Skipped", "Omitted", RETRIED, *BAD)
@@ -96,7 +97,8 @@ def facts(out: Path) -> dict[str, Any]:
             "notes": {} if is_over else _notes(out, definition),
         }
     except (Refused, AttributeError, KeyError, RecursionError, TypeError, ValueError) as wrong:
-        raise Damaged(f"{out} does not hold what a run leaves: {type(wrong).__name__}: {wrong}") from None
+        why = _cut(f"{type(wrong).__name__}: {wrong}")
+        raise Damaged(f"{out} does not hold what a run leaves: {why}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -112,8 +114,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _dag(definition: Definition) -> str:
-    name = definition.metadata.get("name") or str(definition.metadata.get("generateName") or "run")
-    return str(name).rstrip("-")
+    about = definition.metadata
+    title = (about.get("annotations") or {}).get("workflows.argoproj.io/title")
+    return str(title or about.get("name") or about.get("generateName") or "run").rstrip("-")
 
 
 # --- functions ---
@@ -170,12 +173,14 @@ def _row(pod: Pod, began: float) -> list[Any]:
     """Return what the page shows of a pod as a short array; times are milliseconds of the run."""
     times = (at and round((at - began) * 1000) for at in (pod.started, pod.finished))
     inputs = ", ".join(f"{name}={value}" for name, value in pod.inputs.items())
-    texts = (pod.state, pod.exit_code, pod.message)
-    return [visible(pod.name), pod.attempt, *map(visible, texts), _cut(inputs), *times]
+    message = _cut(pod.message, _MESSAGE)
+    return [
+        _cut(pod.name), pod.attempt, visible(pod.state), visible(pod.exit_code), message, _cut(inputs), *times
+    ]  # fmt: skip
 
 
-def _cut(text: str) -> str:
-    return visible(text if len(text) <= _TEXT else f"{text[:_TEXT]}...")
+def _cut(text: str, length: int = _TEXT) -> str:
+    return visible(text if len(text) <= length else f"{text[:length]}...")
 
 
 # --- logs ---

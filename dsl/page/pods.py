@@ -1,4 +1,4 @@
-"""The status and the timeline of a run in, its pods out: every attempt, and every call that started none."""
+"""The status and the timeline of a run in, its pods out: every attempt, and every call that came to none."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dsl.engine.definition import Definition
+from dsl.engine.definition import Definition, Template
 
 RETRIED = "Retried"
 """The state of a failed attempt after which there was another."""
 BAD = ("Failed", "Error")
+_NEVER = ("Skipped", "Omitted", "Pending")
+_CALLS = ("Skipped", "Retry", "DAG", "Steps")
 _ATTEMPT = re.compile(r"\((\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One attempt; `path` is its node's, `name` that of what was attempted, times are seconds since 1970."""
+    """One attempt; `path` is its node's, `name` that of what was attempted, times are seconds since 1970.
+
+    `attempt` counts from 1, and is 0 for what never started.
+    """
 
     function: str
     path: str
@@ -35,26 +40,36 @@ class Pod:
 def pods_of(definition: Definition, status: Mapping[str, Any], timeline: Mapping[str, Any]) -> Iterator[Pod]:
     """Yield the pods in the order of their nodes. Raises KeyError, TypeError or ValueError."""
     nodes = status["nodes"]
+    bad = [path for path, node in nodes.items() if node["phase"] in BAD]
+    above = {path[: mark.start()] for path in bad for mark in re.finditer(r"[/(]", path)}
     for path, node in nodes.items():
         beside = timeline["nodes"].get(path) or {}
         template = definition.templates.get(beside.get("templateName") or "")
-        is_leaf = template is not None and template.is_leaf
-        if node["type"] == "Pod" or (node["type"] == "Skipped" and is_leaf):
+        if _counts(node, template, path in above):
             yield _pod(template.task if template else "", path, nodes, beside)
 
 
+def _counts(node: Mapping[str, Any], template: Template | None, is_above: bool) -> bool:
+    """Whether a node is a pod, would have been one, or failed by itself and not by a pod below it."""
+    if node["type"] in ("Pod", "Skipped") and template and template.is_leaf:
+        return True
+    failed = node["phase"] in BAD and bool(node["message"]) and not is_above
+    is_ours = template is not None and template.kind == "suspend"  # what a compiler puts beside tasks
+    return node["type"] == "Pod" or (failed and node["type"] in _CALLS and not is_ours)
+
+
 def _pod(function: str, path: str, nodes: Mapping[str, Any], beside: Mapping[str, Any]) -> Pod:
-    node, name, attempt = nodes[path], path, 1
-    state = str(node["phase"])
+    node, name, state = nodes[path], path, str(nodes[path]["phase"])
+    attempt = int(node["type"] == "Pod" and state not in _NEVER)
     found = _ATTEMPT.search(path) if (node.get("flag") or {}).get("retried") else None
     if found:
-        name, attempt = path[: found.start()], int(found[1]) + 1
+        name, attempt = path[: found.start()], attempt and int(found[1]) + 1
         if f"{name}({attempt})" in nodes:
             state = RETRIED
-    inputs = node.get("inputs") or {}
     return Pod(
         function, path, name.removeprefix("main/"), attempt, state, str(node["message"]),
-        str(node.get("exitCode") or ""), inputs, seconds(beside, "startedAt"), seconds(beside, "finishedAt"),
+        str(node.get("exitCode") or ""), node.get("inputs") or {},
+        seconds(beside, "startedAt"), seconds(beside, "finishedAt"),
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ function taken(pod) {
 }
 
 function attempts(list) {
-  return list.filter((pod) => pod.state !== "Skipped" && pod.state !== "Omitted");
+  return list.filter((pod) => pod.attempt); // 0 is what never started
 }
 
 function calls(list) {
@@ -414,7 +414,8 @@ function showLogs() {
     if (pod.message) said.append(": ", element("bdi", {}, pod.message));
     const details = element("details", number < 3 ? {open: ""} : {}, said);
     if (pod.inputs) details.append(element("p", {class: "hint"}, element("bdi", {class: "name"}, pod.inputs)));
-    details.append(lines ? endOf(details, lines) : element("p", {class: "hint"}, "it wrote nothing"));
+    const none = pod.attempt ? "it wrote nothing" : "it never started";
+    details.append(lines ? endOf(details, lines) : element("p", {class: "hint"}, none));
     section.append(details);
   });
   for (const [name, lines] of Object.entries(run.notes)) {
@@ -437,7 +438,7 @@ const COLUMNS = [
   // title, class, what sorts it, what is shown where that is something else
   ["pod", "name", (pod) => pod.name],
   ["function", "", (pod) => run.functions[pod.fn].name],
-  ["attempt", "number", (pod) => pod.attempt],
+  ["attempt", "number", (pod) => pod.attempt, (pod) => pod.attempt || ""],
   ["state", "", (pod) => pod.state, (pod) => stateLabel(pod.state)],
   ["start", "number", (pod) => pod.start ?? Infinity, (pod) => duration(pod.start)],
   ["took", "number", taken, (pod) => (pod.start === null ? "" : duration(taken(pod)))],
