@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from dsl.cli import dsl
 from dsl.engine import RunOptions, run
 from dsl.engine.definition import read_definition
+from dsl.engine.graph import make_graph
 from dsl.page import embedded, facts, page
-from dsl.page.graph import make_graph
 from tests.harness import BOTH, compile_file, write
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +56,12 @@ def test_a_template_that_calls_itself_has_an_end():
     again = dag("again", task("a"), task("again", None, "a", when="false"), task("b", None, "again"))
     main = dag("main", task("again"))
     assert graph_of(main, again, *leaves("a", "b")) == ["a > b"]
+
+
+def test_templates_deeper_than_argo_calls_them_are_left_out():
+    chain = [dag(f"d{n}", task(f"d{n + 1}")) for n in range(2000)]
+    main = dag("main", task("a"), task("d0", None, "a"), task("d1990", None, "d0"))
+    assert graph_of(main, *chain, *leaves("a", "d2000")) == ["a > d2000"]
 
 
 def test_what_nothing_calls_is_no_function_of_the_run_and_an_exit_handler_is_one():
@@ -181,7 +187,7 @@ with DAG("A {{title}}"):
     }  # fmt: skip
 
 
-def test_a_run_without_results_shows_what_its_manifest_says(tmp_path, failed):
+def test_a_run_without_results_shows_its_graph(tmp_path, failed):
     for name in ("results.json", "status.json", ".argosy/timeline.json"):
         (failed / name).unlink()
     found = facts(failed)
@@ -265,7 +271,7 @@ def test_a_report_goes_where_it_is_sent(failed, tmp_path, monkeypatch):
     assert not (failed / "report.html").exists()
 
 
-FILES = ("results.json", "status.json", ".argosy/timeline.json", ".argosy/manifest.json")
+FILES = ("results.json", "status.json", ".argosy/timeline.json", ".argosy/graph.json")
 DAMAGED = [
     *((name, text) for name in FILES for text in ("", "{", "[]", "[" * 100_000)),
     *((name, "{}") for name in FILES[1:]),
@@ -273,7 +279,7 @@ DAMAGED = [
     ("results.json", '{"tasks": [1]}'),
     ("status.json", '{"nodes": {"main": {"type": "Pod"}}, "phase": "Failed", "message": ""}'),
     (".argosy/timeline.json", '{"startedAt": "soon", "nodes": {}}'),
-    (".argosy/manifest.json", '{"kind": "Workflow", "spec": {"templates": 1}}'),
+    (".argosy/graph.json", '{"dag": "x", "functions": ["a"], "edges": [["a", "z"]]}'),
 ]
 
 

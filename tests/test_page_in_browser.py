@@ -260,7 +260,7 @@ def test_a_page_that_was_tampered_with_executes_nothing_of_it(browser, report, t
 def test_of_a_run_at_work_it_shows_what_there_is(browser, report, tmp_path):
     out = tmp_path / "out"
     (out / ".argosy").mkdir(parents=True)
-    for name in ("run.json", "manifest.json"):
+    for name in ("run.json", "graph.json"):
         (out / ".argosy" / name).write_bytes((report.parent / ".argosy" / name).read_bytes())
     (out / "logs").mkdir()
     (out / "logs/a.log").write_text("so far <b>good</b>\n")

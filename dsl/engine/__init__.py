@@ -30,6 +30,7 @@ from dsl.engine.folder import (
     task_folder,
     write,
 )
+from dsl.engine.graph import make_graph
 from dsl.engine.leaf import Places
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
@@ -85,7 +86,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     refuse(definition)
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
-    prepare(out, tasks_of(definition), manifest)
+    prepare(out, tasks_of(definition), make_graph(definition).to_json())
     state = out / STATE
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}

@@ -16,7 +16,7 @@ from dsl.engine.copies import remove
 from dsl.engine.definition import Refused
 
 STATE, LOGS, RESULTS, STATUS, REPORT = ".argosy", "logs", "results.json", "status.json", "report.html"
-RECORD, MANIFEST, TIMELINE = (f"{STATE}/{name}.json" for name in ("run", "manifest", "timeline"))
+RECORD, GRAPH, TIMELINE = (f"{STATE}/{name}.json" for name in ("run", "graph", "timeline"))
 TASKS = f"{STATE}/tasks"
 _OWN = (LOGS, RESULTS, STATUS, REPORT)
 _TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, *_OWN)))})(\.files)*")
@@ -66,8 +66,8 @@ def _component(task: str) -> str:
     return re.sub(r"[%/\0]|^\.{1,2}$", lambda found: "".join(f"%{ord(one):02X}" for one in found[0]), task)
 
 
-def prepare(out: Path, tasks: Iterable[str], manifest: Mapping[str, Any]) -> None:
-    """Make the folder of a run of `tasks`, without what a former run left there, and keep the manifest in it.
+def prepare(out: Path, tasks: Iterable[str], graph: Mapping[str, Any]) -> None:
+    """Make the folder of a run of `tasks`, without what a former run left there, and keep the graph in it.
 
     Raises:
         Unusable: it holds what no run made, or nothing can be written to it.
@@ -80,7 +80,7 @@ def prepare(out: Path, tasks: Iterable[str], manifest: Mapping[str, Any]) -> Non
             raise Unusable(f"{out} is not empty and holds no run; choose another folder")
         record.parent.mkdir(parents=True)
         write(record, json.dumps([task_folder(out, task).name for task in tasks]))
-        write(out / MANIFEST, json.dumps(manifest))
+        write(out / GRAPH, json.dumps(graph))
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
 

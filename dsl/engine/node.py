@@ -105,8 +105,10 @@ class Node:
             {name: _located(artifact) for name, artifact in self.artifacts.items()},
             self.flag,
             self.template.name if self.template else "",
-            self.started,
-            self.finished,
+            kind=self.template.kind if self.template else "",
+            task=self.template.task if self.template else "",
+            started=self.started,
+            finished=self.finished,
         )
 
 

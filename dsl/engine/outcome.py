@@ -12,7 +12,8 @@ from typing import Any
 class NodeOutcome:
     """How one node ended. `outputs` has None for what was declared and never set.
 
-    `flag` is `retried` or `hooked`; `started` and `finished` are seconds since 1970, 0 for never.
+    `flag` is `retried` or `hooked`; `kind` is that of its template, `task` what this is for; `started`
+    and `finished` are seconds since 1970, 0 for never.
     """
 
     type: str
@@ -25,6 +26,8 @@ class NodeOutcome:
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flag: str = ""
     template: str = ""
+    kind: str = ""
+    task: str = ""
     started: float = 0.0
     finished: float = 0.0
 
@@ -47,9 +50,8 @@ class NodeOutcome:
         return status
 
     def to_timeline(self) -> dict[str, str]:
-        """Return which template it called and when it started and ended."""
-        called = {"templateName": self.template} if self.template else {}
-        return called | _times(self.started, self.finished)
+        """Return what it was for and when it started and ended."""
+        return {"kind": self.kind, "task": self.task, **_times(self.started, self.finished)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Outcome:
         return status
 
     def to_timeline(self) -> dict[str, Any]:
-        """Return the JSON form of what differs from run to run, and of which templates the nodes called."""
+        """Return the JSON form of what differs from run to run, and of what the nodes were for."""
         nodes = {path: node.to_timeline() for path, node in self.nodes.items()}
         return _times(self.started, self.finished) | {"nodes": nodes}
 

@@ -191,5 +191,5 @@ class WorkflowRun:
         }
         return Outcome(
             self.engine.workflow, phase, message, nodes, self.engine.outputs, artifacts, stuck,
-            self.started, time.time(),
+            started=self.started, finished=time.time(),
         )  # fmt: skip

@@ -16,10 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dsl.engine.definition import Definition, Refused, read_definition
 from dsl.engine.folder import (
+    GRAPH,
     LOGS,
-    MANIFEST,
     RESULTS,
     STATUS,
     TASKS,
@@ -28,7 +27,6 @@ from dsl.engine.folder import (
     log_file,
     task_folder,
 )
-from dsl.page.graph import make_graph
 from dsl.page.pods import BAD, RETRIED, Pod, pods_of, seconds
 from dsl.report import visible
 
@@ -77,26 +75,25 @@ def embedded(value: object) -> str:
 
 
 def facts(out: Path) -> dict[str, Any]:
-    """Return what the page shows; a run without results shows what its manifest says. Raises Damaged."""
-    manifest = _read(out / MANIFEST)
+    """Return what the page shows; a run without results shows its graph and logs. Raises Damaged."""
+    graph = _read(out / GRAPH)
     is_over = (out / STATUS).exists()
     results, status, timeline = (_read(out / name) if is_over else {} for name in (RESULTS, STATUS, TIMELINE))
     try:
-        definition = read_definition(manifest)
-        pods = list(pods_of(definition, status, timeline)) if is_over else []
+        pods = list(pods_of(status, timeline)) if is_over else []
         began, ended = seconds(timeline, "startedAt"), seconds(timeline, "finishedAt")
         return {
-            "dag": visible(_dag(definition)),
+            "dag": visible(str(graph["dag"])),
             "run": visible(out.resolve().name),
             "phase": visible(str(status["phase"])) if is_over else "",
             "message": visible(str(status["message"])) if is_over else "",
             "began": began,
             "ended": ended,
-            **_functions(out, definition, pods, results.get("tasks") or {}, began or 0.0),
+            **_functions(out, graph, pods, results.get("tasks") or {}, began or 0.0),
             "logs": _logs(out, pods),
-            "notes": {} if is_over else _notes(out, definition),
+            "notes": {} if is_over else _notes(out, graph["functions"]),
         }
-    except (Refused, AttributeError, KeyError, RecursionError, TypeError, ValueError) as wrong:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as wrong:
         why = _cut(f"{type(wrong).__name__}: {wrong}")
         raise Damaged(f"{out} does not hold what a run leaves: {why}") from None
 
@@ -113,27 +110,20 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _dag(definition: Definition) -> str:
-    about = definition.metadata
-    title = (about.get("annotations") or {}).get("workflows.argoproj.io/title")
-    return str(title or about.get("name") or about.get("generateName") or "run").rstrip("-")
-
-
 # --- functions ---
 
 
 def _functions(
-    out: Path, definition: Definition, pods: Iterable[Pod], tasks: Mapping[str, Any], began: float
+    out: Path, graph: Mapping[str, Any], pods: Iterable[Pod], tasks: Mapping[str, Any], began: float
 ) -> dict[str, Any]:
     """Return what became of every function, the edges between their places in that list, and the pods."""
-    graph = make_graph(definition)
-    own: dict[str, list[Pod]] = {name: [] for name in (*graph.functions, *tasks)}
+    own: dict[str, list[Pod]] = {name: [] for name in (*graph["functions"], *tasks)}
     for pod in pods:
         own.setdefault(pod.function, []).append(pod)
     places = {name: place for place, name in enumerate(own)}
     return {
         "functions": [_function(out, name, ran, tasks.get(name) or {}) for name, ran in own.items()],
-        "edges": [[places[before], places[after]] for before, after in graph.edges],
+        "edges": [[places[before], places[after]] for before, after in graph["edges"]],
         "pods": [[places[pod.function], *_row(pod, began)] for pod in pods],
     }
 
@@ -197,9 +187,9 @@ def _logs(out: Path, pods: Iterable[Pod]) -> dict[int, str]:
     return logs
 
 
-def _notes(out: Path, definition: Definition) -> dict[str, str]:
+def _notes(out: Path, functions: Iterable[str]) -> dict[str, str]:
     """Return the last lines of what the functions of a run at work have logged so far."""
-    found = {name: _last_lines(log_file(out / LOGS, name)) for name in make_graph(definition).functions}
+    found = {name: _last_lines(log_file(out / LOGS, name)) for name in functions}
     return {visible(name): lines for name, lines in found.items() if lines}
 
 

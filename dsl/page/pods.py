@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dsl.engine.definition import Definition, Template
-
 RETRIED = "Retried"
 """The state of a failed attempt after which there was another."""
 BAD = ("Failed", "Error")
 _NEVER = ("Skipped", "Omitted", "Pending")
+_LEAVES = ("container", "script", "containerSet")
 _CALLS = ("Skipped", "Retry", "DAG", "Steps")
 _ATTEMPT = re.compile(r"\((\d+)\)$")
 
@@ -37,25 +36,28 @@ class Pod:
     finished: float | None
 
 
-def pods_of(definition: Definition, status: Mapping[str, Any], timeline: Mapping[str, Any]) -> Iterator[Pod]:
+def pods_of(status: Mapping[str, Any], timeline: Mapping[str, Any]) -> Iterator[Pod]:
     """Yield the pods in the order of their nodes. Raises KeyError, TypeError or ValueError."""
     nodes = status["nodes"]
     bad = [path for path, node in nodes.items() if node["phase"] in BAD]
     above = {path[: mark.start()] for path in bad for mark in re.finditer(r"[/(]", path)}
     for path, node in nodes.items():
-        beside = timeline["nodes"].get(path) or {}
-        template = definition.templates.get(beside.get("templateName") or "")
-        if _counts(node, template, path in above):
-            yield _pod(template.task if template else "", path, nodes, beside)
+        beside = timeline["nodes"][path]
+        if _counts(node, beside["kind"], path in above):
+            yield _pod(beside["task"], path, nodes, beside)
 
 
-def _counts(node: Mapping[str, Any], template: Template | None, is_above: bool) -> bool:
-    """Whether a node is a pod, would have been one, or failed by itself and not by a pod below it."""
-    if node["type"] in ("Pod", "Skipped") and template and template.is_leaf:
-        return True
+def _counts(node: Mapping[str, Any], kind: str, is_above: bool) -> bool:
+    """Whether a node is a pod, would have been one, or failed by itself and not by a pod below it.
+
+    A suspend template is what a compiler puts beside tasks.
+    """
     failed = node["phase"] in BAD and bool(node["message"]) and not is_above
-    is_ours = template is not None and template.kind == "suspend"  # what a compiler puts beside tasks
-    return node["type"] == "Pod" or (failed and node["type"] in _CALLS and not is_ours)
+    return (
+        node["type"] == "Pod"
+        or (node["type"] == "Skipped" and kind in _LEAVES)
+        or (node["type"] in _CALLS and failed and kind != "suspend")
+    )
 
 
 def _pod(function: str, path: str, nodes: Mapping[str, Any], beside: Mapping[str, Any]) -> Pod:

@@ -81,7 +81,7 @@ function showHeader() {
   byId("dag").textContent = run.dag;
   byId("phase").replaceWith(stateLabel(run.phase || "At work"));
   const message = run.phase ? run.message : "This run is still at work, or was killed: " +
-    "what became of its pods is written at its end. Here is what its manifest and its logs say.";
+    "what became of its pods is written at its end. Here is what its graph and its logs say.";
   byId("message").textContent = message;
   byId("message").hidden = !message;
   byId("message").className = stateClass(run.phase);

@@ -1,4 +1,4 @@
-"""A manifest in; its functions, and which of them waits for which, out.
+"""A definition in; its functions, and which of them waits for which, out.
 
 A function is what leaf templates run for: an author's execution function, or the template where nobody says.
 Templates that start no process are looked through.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from dsl.engine.definition import Definition, Template
+from dsl.engine.schedule import MAX_DEPTH
 
 _Call = tuple[str, Template | None, tuple[str, ...]]
 """The name of a task, what it calls, and the names of the tasks that it waits for."""
@@ -19,8 +21,13 @@ _Call = tuple[str, Template | None, tuple[str, ...]]
 class Graph:
     """Functions in the order of their templates, and pairs of one that is waited for and one that waits."""
 
+    dag: str
     functions: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its JSON form."""
+        return {"dag": self.dag, "functions": list(self.functions), "edges": list(map(list, self.edges))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +46,40 @@ def make_graph(definition: Definition) -> Graph:
     hooks = list((spec.get("hooks") or {}).values())
     for caller in ({"template": spec.get("entrypoint")}, {"template": spec.get("onExit")}, *hooks):
         reader.flow(definition.called(caller))
-    ordered = dict.fromkeys(template.task for template in definition.templates.values())
-    functions = tuple(task for task in ordered if task in reader.functions)
-    edges = sorted(reader.edges, key=lambda edge: (functions.index(edge[0]), functions.index(edge[1])))
-    return Graph(functions, tuple(edges))
+    listed = [template.task for template in definition.templates.values()]
+    ordered = dict.fromkeys((*(task for task in listed if task in reader.functions), *reader.functions))
+    places = {task: place for place, task in enumerate(ordered)}
+    edges = sorted(reader.edges, key=lambda edge: (places[edge[0]], places[edge[1]]))
+    return Graph(_title(definition), tuple(places), tuple(edges))
+
+
+def _title(definition: Definition) -> str:
+    about = definition.metadata
+    title = (about.get("annotations") or {}).get("workflows.argoproj.io/title")
+    return str(title or about.get("name") or about.get("generateName") or "run").rstrip("-")
 
 
 class _Reader:
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        self.functions: set[str] = set()
+        self.functions: dict[str, None] = {}
         self.edges: set[tuple[str, str]] = set()
         self._flows: dict[int, _Flow] = {}
+        self._depth = 0
 
     def flow(self, template: Template | None) -> _Flow:
         """Return the flow of a template, and note the functions and edges inside it."""
-        if template is None:
+        if template is None or self._depth > MAX_DEPTH:
             return _Flow()
         if id(template) not in self._flows:
             self._flows[id(template)] = _Flow()  # for a template that calls itself
+            self._depth += 1
             self._flows[id(template)] = self._leaf(template) if template.is_leaf else self._inside(template)
+            self._depth -= 1
         return self._flows[id(template)]
 
     def _leaf(self, template: Template) -> _Flow:
-        self.functions.add(template.task)
+        self.functions[template.task] = None
         only = frozenset({template.task})
         return _Flow(only, only, is_open=False)
 
