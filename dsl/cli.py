@@ -280,6 +280,34 @@ def run(
         return 2 if is_usage else 1
 
 
+@dsl.command("report")
+@click.argument("run", required=False, metavar="[RUN]")
+@click.option("--out", metavar="FILE", help="Where to write it, - for printing; default RUN/report.html.")
+def report_(run: str | None, out: str | None) -> int:
+    """Write a run, the latest or that of a folder or a name, as one HTML file."""
+    from dsl.engine.folder import REPORT
+    from dsl.page import Damaged, page
+    from dsl.runs import UnknownRun, find_run
+
+    try:
+        folder = find_run(run)
+        text = page(folder)
+    except (Damaged, UnknownRun) as problem:
+        raise click.UsageError(str(problem)) from None
+    except OSError as problem:
+        raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
+    if out == "-":
+        click.echo(text, nl=False)
+        return 0
+    path = Path(out) if out else folder / REPORT
+    try:
+        path.write_text(text, encoding="ascii", newline="\n")
+    except OSError as problem:
+        raise click.UsageError(f"cannot write {path}: {problem.strerror}") from None
+    click.echo(path)
+    return 0
+
+
 @dsl.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> int:

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -38,8 +39,8 @@ dsl.engine
 orchestrators
 dsl.compile
 dsl.report dsl.sarif dsl.settings
-dsl.drawing dsl.watch
-dsl.running dsl.stages dsl.supplies
+dsl.drawing dsl.watch dsl.runs
+dsl.running dsl.page dsl.stages dsl.supplies
 dsl.validation
 dsl.cli
 dsl.__main__
@@ -150,6 +151,16 @@ def test_orchestrators_see_no_stage_before_the_plan_but_its_types():
 def test_a_pod_needs_the_standard_library_alone():
     known = sys.stdlib_module_names
     assert {name.partition(".")[0] for name in imports("orchestrators.worker.run")} <= known
+
+
+def test_every_package_and_every_file_beside_its_modules_is_shipped():
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {package: ROOT / package.replace(".", "/") for package in shipped["packages"]}
+    assert {path.parent for path in MODULES.values()} == set(folders.values())
+    named = shipped["package-data"].items()
+    listed = {path for package, names in named for name in names for path in folders[package].glob(name)}
+    beside = {path for folder in folders.values() for path in folder.glob("*.*") if path.suffix != ".py"}
+    assert beside <= listed
 
 
 def test_hera_is_not_imported_by_the_stages_before_templates():

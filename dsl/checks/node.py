@@ -19,7 +19,7 @@ from dsl.shelltext import mentions
 
 _FILES = (Role.IN_FILE, Role.IN_FILES, Role.IN_DIR)
 _NAMED_BY_AUTHORS = (Role.VALUE, *_FILES, Role.OUT_FILE, Role.OUT_DIR)
-_TAKEN_FOLDERS = frozenset({".", "..", ".argosy", "results.json", "status.json"})
+_TAKEN_FOLDERS = frozenset({".", "..", ".argosy", "results.json", "status.json", "report.html"})
 _FORGIVING = (
     "all_done",
     "none_failed",

@@ -19,7 +19,19 @@ from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.definition import Definition, read_definition
-from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, Unusable, prepare, task_folder, write
+from dsl.engine.folder import (
+    LOGS,
+    RESULTS,
+    STATE,
+    STATUS,
+    TASKS,
+    TIMELINE,
+    Unusable,
+    prepare,
+    task_folder,
+    write,
+)
+from dsl.engine.graph import make_graph
 from dsl.engine.leaf import Places
 from dsl.engine.objects import read_objects
 from dsl.engine.outcome import NodeOutcome, Outcome
@@ -85,7 +97,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     refuse(definition, in_containers=bool(program))
     shared = make_globals(definition, options.parameters)
     out = options.out.absolute()
-    prepare(out, tasks_of(definition))
+    prepare(out, tasks_of(definition), make_graph(definition).to_json())
     state = out / STATE
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
@@ -93,7 +105,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     places = Places(
         store,
         claims,
-        state / "tasks",
+        out / TASKS,
         out / LOGS,
         (options.cache or state / "cache").absolute(),
         definition.name,
@@ -137,6 +149,7 @@ def _jobs(definition: Definition, jobs: int) -> int:
 
 def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
     results = make_results(definition, engine.nodes.values(), outcome.phase)
-    for name, value in ((RESULTS, results), (STATUS, outcome.to_status())):
+    contents = {TIMELINE: outcome.to_timeline(), RESULTS: results, STATUS: outcome.to_status()}
+    for name, value in contents.items():
         write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
     link_files(engine.kept, results["tasks"], out)

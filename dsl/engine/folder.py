@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dsl.engine.copies import remove
 from dsl.engine.refused import Refused
 
-STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
-_OWN = (LOGS, RESULTS, STATUS)
+STATE, LOGS, RESULTS, STATUS, REPORT = ".argosy", "logs", "results.json", "status.json", "report.html"
+RECORD, GRAPH, TIMELINE = (f"{STATE}/{name}.json" for name in ("run", "graph", "timeline"))
+TASKS = f"{STATE}/tasks"
+_OWN = (LOGS, RESULTS, STATUS, REPORT)
 _TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, *_OWN)))})(\.files)*")
 
 
@@ -32,9 +36,29 @@ def task_folder(out: Path, task: str) -> Path:
     return out / (f"{name}.files" if _TAKEN.fullmatch(name) else name)
 
 
+def is_run(out: Path) -> bool:
+    """Whether a run was made in a folder."""
+    return (out / RECORD).is_file()
+
+
+def begun(out: Path) -> int:
+    """Return when the run in a folder began, in nanoseconds since 1970. Raises OSError."""
+    return (out / RECORD).stat().st_mtime_ns
+
+
 def log_file(logs: Path, task: str) -> Path:
     """Return the log of a task, which it shares with no other."""
     return logs / f"{component(task)}.log"
+
+
+def leaf_name(task: str, node: str) -> str:
+    """Return the name of the folder, below `.argosy/tasks`, in which the leaf with the path `node` works.
+
+    What it wrote is beside the folder, under this name and `.log`, unless it succeeded.
+    """
+    digest = hashlib.sha256(node.encode(errors="surrogatepass")).hexdigest()[:16]
+    plain = re.sub(r"[^\w.-]", "_", task)[:80]
+    return f"{plain}-{digest}"
 
 
 def component(task: str) -> str:
@@ -42,13 +66,13 @@ def component(task: str) -> str:
     return re.sub(r"[%/\0]|^\.{1,2}$", lambda found: "".join(f"%{ord(one):02X}" for one in found[0]), task)
 
 
-def prepare(out: Path, tasks: Iterable[str]) -> None:
-    """Make the folder of a run of `tasks`, without what a former run left there.
+def prepare(out: Path, tasks: Iterable[str], graph: Mapping[str, Any]) -> None:
+    """Make the folder of a run of `tasks`, without what a former run left there, and keep the graph in it.
 
     Raises:
         Unusable: it holds what no run made, or nothing can be written to it.
     """
-    record = out / STATE / "run.json"
+    record = out / RECORD
     try:
         if record.is_file():
             _clear(out, json.loads(record.read_text(encoding="utf-8")))
@@ -56,6 +80,7 @@ def prepare(out: Path, tasks: Iterable[str]) -> None:
             raise Unusable(f"{out} is not empty and holds no run; choose another folder")
         record.parent.mkdir(parents=True)
         write(record, json.dumps([task_folder(out, task).name for task in tasks]))
+        write(out / GRAPH, json.dumps(graph))
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import heapq
 import itertools
 import re
@@ -22,7 +21,7 @@ from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
 from dsl.engine.definition import Template
 from dsl.engine.environment import environment
-from dsl.engine.folder import log_file
+from dsl.engine.folder import leaf_name, log_file
 from dsl.engine.given import Given
 from dsl.engine.node import Node
 from dsl.engine.objects import Objects
@@ -170,9 +169,7 @@ class Leaves:
 
 
 def _folder_name(leaf: Leaf) -> str:
-    digest = hashlib.sha256(leaf.node.name.encode()).hexdigest()[:16]
-    plain = re.sub(r"[^\w.-]", "_", leaf.template.task)[:80]
-    return f"{plain}-{digest}"
+    return leaf_name(leaf.template.task, leaf.node.path)
 
 
 def _append(lines: Path, log: Path) -> None:

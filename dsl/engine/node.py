@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +40,8 @@ class Node:
     `name` is Argo's full name, `path` the display names from `main` on, `order` its turn among waiting
     leaves.
 
+    `started` is when a leaf's process starts, else when the node is made; `finished` is 0 until its end.
+
     `branch` are the phases that a DAG sees below the node, None when it passes on what came from above;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
     template's `memoize`, and `recalled` whether a cache had the outputs.
@@ -62,7 +65,7 @@ class Node:
     result: str | None = None
     exit_code: str | None = None
     children: list[Node] = field(default_factory=list)
-    started: float = 0.0
+    started: float = field(default_factory=time.time)
     finished: float = 0.0
     ran: bool = False
     memo: Mapping[str, Any] | None = None
@@ -106,6 +109,10 @@ class Node:
             self.flag,
             self.template.name if self.template else "",
             None if self.memo is None else self.recalled,
+            kind=self.template.kind if self.template else "",
+            task=self.template.task if self.template else "",
+            started=self.started,
+            finished=self.finished,
         )
 
 
@@ -127,9 +134,11 @@ def view_of(node: Node, workflow: str, *, with_artifacts: bool = False) -> View:
     if node.view is not None:
         return node.view
     source = node.children[-1] if node.type == "Retry" and node.children else node
-    flat: dict[str, Any] = {"id": source.identity(workflow), "status": source.phase}
-    if source.started:
-        flat["startedAt"] = _moment(source.started)
+    flat: dict[str, Any] = {
+        "id": source.identity(workflow),
+        "status": source.phase,
+        "startedAt": _moment(source.started),
+    }
     if source.finished:
         flat["finishedAt"] = _moment(source.finished)
     if node.type == "TaskGroup":

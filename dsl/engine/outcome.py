@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -12,7 +13,8 @@ class NodeOutcome:
     """How one node ended. `outputs` has None for what was declared and never set.
 
     `flag` is `retried` or `hooked`; `memo_hit` says of a template with `memoize` whether a cache had
-    its outputs.
+    its outputs; `kind` is that of its template, `task` what this is for; `started` and `finished` are
+    seconds since 1970, 0 for never.
     """
 
     type: str
@@ -26,6 +28,10 @@ class NodeOutcome:
     flag: str = ""
     template: str = ""
     memo_hit: bool | None = None
+    kind: str = ""
+    task: str = ""
+    started: float = 0.0
+    finished: float = 0.0
 
     def to_status(self) -> dict[str, Any]:
         """Return its JSON form, without what is absent."""
@@ -47,6 +53,10 @@ class NodeOutcome:
             status["flag"] = {self.flag: True}
         return status
 
+    def to_timeline(self) -> dict[str, str]:
+        """Return what it was for and when it started and ended."""
+        return {"kind": self.kind, "task": self.task, **_times(self.started, self.finished)}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -63,6 +73,8 @@ class Outcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     stuck: str = ""
+    started: float = 0.0
+    finished: float = 0.0
 
     @property
     def succeeded(self) -> bool:
@@ -80,3 +92,18 @@ class Outcome:
         if self.artifacts:
             status["artifacts"] = dict(self.artifacts)
         return status
+
+    def to_timeline(self) -> dict[str, Any]:
+        """Return the JSON form of what differs from run to run, and of what the nodes were for."""
+        nodes = {path: node.to_timeline() for path, node in self.nodes.items()}
+        return _times(self.started, self.finished) | {"nodes": nodes}
+
+
+def _times(started: float, finished: float) -> dict[str, str]:
+    """Return times in Argo's fields, with milliseconds."""
+    moments = {"startedAt": started, "finishedAt": finished}
+    return {name: _moment(seconds) for name, seconds in moments.items() if seconds}
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

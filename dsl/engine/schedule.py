@@ -208,7 +208,6 @@ class Engine:
             order=call.order,
             depth=call.depth,
             inputs=prepared.inputs,
-            started=time.time(),
         )
         if prepared.template.exports:
             node.exports = prepared.body.get("outputs") or {}
@@ -245,7 +244,7 @@ class Engine:
         node = Node(
             call.name, call.path, "Skipped", call.boundary, call.template, call.task, order=call.order
         )
-        node.flag, node.depth, node.done, node.started = call.flag, call.depth, call.done, time.time()
+        node.flag, node.depth, node.done = call.flag, call.depth, call.done
         self.skip_expected(node)
         self.fail(self.add(node), call, fault, prefixed=prefixed)
 
@@ -417,7 +416,7 @@ class Engine:
 
     def _leaf_starts(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"
-        leaf.node.ran = True
+        leaf.node.ran, leaf.node.started = True, time.time()
         self.progress.started(
             LeafEvent(
                 leaf.template.task, leaf.node.path, leaf.attempt + 1, "Running", "", 0.0, leaf.log, leaf.lines

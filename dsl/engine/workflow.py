@@ -181,6 +181,7 @@ class WorkflowRun:
         for path, node in nodes.items():
             if not node.is_done:
                 node.phase, node.message = ("Failed" if path in begun else "Omitted"), message
+                node.finished = time.time()
         return self._ended(phase, message)
 
     def _start_deadline(self) -> None:
@@ -203,4 +204,7 @@ class WorkflowRun:
             name: {"key": (found.get("s3") or {}).get("key", "")}
             for name, found in self.engine.output_artifacts.items()
         }
-        return Outcome(self.engine.workflow, phase, message, nodes, self.engine.outputs, artifacts, stuck)
+        return Outcome(
+            self.engine.workflow, phase, message, nodes, self.engine.outputs, artifacts, stuck,
+            started=self.started, finished=time.time(),
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
@@ -37,6 +38,14 @@ def test_a_run_that_was_broken_off_is_cleared_too(tmp_path):
     _, tasks = ran(workflow(dag("main", loop("b", ["x"])), leaf("b", SUMMARY)), tmp_path / "out")
     assert list(tasks) == ["b"]
     assert not (tmp_path / "out/a").exists()
+
+
+def test_the_report_of_a_former_run_is_cleared_with_it(tmp_path):
+    out = tmp_path / "out"
+    for _ in range(2):
+        ran(workflow(dag("main", task("nop")), NOP), out)
+        assert not (out / "report.html").exists()
+        (out / "report.html").touch()
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
@@ -124,6 +133,34 @@ def test_a_task_that_a_run_broken_off_never_reached_has_not_failed(tmp_path):
         "a": ("Succeeded", 1),
         "b": ("Omitted", 0),
     }
+
+
+def test_times_lie_beside_the_status_which_two_runs_share(tmp_path):
+    retried = leaf("a", "sleep 0.1; [ $INDEX = 0 ] || exit 1", retryStrategy={"limit": "1"})
+    manifest = workflow(dag("main", loop("a", [0, 1])), retried)
+    began = datetime.now(UTC)
+    ran(manifest, tmp_path / "out", jobs=1)
+    ran(manifest, tmp_path / "again")
+    assert (tmp_path / "out/status.json").read_text() == (tmp_path / "again/status.json").read_text()
+    graph = json.loads((tmp_path / "out/.argosy/graph.json").read_text())
+    assert graph == {"dag": "wf", "functions": ["a"], "edges": []}
+    found = json.loads((tmp_path / "out/.argosy/timeline.json").read_text())
+    nodes = {path: node for path, node in found["nodes"].items() if node["task"] == "a"}
+    assert sorted(nodes) == sorted(f"main/a{end}" for end in (
+        "", "(0:0)", "(0:0)(0)", "(1:1)", "(1:1)(0)", "(1:1)(1)"))  # fmt: skip
+    attempts = [times_of(nodes[path]) for path in ("main/a(0:0)(0)", "main/a(1:1)(0)", "main/a(1:1)(1)")]
+    moments = [
+        times_of(found)[0],
+        *(moment for attempt in attempts for moment in attempt),
+        times_of(found)[1],
+    ]
+    assert moments == sorted(moments)  # one job, and a leaf starts when its process does
+    assert began - timedelta(milliseconds=1) <= moments[0]
+    assert moments[-1] <= datetime.now(UTC)
+
+
+def times_of(timed):
+    return tuple(datetime.fromisoformat(timed[key]) for key in ("startedAt", "finishedAt"))
 
 
 class Filling(Silent):
