@@ -92,6 +92,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
                 _write(out, definition, engine, workflow.broken_off(wrong))
         raise
     finally:
+        engine.leaves.close()
         claims.clear()
     try:
         _write(out, definition, engine, outcome)
