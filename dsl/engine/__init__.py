@@ -8,7 +8,6 @@ anything starts; what would make Argo wait for ever ends with the reason. Below 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from dsl.engine.leaf import Places
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
-from dsl.engine.results import link_files, make_results, tasks_of
+from dsl.engine.results import link_files, make_results, rows, tasks_of
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
@@ -108,6 +107,6 @@ def _jobs(definition: Definition, jobs: int) -> int:
 
 def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
     results = make_results(definition, engine.nodes.values(), outcome.phase)
-    for name, value in ((RESULTS, results), (STATUS, outcome.to_status())):
-        write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
+    write(out / RESULTS, rows(results, "tasks"))
+    write(out / STATUS, rows(outcome.to_status(), "nodes"))
     link_files(engine.kept, results["tasks"], out)

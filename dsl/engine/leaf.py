@@ -191,7 +191,7 @@ def _folder_name(leaf: Leaf) -> str:
 
 def _append(lines: Path, log: Path) -> None:
     """Add what one leaf wrote to the log of its task: lines of two leaves never mix."""
-    if lines.is_file():
+    if lines.is_file() and not (lines.stat().st_size == 0 and log.exists()):
         log.parent.mkdir(parents=True, exist_ok=True)
         with lines.open("rb") as source, log.open("ab") as target:
             shutil.copyfileobj(source, target)
@@ -316,7 +316,9 @@ def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
     folder = str(container.get("workingDir") or "")
     if folder and not layout.base and Path(folder).is_dir() and folder not in layout.moved:
         return Path(folder)
-    place = layout.place(folder) if folder else layout.root
+    if not folder:
+        return layout.root
+    place = layout.place(folder)
     place.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -407,6 +409,5 @@ def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
     for out in outs if layout.base else []:
         if any(PurePosixPath(layout.base, out).is_relative_to(each) for each in mounts):
-            with contextlib.suppress(OSError):
-                return ((layout.root / out).resolve(strict=True),)
+            return ((layout.root / out).resolve(),) if (layout.root / out).exists() else ()
     return ()
