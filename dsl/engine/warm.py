@@ -26,6 +26,7 @@ from typing import Any
 from dsl.engine.process import Process, Program, spawn
 
 _ZYGOTE = Path(__file__).with_name("zygote.py")
+_GRACE = 5.0  # seconds that an interpreter may take to end
 _MOST = 8
 """Interpreters that are kept: each takes as much memory as the modules of its program."""
 _AT_START = {"HOME", "LANG", "LANGUAGE", "PATH", "TZ", "__PYVENV_LAUNCHER__"}
@@ -158,7 +159,11 @@ class _Interpreter:
     def close(self) -> None:
         """Let it kill what it runs, and end."""
         self._control.close()
-        self._process.wait()
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:  # it was stopped
+            self._process.kill()
+            self._process.wait()
 
 
 class _Forked:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.test_run import is_gone
 
 from dsl.engine.process import Program
 from dsl.engine.warm import Warm
+from tests.harness import heed_signals
 
 TEXTS = re.split(r"^== (.+)\n", (Path(__file__).with_name("scripts.txt")).read_text(), flags=re.MULTILINE)[1:]
 SCRIPTS = {
@@ -124,3 +126,74 @@ def test_nothing_is_left_of_interpreters_that_were_closed(warm, tmp_path):
     warm.close()
     assert (fresh.wait(), forked.wait()) == (-9, -9)
     assert all(is_gone(pid) for pid in out.read_text().split())
+
+
+RUN = """
+import sys
+from pathlib import Path
+from dsl.engine import RunOptions, run
+
+def ended(number, _):
+    sys.exit(128 + number)
+
+import signal
+signal.signal(signal.SIGTERM, ended)
+source = '''
+import os, signal, time
+signal.signal(signal.SIGTERM, {handler})
+os.fork()
+with open("{pids}", "a") as file:
+    print(os.getpid(), os.getppid(), file=file)
+time.sleep(60)
+'''
+leaf = {{"name": "x", "script": {{"image": "a", "command": ["python3"], "source": source}}}}
+main = {{"name": "main", "dag": {{"tasks": [{{"name": "x", "template": "x", "withItems": [1, 2, 3]}}]}}}}
+spec = {{"entrypoint": "main", "templates": [main, leaf]}}
+manifest = {{"kind": "Workflow", "metadata": {{"name": "wf"}}, "spec": spec}}
+run(manifest, RunOptions(Path("{out}"), jobs=3))
+"""
+
+
+@pytest.fixture(params=["signal.SIG_DFL", "signal.SIG_IGN"])
+def running(request, tmp_path):
+    """An engine that runs three scripts, two of them forked, and a file of their processes and parents."""
+    pids = tmp_path / "pids"
+    program = RUN.format(handler=request.param, pids=pids, out=tmp_path / "out")
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, preexec_fn=heed_signals
+    ) as process:
+        until = time.monotonic() + 30
+        while not pids.exists() or pids.read_text().count("\n") < 6:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        yield process, dict(line.split() for line in pids.read_text().splitlines())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_engine_leaves_no_process_behind(number, running):
+    process, parents = running
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert all(is_gone(pid) for pid in {*parents, *parents.values()} - {str(process.pid)})
+
+
+def test_forks_end_with_the_engine_even_if_it_is_killed(running):
+    process, parents = running
+    process.kill()
+    process.communicate(timeout=30)
+    [fresh] = [pid for pid, parent in parents.items() if parent == str(process.pid)]
+    forked = {pid for pid, parent in parents.items() if fresh not in (pid, parent)}
+    assert len(forked) == 4
+    assert all(is_gone(pid) for pid in forked)
+    os.killpg(int(fresh), signal.SIGKILL)
+
+
+def test_a_second_interrupt_does_not_wait(running):
+    process, parents = running
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert time.monotonic() - began < 1.5
+    assert all(is_gone(pid) for pid in parents)
