@@ -9,6 +9,18 @@ FIRST = dict(globals())  # what the main module of any program begins with
 import os
 import sys
 
+BEFORE = set(sys.modules)
+import _imp
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps, which is not loaded here
+import _socket
+import atexit
+import gc
+import marshal
+import select
+
+for name in sys.modules.keys() - BEFORE:  # the program has to find them anew
+    del sys.modules[name]
+
 HAVE_GC = 1 << 14  # `Py_TPFLAGS_HAVE_GC`: instances of other types are in no list of objects
 TYPE_CHECKING = False  # `types` and `typing` are modules that a program may not have
 if TYPE_CHECKING:
@@ -18,8 +30,6 @@ if TYPE_CHECKING:
 
 def begin() -> "tuple[int, CodeType]":
     """Read the imports and the program; return the connection and the code."""
-    import marshal
-
     del sys.path[0]  # the folder of this file
     control = int(sys.argv[1])
     imports, source = marshal.loads(received(control))
@@ -37,8 +47,6 @@ def execute(code: "CodeType", names: dict[str, object]) -> None:
 
     Then this process ends, or the caller returns to the interpreter's own end.
     """
-    import _imp
-
     _imp._fix_co_filename(code, names["__file__"])  # type: ignore[attr-defined]  # as importlib does
     sys.modules["__main__"] = type(sys)("__main__")
     own = vars(sys.modules["__main__"])
@@ -91,9 +99,6 @@ def leave(status: int) -> None:
     That would touch all the memory that is shared with the other children. It returns where an object has
     last words, or a stream cannot be written to.
     """
-    import atexit
-    import gc
-
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
     atexit._run_exitfuncs()
@@ -134,12 +139,8 @@ def serve(control: int, code: "CodeType") -> "tuple[CodeType, dict[str, object]]
 
     The end of the connection is the end of the engine, however that ended, and so of the children.
     """
-    fresh, coerced = set(sys.modules), dict(os.environ)
-    import _signal  # type: ignore[import-not-found]  # what `signal` wraps, which is not loaded here
-    import _socket
-    import gc
-    import select
-
+    coerced = dict(os.environ)
+    os.environ.clear()
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     _signal.set_wakeup_fd(waker)
@@ -165,7 +166,7 @@ def serve(control: int, code: "CodeType") -> "tuple[CodeType, dict[str, object]]
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
             connection.detach()
             try:
-                return code, become(reply, out, err, fresh, coerced)
+                return code, become(reply, out, err, coerced)
             except BaseException:
                 os._exit(1)
         children[child] = reply
@@ -199,10 +200,8 @@ def end(group: int) -> None:
         pass
 
 
-def become(reply: int, out: int, err: int, fresh: set[str], coerced: dict[str, str]) -> dict[str, object]:
+def become(reply: int, out: int, err: int, coerced: dict[str, str]) -> dict[str, object]:
     """Make this child what a fresh interpreter would be; return the names of its main module."""
-    import marshal
-
     os.setsid()
     script, folder, env = marshal.loads(received(reply))
     os.chdir(folder)
@@ -210,12 +209,9 @@ def become(reply: int, out: int, err: int, fresh: set[str], coerced: dict[str, s
     os.dup2(err, 2)
     os.write(reply, b"s%8d" % os.getpid())
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    os.environ.clear()
     os.environ.update({**env, **{name: coerced[name] for name in coerced.keys() - env.keys()}})
     sys.argv, sys.orig_argv = [script], [*sys.orig_argv[:1], script]
     sys.path.insert(0, os.path.dirname(script))
-    for name in sys.modules.keys() - fresh:
-        del sys.modules[name]
     for number, name in ((1, "stdout"), (2, "stderr")):
         made = stream(number, getattr(sys, name))
         setattr(sys, name, made)
@@ -226,11 +222,9 @@ def become(reply: int, out: int, err: int, fresh: set[str], coerced: dict[str, s
 
 def stream(number: int, former: "Any") -> "Any":  # noqa: ANN401 - the class is in a module not loaded yet
     """Return a standard stream as the interpreter makes it of what is open now."""
-    import io
-
     buffer: Any = open(number, "wb", closefd=False)
     buffer.raw.name = former.name
-    made: Any = io.TextIOWrapper(
+    made: Any = type(former)(
         buffer, former.encoding, former.errors, newline="\n", line_buffering=former.line_buffering
     )
     made.mode = "w"
@@ -241,6 +235,4 @@ if __name__ == "__main__":
     try:
         execute(*serve(*begin()))
     finally:
-        import gc
-
         gc.unfreeze()
