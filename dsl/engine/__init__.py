@@ -107,6 +107,7 @@ def _jobs(definition: Definition, jobs: int) -> int:
 
 def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
     results = make_results(definition, engine.nodes.values(), outcome.phase)
-    write(out / RESULTS, rows(results, "tasks"))
-    write(out / STATUS, rows(outcome.to_status(), "nodes"))
+    write(out / RESULTS, rows(results, "tasks", results["tasks"].items()))
+    status = replace(outcome, nodes={}).to_status()
+    write(out / STATUS, rows(status, "nodes", ((p, node.to_status()) for p, node in outcome.nodes.items())))
     link_files(engine.kept, results["tasks"], out)

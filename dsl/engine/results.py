@@ -114,10 +114,11 @@ def _decoded(text: str) -> Value:
         return text
 
 
-def rows(document: Mapping[str, Any], table: str) -> Iterator[str]:
-    r"""Yield the pieces of a JSON text in which every entry of one of the document's mappings has a line.
+def rows(document: Mapping[str, Any], table: str, entries: Iterable[tuple[str, Value]]) -> Iterator[str]:
+    """Yield the pieces of a JSON text in which every entry of one of the document's mappings has a line.
 
-    >>> print("".join(rows({"phase": "Failed", "nodes": {"main": {}, "main/a": {"x": 1}}}, "nodes")), end="")
+    >>> nodes = [("main", {}), ("main/a", {"x": 1})]
+    >>> print("".join(rows({"phase": "Failed", "nodes": {}}, "nodes", nodes)), end="")
     {"phase": "Failed",
      "nodes": {
       "main": {},
@@ -128,11 +129,12 @@ def rows(document: Mapping[str, Any], table: str) -> Iterator[str]:
         yield f"{start}{_JSON(name)}: "
         start = ",\n "
         if name == table:
-            first = "{\n  "
-            for key, entry in value.items():
+            first = "\n  "
+            yield "{"
+            for key, entry in entries:
                 yield f"{first}{_JSON(key)}: {_JSON(entry)}"
                 first = ",\n  "
-            yield "}" if value else "{}"
+            yield "}"
         else:
             yield _JSON(value)
     yield "}\n"

@@ -73,6 +73,7 @@ def seconds(command, folder):
     """Return the time that a command takes; its folder has nothing of a run before."""
     subprocess.run(["rm", "-rf", "out", "done", ".snakemake"], cwd=folder, check=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     subprocess.run(
         command, cwd=folder, env=environment, shell=isinstance(command, str), check=True, capture_output=True
