@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from dsl.engine.progress import LeafEvent
 from dsl.report import visible
 
 _BAR = 24
+_SILENCE = 30.0  # seconds after which a run without a terminal says how far it is
 _TAIL_BYTES, _TAIL_LINES = 4096, 5  # of a failed pod's log
 _VERDICT = (
     "verdict"  # the template, reserved in manifests of ours, of a task without pods that ends as others do
@@ -37,6 +39,7 @@ class Tally:
     failed: int = 0
     skipped: int = 0
     retries: int = 0
+    began: float | None = None
 
     @property
     def done(self) -> int:
@@ -60,6 +63,43 @@ class Tally:
         if self.retries:
             facts.append(f"{self.retries} {'retry' if self.retries == 1 else 'retries'}")
         return ", ".join(facts)
+
+    def pace(self, now: float) -> str:
+        """Return how fast its pods end and how long the others will take, `""` while nobody can know.
+
+        >>> Tally(expected=100, running=2, succeeded=30, began=5.0).pace(now=20.0)
+        '2.0/s, 35 s left'
+        """
+        ended = self.succeeded + self.failed
+        if self.began is None or not (ended and self.running and now > self.began):
+            return ""
+        rate = ended / (now - self.began)
+        return f"{_rate(rate)}, {_duration((self.total - self.done) / rate)} left"
+
+
+def _rate(rate: float) -> str:
+    """Return a number per second in the largest unit that leaves a digit before the point.
+
+    >>> [_rate(rate) for rate in (12.34, 0.5, 0.001)]
+    ['12.3/s', '30.0/min', '3.6/h']
+    """
+    for unit, seconds in (("s", 1), ("min", 60)):
+        if rate * seconds >= 1:
+            return f"{rate * seconds:.1f}/{unit}"
+    return f"{rate * 3600:.1f}/h"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in its two largest units.
+
+    >>> [_duration(seconds) for seconds in (0.2, 59.6, 200, 7500)]
+    ['0 s', '1 min 0 s', '3 min 20 s', '2 h 5 min']
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 class Watch:
@@ -87,6 +127,8 @@ class Watch:
         """A process starts; a second attempt takes back the failure of the first."""
         tally = self._tally(event.task)
         tally.running += 1
+        if tally.began is None:
+            tally.began = time.monotonic()
         if event.attempt > 1:
             tally.retries += 1
             tally.failed = max(tally.failed - 1, 0)
@@ -120,11 +162,15 @@ class Failures(Watch):
 
 
 class Lines(Failures):
-    """One line for every failure, and one for every execution function whose pods are all done."""
+    """One line for every failure, and one for every execution function whose pods are all done.
+
+    A long run says now and then how far it is.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._said: set[str] = set()
+        self._last = time.monotonic()
 
     def expected(self, task: str, count: int) -> None:
         """Wait for these too."""
@@ -145,7 +191,14 @@ class Lines(Failures):
         tally = self.tallies[task]
         if tally.done == tally.total and task not in self._said:
             self._said.add(task)
-            self._console.print(f"{visible(task)}: {tally.facts()}")
+            self._say(task)
+        elif time.monotonic() - self._last > _SILENCE:
+            self._say(task)
+
+    def _say(self, task: str) -> None:
+        tally, now = self.tallies[task], time.monotonic()
+        self._last = now
+        self._console.print(", ".join(filter(None, (f"{visible(task)}: {tally.facts()}", tally.pace(now)))))
 
 
 class Screen(Watch):
@@ -178,11 +231,12 @@ class Screen(Watch):
         if len(rows) > room:
             rows = [row for row in rows if row[1].running or row[1].done < row[1].total][:room]
         width = max((cell_len(visible(task)) for task, _ in rows), default=0)
+        now = time.monotonic()
         for task, tally in rows:
-            yield _bar(visible(task), width, tally)
+            yield _bar(visible(task), width, tally, now)
 
 
-def _bar(task: str, width: int, tally: Tally) -> Text:
+def _bar(task: str, width: int, tally: Tally, now: float) -> Text:
     filled = _BAR * tally.done // tally.total if tally.total else 0
     colour = "red" if tally.failed else "green" if tally.total and tally.done == tally.total else "cyan"
     return Text.assemble(
@@ -191,22 +245,30 @@ def _bar(task: str, width: int, tally: Tally) -> Text:
         ("━" * filled, colour),
         ("━" * (_BAR - filled), "bright_black"),
         f"  {tally.facts()}",
+        (f"  {tally.pace(now)}", "dim"),
         no_wrap=True,
         overflow="ellipsis",
     )
 
 
 def failure(event: LeafEvent) -> Text:
-    """Return a line that says which pod failed, how, and where its log is; below it the end of the log."""
+    """Return a line that says which pod failed, how, and where its log is; below it the end of the log.
+
+    A worker of ours ends its log with the item that failed and why: that says more than an exit code.
+    """
+    lines, worker = _last_lines(event.lines), f"argosy: {event.task}: "
+    message = event.message
+    if lines and lines[-1].startswith(worker):
+        message = lines.pop().removeprefix(worker)
     again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-    message = f": {visible(event.message)}" if event.message else ""
+    message = f": {visible(message)}" if message else ""
     text = Text.assemble(
         (visible(event.task), "bold"),
         f" ({visible(event.node)}{again}) ",
         (event.phase.lower(), "bold red"),
         f"{message}; log: {visible(str(event.log))}",
     )
-    for line in _last_lines(event.lines):
+    for line in lines:
         text.append(f"\n  | {visible(line)}", style="dim")
     return text
 

@@ -8,7 +8,6 @@ anything starts; what would make Argo wait for ever ends with the reason. Below 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -38,7 +37,7 @@ from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
 from dsl.engine.refused import Missing, Refused
-from dsl.engine.results import link_files, make_results, tasks_of
+from dsl.engine.results import link_files, make_results, rows, tasks_of
 from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
@@ -126,6 +125,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
                 _write(out, definition, engine, workflow.broken_off(wrong))
         raise
     finally:
+        engine.leaves.close()
         claims.clear()
     try:
         _write(out, definition, engine, outcome)
@@ -149,7 +149,8 @@ def _jobs(definition: Definition, jobs: int) -> int:
 
 def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
     results = make_results(definition, engine.nodes.values(), outcome.phase)
-    contents = {TIMELINE: outcome.to_timeline(), RESULTS: results, STATUS: outcome.to_status()}
-    for name, value in contents.items():
-        write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
+    bare, nodes = replace(outcome, nodes={}), outcome.nodes.items()
+    write(out / TIMELINE, rows(bare.to_timeline(), "nodes", ((p, node.to_timeline()) for p, node in nodes)))
+    write(out / RESULTS, rows(results, "tasks", results["tasks"].items()))
+    write(out / STATUS, rows(bare.to_status(), "nodes", ((p, node.to_status()) for p, node in nodes)))
     link_files(engine.kept, results["tasks"], out)

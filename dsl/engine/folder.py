@@ -79,8 +79,8 @@ def prepare(out: Path, tasks: Iterable[str], graph: Mapping[str, Any]) -> None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise Unusable(f"{out} is not empty and holds no run; choose another folder")
         record.parent.mkdir(parents=True)
-        write(record, json.dumps([task_folder(out, task).name for task in tasks]))
-        write(out / GRAPH, json.dumps(graph))
+        write(record, [json.dumps([task_folder(out, task).name for task in tasks])])
+        write(out / GRAPH, [json.dumps(graph)])
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
 
@@ -95,11 +95,12 @@ def _clear(out: Path, tasks: list[str]) -> None:
     state.rmdir()
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, pieces: Iterable[str]) -> None:
     """Write a file that is there only when it is whole."""
     aside = path.with_name(f".{path.name}.part")
     try:
-        aside.write_text(text, encoding="utf-8", errors="surrogatepass")
+        with aside.open("w", encoding="utf-8", errors="surrogatepass") as file:
+            file.writelines(pieces)
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,9 +23,12 @@ class Given:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._folder = layout.folder.resolve()
         self._names: dict[Path, str] = {}
         self._stamps = Stamps()
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self._layout.folder.resolve()
 
     def put(self, name: str, artifact: Mapping[str, Any], store: Store) -> None:
         """Put an artifact in place. Raises ArtifactError when it cannot be had."""

@@ -1,6 +1,6 @@
 """Container and script templates as processes here: their folder, inputs, environment, end and outputs.
 
-`Leaves` decides how many run at once; a leaf runs on a thread of its own that only waits.
+`Leaves` decides how many run at once; each of them has a thread that only waits.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
 from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError, Store
@@ -37,7 +39,7 @@ _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadlin
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Folders of a run."""
+    """Folders of a run, and what all its leaves share."""
 
     store: Store
     claims: Claims
@@ -98,13 +100,15 @@ class Leaves:
         self._tickets = itertools.count()
         self._waiting: list[tuple[tuple[int, ...], int, Leaf]] = []
         self._leaves: dict[Node, Leaf] = {}
-        self._threads: dict[Node, threading.Thread] = {}
+        self._running: set[Node] = set()
+        self._given: SimpleQueue[Leaf | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._logs = threading.Lock()
 
     @property
     def is_busy(self) -> bool:
         """Whether a leaf runs."""
-        return bool(self._threads)
+        return bool(self._running)
 
     def nodes(self) -> list[Node]:
         """Return the nodes of all leaves that wait or run."""
@@ -117,16 +121,22 @@ class Leaves:
 
     def start_waiting(self, starts: Callable[[Leaf], None]) -> None:
         """Start as many as may run; `starts` hears of each."""
-        while self._waiting and len(self._threads) < self.jobs:
+        while self._waiting and len(self._running) < self.jobs:
             leaf = heapq.heappop(self._waiting)[2]
             if leaf.node not in self._leaves:
                 continue
             leaf.log = log_file(self.places.logs, leaf.template.task)
             leaf.lines = self.places.tasks / f"{_folder_name(leaf)}.log"
             starts(leaf)
-            thread = threading.Thread(target=self._run, args=(leaf,), daemon=True)
-            self._threads[leaf.node] = thread
-            thread.start()
+            self._running.add(leaf.node)
+            self._given.put(leaf)
+            if len(self._threads) < len(self._running):
+                self._threads.append(threading.Thread(target=self._work, daemon=True))
+                self._threads[-1].start()
+
+    def _work(self) -> None:
+        while leaf := self._given.get():
+            self._run(leaf)
 
     def _run(self, leaf: Leaf) -> None:
         try:
@@ -144,28 +154,39 @@ class Leaves:
 
     def forget(self, node: Node) -> Leaf | None:
         """Take an ended leaf out."""
-        self._threads.pop(node, None)
+        self._running.discard(node)
         return self._leaves.pop(node, None)
 
     def cancel(self, node: Node, reason: str) -> bool:
         """Stop a leaf; True when it had not started, so that nobody else will end it."""
         self._leaves[node].group.stop(reason)
-        return node not in self._threads
+        return node not in self._running
 
     def stop(self) -> None:
         """Kill everything: first asked, soon forced; returns when no process is left."""
         leaves = list(self._leaves.values())
-        threads = [thread for thread in self._threads.values() if thread.is_alive()]
         try:
             for leaf in leaves:
                 leaf.group.stop("interrupted")
-            for thread in threads:
-                thread.join(2.0 / len(threads))
+            self._join(2.0)
         finally:  # a second interrupt must not leave a process behind
             for leaf in leaves:
                 leaf.group.kill()
-        for thread in threads:
-            thread.join(5.0)
+            self._join(5.0)
+            self.places.runtime.close()
+
+    def close(self) -> None:
+        """End what only waits for more leaves."""
+        self._join(5.0)
+        self.places.runtime.close()
+
+    def _join(self, seconds: float) -> None:
+        """Wait for the threads to end what they run, and no longer than some seconds."""
+        until = time.monotonic() + seconds
+        for _ in self._threads:
+            self._given.put(None)
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
 
 
 def _folder_name(leaf: Leaf) -> str:
@@ -174,7 +195,7 @@ def _folder_name(leaf: Leaf) -> str:
 
 def _append(lines: Path, log: Path) -> None:
     """Add what one leaf wrote to the log of its task: lines of two leaves never mix."""
-    if lines.is_file():
+    if lines.is_file() and not (lines.stat().st_size == 0 and log.exists()):
         log.parent.mkdir(parents=True, exist_ok=True)
         with lines.open("rb") as source, log.open("ab") as target:
             shutil.copyfileobj(source, target)
@@ -183,8 +204,11 @@ def _append(lines: Path, log: Path) -> None:
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
     folder = places.tasks / _folder_name(leaf)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:  # of an attempt before
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     with contextlib.ExitStack() as after:
         main = main_of(leaf.body, leaf.template.kind)
         layout = layout_of(leaf.body, leaf.artifacts, main, folder, is_real=places.runtime.is_real)
@@ -299,7 +323,7 @@ def _execute(
             code, stdout = container.group.run(
                 start.command, start.env, start.folder, log,
                 keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
-                seconds=seconds, reason=_ACTIVE_TOO_LONG,
+                seconds=seconds, reason=_ACTIVE_TOO_LONG, start=places.runtime.start,
             )  # fmt: skip
         except OSError as wrong:
             return Ended(64, message=_unstartable(command, wrong, log))
@@ -431,6 +455,5 @@ def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
     for out in outs if layout.base else []:
         if any(PurePosixPath(layout.base, out).is_relative_to(each) for each in mounts):
-            with contextlib.suppress(OSError):
-                return ((layout.root / out).resolve(strict=True),)
+            return ((layout.root / out).resolve(),) if (layout.root / out).exists() else ()
     return ()

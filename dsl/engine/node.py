@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from dsl.engine.definition import Template
@@ -16,6 +17,7 @@ from dsl.expr import gojson
 
 COUNTED = ("Pod", "Steps", "DAG")
 COMPLETED = ("Succeeded", "Failed", "Error")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 Waiting = tuple[tuple[int, ...], int, Callable[[], None]]
 BAD = ("Failed", "Error")
 FAILED_FAST = "template has failed or errored children and failFast enabled"
@@ -31,6 +33,11 @@ def hash32(text: str) -> int:
     for byte in text.encode():
         value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
     return value
+
+
+def _nothing() -> Mapping[str, Any]:
+    """The default of what most nodes of a large run never have."""
+    return _NOTHING
 
 
 @dataclass(slots=True, eq=False)
@@ -59,9 +66,9 @@ class Node:
     fault: str = ""
     order: tuple[int, ...] = ()
     depth: int = 0
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    outputs: dict[str, str | None] = field(default_factory=dict)
-    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=_nothing)
+    outputs: Mapping[str, str | None] = field(default_factory=_nothing)
+    artifacts: Mapping[str, dict[str, Any]] = field(default_factory=_nothing)
     result: str | None = None
     exit_code: str | None = None
     children: list[Node] = field(default_factory=list)
@@ -71,7 +78,7 @@ class Node:
     memo: Mapping[str, Any] | None = None
     recalled: bool = False
     branch: tuple[str, ...] | None = None
-    exports: Mapping[str, Any] = field(default_factory=dict)
+    exports: Mapping[str, Any] = field(default_factory=_nothing)
     limit: int = 0
     fails_fast: bool = False
     bad: int = 0
@@ -105,7 +112,7 @@ class Node:
             self.result,
             self.inputs,
             self.outputs,
-            {name: _located(artifact) for name, artifact in self.artifacts.items()},
+            {name: _located(artifact) for name, artifact in self.artifacts.items()} or _NOTHING,
             self.flag,
             self.template.name if self.template else "",
             None if self.memo is None else self.recalled,

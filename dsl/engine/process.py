@@ -7,12 +7,48 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 KEPT = 256 * 1024  # bytes of stdout that Argo keeps as a result
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run and where; `stdout` and `stderr` are file descriptors, stdin is empty."""
+
+    command: Sequence[str]
+    env: Mapping[str, str]
+    folder: Path
+    stdout: int
+    stderr: int
+
+
+class Process(Protocol):
+    """A process that leads a group, and a session, of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Return its id, and that of its group."""
+
+    def wait(self) -> int:
+        """Wait for its end; return the exit status, or a signal's number less than 0."""
+
+
+def spawn(program: Program) -> Process:
+    """Start a process. Raises OSError."""
+    return subprocess.Popen(
+        program.command,
+        env=program.env,
+        cwd=program.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=program.stdout,
+        stderr=program.stderr,
+        start_new_session=True,
+    )
 
 
 class Group:
@@ -20,7 +56,7 @@ class Group:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._timers: list[threading.Timer] = []
         self._is_over = False
         self._others: list[Group] = []
@@ -43,6 +79,7 @@ class Group:
         keeps_stdout: bool,
         seconds: float | None,
         reason: str,
+        start: Callable[[Program], Process] = spawn,
     ) -> tuple[int, bytes]:
         """Run to the end; return the exit code and the last 256 KiB of stdout, less one final newline.
 
@@ -52,31 +89,26 @@ class Group:
         Raises:
             OSError: the program cannot be started.
         """
-        with self._lock:
+        tail = bytearray()
+        with contextlib.ExitStack() as after, self._lock:
             if self.stopped:
                 return 143, b""
-            self._process = subprocess.Popen(
-                command,
-                env=dict(env),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if keeps_stdout else log,
-                stderr=log,
-                start_new_session=True,
-            )
+            written, pump = log.fileno(), None
+            if keeps_stdout:
+                read, written = os.pipe()
+                after.callback(os.close, written)
+                pump = threading.Thread(target=_copy, args=(read, log, tail), daemon=True)
+                pump.start()
+            self._process = start(Program(command, env, folder, written, log.fileno()))
         if seconds is not None:
             self._after(seconds, lambda: self.stop(reason))
-        tail = bytearray()
-        pump = threading.Thread(target=_copy, args=(self._process.stdout, log, tail), daemon=True)
-        if keeps_stdout:
-            pump.start()
         code = self._process.wait()
         with self._lock:
             self._is_over = True
         for timer in self._timers:
             timer.cancel()
         self._signal(signal.SIGKILL)
-        if keeps_stdout:
+        if pump:
             pump.join(_GRACE)
         return (128 - code if code < 0 else code), bytes(tail)
 
@@ -115,11 +147,9 @@ class Group:
         timer.start()
 
 
-def _copy(source: IO[bytes] | None, log: IO[bytes], tail: bytearray) -> None:
-    if source is None:
-        return
-    with source:
-        while chunk := os.read(source.fileno(), 65536):
+def _copy(source: int, log: IO[bytes], tail: bytearray) -> None:
+    with open(source, "rb", buffering=0) as pipe:
+        while chunk := pipe.read(65536):
             log.write(chunk)
             log.flush()
             tail += chunk

@@ -71,8 +71,8 @@ class Layout:
 
     def make_parents(self) -> None:
         """Make the folders above the declared paths; what is mounted must be in place."""
-        for path in self.moved:
-            self.place(path).parent.mkdir(parents=True, exist_ok=True)
+        for parent in {self.place(path).parent for path in self.moved} - {self.root}:
+            parent.mkdir(parents=True, exist_ok=True)
 
 
 def layout_of(

@@ -7,7 +7,7 @@ for, and `argosy/result` how its value is written: `lines` of an index and JSON 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dsl.engine.node import Node
 from dsl.expr.gojson import Value
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
 _EMPTY = "Skipped, empty params"
 
 
@@ -111,6 +112,32 @@ def _decoded(text: str) -> Value:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def rows(document: Mapping[str, Any], table: str, entries: Iterable[tuple[str, Value]]) -> Iterator[str]:
+    """Yield the pieces of a JSON text in which every entry of one of the document's mappings has a line.
+
+    >>> nodes = [("main", {}), ("main/a", {"x": 1})]
+    >>> print("".join(rows({"phase": "Failed", "nodes": {}}, "nodes", nodes)), end="")
+    {"phase": "Failed",
+     "nodes": {
+      "main": {},
+      "main/a": {"x": 1}}}
+    """
+    start = "{"
+    for name, value in document.items():
+        yield f"{start}{_JSON(name)}: "
+        start = ",\n "
+        if name == table:
+            first = "\n  "
+            yield "{"
+            for key, entry in entries:
+                yield f"{first}{_JSON(key)}: {_JSON(entry)}"
+                first = ",\n  "
+            yield "}"
+        else:
+            yield _JSON(value)
+    yield "}\n"
 
 
 def tasks_of(definition: Definition) -> list[str]:

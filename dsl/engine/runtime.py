@@ -19,7 +19,9 @@ from typing import Any, Protocol
 
 from dsl.engine.environment import passed_on
 from dsl.engine.pod import Container
+from dsl.engine.process import Process, Program, spawn
 from dsl.engine.relocate import Layout
+from dsl.engine.warm import Warm
 
 SCRIPT = "/argo/staging/script"
 _CLIENT = re.compile(r"(PATH|HOME|TMPDIR)$|(LD|XDG|DOCKER|PODMAN|CONTAINERS?|SSL)_")
@@ -50,15 +52,25 @@ class Runtime(Protocol):
     ) -> AbstractContextManager[Start]:
         """Prepare a start, and put things in order when it has ended."""
 
+    def start(self, program: Program) -> Process:
+        """Start what was prepared. Raises OSError."""
+
+    def close(self) -> None:
+        """End what was kept for the next start."""
+
 
 class Processes:
     """Programs run here; python is the one that runs this."""
 
     is_real = False
 
+    def __init__(self) -> None:
+        self._warm = Warm()
+        self._passed = passed_on()
+
     def passed(self) -> Mapping[str, str]:
         """Return what tells tools where they live."""
-        return passed_on()
+        return self._passed
 
     @contextmanager
     def starting(
@@ -69,12 +81,22 @@ class Processes:
         program = sys.executable if first in ("python", "python3") else first
         yield Start([program, *others], env, _working_folder(container.raw, container.layout))
 
+    def start(self, program: Program) -> Process:
+        """Start it, forked from an interpreter that is warm where that is the same."""
+        return self._warm.start(program)
+
+    def close(self) -> None:
+        """End the interpreters."""
+        self._warm.close()
+
 
 def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
     folder = str(container.get("workingDir") or "")
     if folder and not layout.base and Path(folder).is_dir() and folder not in layout.moved:
         return Path(folder)
-    place = layout.place(folder) if folder else layout.root
+    if not folder:
+        return layout.root
+    place = layout.place(folder)
     place.mkdir(parents=True, exist_ok=True)
     return place
 
@@ -115,6 +137,13 @@ class Containers:
                     self._call("cp", f"{name}:{path}", str(layout.place(path)))
             at_once = ["--time=0"] if Path(self.program).name == "podman" else []  # docker never waits
             self._call("rm", "--force", "--volumes", *at_once, name)
+
+    def start(self, program: Program) -> Process:
+        """Start the client."""
+        return spawn(program)
+
+    def close(self) -> None:
+        """Keep nothing."""
 
     def _bound(self, layout: Layout) -> dict[str, Path]:
         """Return which places of this machine are where in a container."""

@@ -269,6 +269,7 @@ class Engine:
             self._release(node.boundary)
         if node.done:
             self.later(partial(node.done, node))
+            node.done = None
 
     def _memoized(self, node: Node, memo: Mapping[str, Any]) -> tuple[str, str]:
         """Keep what a node made; return its phase and message."""
@@ -376,14 +377,14 @@ class Engine:
             if source.get("supplied") is None and value is None:
                 continue
             if value is None:
-                node.outputs[name] = None
+                node.outputs = {**node.outputs, name: None}
                 self.fail(
                     node,
                     prepared.call,
                     f"raw output parameter '{name}' has not been set and does not have a default value",
                 )
                 return
-            node.outputs[name] = str(value)
+            node.outputs = {**node.outputs, name: str(value)}
         self.finish(node, "Succeeded")
 
     # --- leaves: every process starts and ends here ---

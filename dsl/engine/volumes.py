@@ -165,15 +165,15 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
     taken.
     """
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
+        place = layout.place(str(entry.get("mountPath") or "").rstrip("/"))
+        if place == layout.root or place.is_symlink():
+            continue
         name = str(entry.get("name"))
         target = volumes.folder(name)
         if entry.get("subPath"):
             target = target / str(entry["subPath"]).strip("/")
             if not target.exists():
                 target.mkdir(parents=True)
-        place = layout.place(str(entry.get("mountPath") or "").rstrip("/"))
-        if place == layout.root or place.is_symlink():
-            continue
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()
         if place.exists():

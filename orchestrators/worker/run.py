@@ -281,6 +281,8 @@ class Worker:
         if why:
             raise Failure(prefix + why)
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        if not any(hazard in text for hazard in "{$\x7f"):
+            return text
         return re.sub(r'"(?:[^"\\]|\\.)*"', lambda literal: re.sub(r"[{$\x7f]", escaped, literal[0]), text)
 
     def arguments(self, call: Call) -> dict[str, Any]:
@@ -306,8 +308,10 @@ class Worker:
         arguments.update(call.outputs)
         if self.output_dir:
             arguments[self.output_dir] = call.place / "out-dir"
-        for name in ("out", "out-dir"):
-            (call.place / name).mkdir(parents=True)
+        if call.outputs:
+            (call.place / "out").mkdir(parents=True)
+        if self.output_dir:
+            (call.place / "out-dir").mkdir(parents=True)
         return arguments
 
     def only(self, call: Call, source: dict[str, Any]) -> Path:

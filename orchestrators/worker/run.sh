@@ -9,7 +9,8 @@
 #
 # work/in/K/VAR/NAME are links to the inputs of the K-th item, work/in/all/VAR/NAME to those of all of them,
 # work/K is the scratch folder of an item, work/names says which item claims an output name, work/taken which
-# item has started. Variables begin with _: the author's names reach the program by env alone.
+# item has started, work/K.done that it has succeeded. Variables begin with _: the author's names reach the
+# program by env alone.
 set -euf
 exec </dev/null
 _nl='
@@ -188,6 +189,7 @@ single() {
 # The files of folder $1 as text of a partition, by name in byte order.
 listed() {
   cd "$1" 2>/dev/null || return 0
+  mkdir -p "$_work"
   find -L . -mindepth 1 -maxdepth 1 -print0 >"$_work/list" || fail "the files of $_var cannot be listed"
   od -An -v -tu1 "$_work/list" | LC_ALL=C awk '{
     for (i = 1; i <= NF; i++) {
@@ -198,6 +200,14 @@ listed() {
       path = path sprintf(raw ? "%c" : "\\0%03o", b)
     } }' | LC_ALL=C sort | sed 's/.* /;/' | tr -d '\n'
 }
+# Make what is needed for item $1 of the partition, or for all of them, with one call.
+folders() (
+  _k=$1
+  set -- "$_work/in" "$_work/names" "$_work/taken" "$_work/$_k/cwd" "$_work/$_k/out" "$_work/$_k/dir"
+  for _f in $_vars; do set -- "$@" "$_work/in/$_k/$_f"; done
+  [ -z "$_outputs$_odir" ] || set -- "$@" "$_part"
+  exec mkdir -p "$@"
+)
 # Output names of the current item into _nameJ; an item without a file has its index as name.
 names() {
   for _j in $_outs; do
@@ -315,7 +325,16 @@ run() {
     case $_s in 42) fail "RESULT_FILE is not UTF-8" ;; 43) fail "RESULT_FILE is not JSON" ;; esac
     [ 0 = $_s ] && read -r _r <"$_d.json" || fail "the result cannot be written"
   fi
-  rm -rf "$_d"
+  # What it scribbled would add up; where it did not, there is nothing to start a program for.
+  set +f
+  for _f in "$_d/cwd"/* "$_d/cwd"/.[!.]* "$_d/cwd"/..?*; do
+    if [ -e "$_f" ] || [ -L "$_f" ]; then
+      rm -rf "$_d"
+      break
+    fi
+  done
+  set -f
+  : >"$_d.done"
 }
 # A link that the task made in its output would point into the scratch folder: it becomes what it points to.
 keep() {
@@ -359,13 +378,16 @@ stamps() (
   find "$@" -exec sh -c "find -L \"\$@\" -print0 | xargs -0 $_ls 2>/dev/null" sh {} + | LC_ALL=C sort
 )
 
-mkdir -p "${ARGOSY_ROOT:=/argosy}"
-cd "$ARGOSY_ROOT"
+cd "${ARGOSY_ROOT:=/argosy}" 2>/dev/null || {
+  mkdir -p "$ARGOSY_ROOT"
+  cd "$ARGOSY_ROOT"
+}
 _root=$PWD _work=$PWD/work _out=$PWD/${ARGOSY_OUT:-out}
 _part=${_out%/*}/.${_out##*/}.part
-rm -rf "$_work" "$_out" "$_part" result
-mkdir -p "$_work/names" "$_work/taken" "$_work/in"
-printf %b "$ARGOSY_PROGRAM" >"$_work/program"
+for _f in "$_work" "$_out" "$_part" result; do
+  if [ -e "$_f" ] || [ -L "$_f" ]; then rm -rf "$_f"; fi
+done
+_program=$ARGOSY_PROGRAM
 for _f in $_params; do
   eval "decode \"\${ARGOSY_P_$_f-}\""
   eval "_v_$_f=\$_r"
@@ -381,7 +403,17 @@ for _f in $_lines; do
     _j=$((_j + 1))
   done
 done
-for _f in $(env | LC_ALL=C awk -F= '/^ARGOSY_[A-Za-z0-9_]*=/ { print $1 }'); do unset "$_f"; done
+# A line inside a value that looks like one of these may go by its name, too.
+IFS=$_nl
+for _f in $(export -p); do
+  case $_f in *" ARGOSY_"*=*)
+    _f=ARGOSY_${_f#* ARGOSY_}
+    _f=${_f%%=*}
+    case $_f in *[!A-Za-z0-9_]*) ;; *) unset "$_f" ;; esac
+    ;;
+  esac
+done
+IFS=$_ifs
 
 _j=0 _outs='' _ins='' _vars=''
 IFS=$_nl
@@ -404,7 +436,6 @@ for _t in $_inputs; do
   eval "_var$_j=\$_var _kind$_j=\$_kind _dir$_j=\$_dir _naming$_j=\${4-} _col$_j=\${5:-\$_col}
     _pre$_j=\${6-} _within$_j=\$_r"
 done
-[ -z "$_outputs$_odir" ] || mkdir -p "$_part"
 _t="$_items;"
 IFS=';'
 set -- $_t
@@ -414,8 +445,8 @@ shift
 
 _prefix='' _name='' _k=0
 if [ item = "$_each" ]; then
-  {
-    echo in
+  folders 0
+  [ $# -lt 2 ] || {
     for _e; do
       for _f in $_vars; do echo "in/$_k/$_f"; done
       echo "$_k/cwd $_k/out $_k/dir"
@@ -433,8 +464,7 @@ if [ item = "$_each" ]; then
     _k=$((_k + 1))
   done
 else
-  for _f in $_vars; do mkdir -p "$_work/in/all/$_f"; done
-  mkdir -p "$_work/all/cwd" "$_work/all/out" "$_work/all/dir"
+  folders all
   for _e; do
     item $_k "$_e"
     places slot store file
@@ -448,8 +478,11 @@ else
   places dir one
   names claim
 fi
-cp -RP "$_work/in" "$_work/links"
-stamps >"$_work/before"
+printf %b "$_program" >"$_work/program"
+[ -z "$_vars" ] || {
+  cp -RP "$_work/in" "$_work/links"
+  stamps >"$_work/before"
+}
 
 _s=0
 if [ item != "$_each" ]; then
@@ -473,14 +506,14 @@ else
   [ ! -s "$_work/failed" ] || read -r _s <"$_work/failed"
   [ 0 = "$_s" ] || exit "$_s"
 fi
-# The scratch folder of an item is there until the item has succeeded.
+# Whoever worked on an item may have been killed.
 _k=0
 for _e; do
-  [ item != "$_each" ] || [ ! -e "$_work/$_k" ] || fail "item $((_start + _k)) has not run"
+  [ item != "$_each" ] || [ -e "$_work/$_k.done" ] || fail "item $((_start + _k)) has not run"
   _k=$((_k + 1))
 done
-stamps >"$_work/after"
-cmp -s "$_work/before" "$_work/after" || {
+[ -z "$_vars" ] || stamps >"$_work/after"
+[ -z "$_vars" ] || cmp -s "$_work/before" "$_work/after" || {
   _f=$(LC_ALL=C sort "$_work/before" "$_work/after" | uniq -u | head -n 1)
   _f=${_f#*./} _r=${_f#*/*/}
   case $_each-$_f in

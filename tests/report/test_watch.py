@@ -52,6 +52,30 @@ def test_a_failure_shows_the_end_of_its_log(tmp_path):
     ]
 
 
+def test_a_failure_names_the_item_that_its_worker_names(tmp_path):
+    log = tmp_path / "warp-1.log"
+    log.write_text("no such band\nargosy: warp: item 3 (b.tif): the program ended with exit status 2\n")
+    failed = LeafEvent("warp", "main/warp", 1, "Failed", "main: Error (exit code 2)", 0.5, Path("w.log"), log)
+    assert failure(failed).plain.splitlines() == [
+        "warp (main/warp) failed: item 3 (b.tif): the program ended with exit status 2; log: w.log",
+        "  | no such band",
+    ]
+
+
+def test_a_run_that_is_long_says_how_far_it_is():
+    stream = io.StringIO()
+    watch = Lines(console(stream))
+    watch.expected("warp", 5)
+    for _ in range(3):
+        watch.started(event("Running"))
+    watch.ended(event("Succeeded"))
+    assert not stream.getvalue()
+    watch.tallies["warp"].began -= 20
+    watch._last -= 31
+    watch.ended(event("Succeeded"))
+    assert stream.getvalue() == "warp: 2/5, 1 running, 6.0/min, 30 s left\n"
+
+
 def test_failures_alone_are_told_when_quiet():
     stream = io.StringIO()
     play(watcher(console(stream), quiet=True))
@@ -108,6 +132,20 @@ def test_a_screen_has_a_bar_per_function_and_leaves_none_behind():
     with terminal.capture() as captured:
         terminal.print(watch)
     assert "3/3, 1 skipped, 1 retry" in captured.get()
+
+
+def test_a_bar_shows_the_pace_of_what_runs():
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
+    watch = Screen(terminal)
+    watch.expected("warp", 7)
+    watch.started(event("Running"))
+    watch.started(event("Running"))
+    watch.ended(event("Succeeded"))
+    watch.tallies["warp"].began -= 10
+    with terminal.capture() as captured:
+        terminal.print(watch)
+    assert "1/7, 1 running" in captured.get()
+    assert "6.0/min, 1 min 0 s left" in captured.get()
 
 
 def test_a_screen_shows_what_is_at_work_when_not_all_fits():
