@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,8 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
+from dsl.engine.chosen import known_tasks, refuse_without_inputs
 from dsl.engine.definition import Definition, Refused, read_definition
-from dsl.engine.folder import LOGS, RESULTS, STATE, STATUS, Unusable, prepare, task_folder, write
+from dsl.engine.folder import (
+    JOURNAL,
+    LOGS,
+    RESULTS,
+    STATE,
+    STATUS,
+    Unusable,
+    clear,
+    occupied,
+    task_folder,
+    write,
+)
+from dsl.engine.history import History, Resume
+from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
@@ -35,9 +50,12 @@ __all__ = [
     "Outcome",
     "Progress",
     "Refused",
+    "Resume",
     "RunOptions",
     "Silent",
     "Unusable",
+    "known_tasks",
+    "read_definition",
     "run",
     "task_folder",
 ]
@@ -49,7 +67,7 @@ class RunOptions:
 
     `inputs` is the folder that artifact keys `inputs/…` are relative to; `claims` gives folders to volume
     claims by name, others are made below `out`; `name` is `workflow.name` where the manifest's own shall not
-    be used.
+    be used; `resume` says how to take up the run that `out` holds, instead of beginning one.
     """
 
     out: Path
@@ -58,29 +76,64 @@ class RunOptions:
     inputs: Path = field(default_factory=Path.cwd)
     claims: Mapping[str, Path] = field(default_factory=dict)
     name: str = ""
+    resume: Resume | None = None
 
 
 def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | None = None) -> Outcome:
-    """Run a manifest to its end.
+    """Run a manifest to its end, or take up the run in `out` again.
 
-    What a former run left in `out` is removed first. Results are written however the run ends.
+    Unless it is taken up, what a former run left there is removed. Results are written however the run ends.
 
     Raises:
         Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
-        Unusable: `out` holds something else, or cannot be written; nothing was started.
+        Unusable: `out` holds something else, is in use, or cannot be written; nothing was started.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
     definition = read_definition(manifest, options.name)
     refuse(definition)
-    shared = make_globals(definition, options.parameters)
+    if not options.resume:
+        make_globals(definition, options.parameters, 0.0)
     out = options.out.absolute()
-    prepare(out, tasks_of(definition))
-    state = out / STATE
+    with occupied(out, resumed=options.resume is not None):
+        return _run(definition, options, out, progress or Silent())
+
+
+def _run(definition: Definition, options: RunOptions, out: Path, progress: Progress) -> Outcome:
+    began, state, resume = time.monotonic(), out / STATE, options.resume
+    former = read_journal(state / JOURNAL) if resume else Former()
+    parameters = {**former.parameters, **options.parameters}
+    shared = make_globals(definition, parameters, former.created or time.time())
+    if resume and resume.only:
+        refuse_without_inputs(definition, resume.only, former)
+    clear(out, tasks_of(definition), resumed=resume is not None)
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
     places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
-    engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
+    phase = "interrupted"
+    journal = _opened(out, parameters)
+    try:
+        history = History(out, places, journal, former, resume)
+        engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
+        outcome = _outcome(engine, out)
+        phase = outcome.phase
+    finally:
+        claims.clear()
+        journal.close(phase, time.monotonic() - began)
+    return replace(outcome, taken=history.taken)
+
+
+def _opened(out: Path, parameters: Mapping[str, str]) -> Journal:
+    try:
+        journal = Journal(out / STATE / JOURNAL)
+        journal.begin(time.time(), parameters)
+    except OSError as wrong:
+        raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
+    return journal
+
+
+def _outcome(engine: Engine, out: Path) -> Outcome:
+    """Run to the end, and leave the results."""
     workflow = WorkflowRun(engine)
     try:
         outcome = workflow.outcome()
@@ -89,12 +142,10 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
             engine.leaves.stop()
         finally:
             with suppress(OSError):
-                _write(out, definition, engine, workflow.broken_off(wrong))
+                _write(out, engine, workflow.broken_off(wrong))
         raise
-    finally:
-        claims.clear()
     try:
-        _write(out, definition, engine, outcome)
+        _write(out, engine, outcome)
     except OSError as wrong:
         return replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
     return outcome
@@ -105,8 +156,8 @@ def _jobs(definition: Definition, jobs: int) -> int:
     return max(1, min(jobs, int(limit)) if limit else jobs)
 
 
-def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
-    results = make_results(definition, engine.nodes.values(), outcome.phase)
+def _write(out: Path, engine: Engine, outcome: Outcome) -> None:
+    results = make_results(engine.definition, engine.nodes.values(), outcome.phase)
     for name, value in ((RESULTS, results), (STATUS, outcome.to_status())):
         write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
     link_files(engine.kept, results["tasks"], out)

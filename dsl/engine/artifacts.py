@@ -83,8 +83,13 @@ class Store:
         else:
             _replace_links(source)
             _move(source, target)
-        self._stamps.note(target, self.root)
+        self.note(target)
         return target
+
+    def note(self, place: Path) -> None:
+        """Note what a leaf left; what is not in the store is not looked after here."""
+        if place.is_relative_to(self.root):
+            self._stamps.note(place, self.root)
 
 
 def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:

@@ -99,6 +99,11 @@ class Template:
         except ValueError:
             return self.name  # somebody else's annotation
 
+    @property
+    def calls(self) -> list[Task]:
+        """Return its tasks, or its steps."""
+        return [*self.tasks.values(), *(step for group in self.groups for step in group)]
+
     @cached_property
     def inputs(self) -> list[JsonObject]:
         """Return the declared input parameters."""
@@ -189,7 +194,7 @@ class Definition:
         if template.is_leaf:
             return Counter({template.task: 1})
         counts: Counter[str] = Counter()
-        for task in [*template.tasks.values(), *(step for group in template.groups for step in group)]:
+        for task in template.calls:
             if not task.is_loop:
                 counts += self.leaf_counts(str(task.raw.get("template", "")), (*seen, name))
         return counts

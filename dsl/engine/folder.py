@@ -1,21 +1,25 @@
 """The folder of a run: empty when it starts, and each of its files whole or not there.
 
-`.argosy/run.json` names what a run makes in the folder, so that the next one there removes that and no more.
+`.argosy/run.json` names what a run makes in the folder, so that the next one there removes that and no more;
+who holds `.argosy/lock` works in it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dsl.engine.copies import remove
 from dsl.engine.definition import Refused
+from dsl.engine.lock import Held, locked
 
 STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
-_OWN = (LOGS, RESULTS, STATUS)
-_TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, *_OWN)))})(\.files)*")
+JOURNAL = "journal.jsonl"
+_LOCK, _RECORD = "lock", "run.json"
+_TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, LOGS, RESULTS, STATUS)))})(\.files)*")
 
 
 class Unusable(Refused):
@@ -42,32 +46,56 @@ def _component(task: str) -> str:
     return re.sub(r"[%/\0]|^\.{1,2}$", lambda found: "".join(f"%{ord(one):02X}" for one in found[0]), task)
 
 
-def prepare(out: Path, tasks: Iterable[str]) -> None:
-    """Make the folder of a run of `tasks`, without what a former run left there.
+@contextmanager
+def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
+    """Hold the folder of a run, which is there already if the run is `resumed`.
 
     Raises:
-        Unusable: it holds what no run made, or nothing can be written to it.
+        Unusable: it holds what no run made, another process runs in it, or it cannot be made.
     """
-    record = out / STATE / "run.json"
-    try:
-        if record.is_file():
-            _clear(out, json.loads(record.read_text(encoding="utf-8")))
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    state = out / STATE
+    with ExitStack() as held:
+        with _usable(out):
+            if not ((state / _LOCK).is_file() or (state / _RECORD).is_file()):
+                if resumed:
+                    raise Unusable(f"{out} holds no run")
+                if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                    raise Unusable(f"{out} is not empty and holds no run; choose another folder")
+                state.mkdir(parents=True)
+            held.enter_context(locked(state / _LOCK))
+        yield
+
+
+def clear(out: Path, tasks: Iterable[str], *, resumed: bool) -> None:
+    """Begin a run of `tasks`: remove what a former one shows, and unless it is `resumed` all that it left.
+
+    Its record goes last: a removal that was interrupted is taken up here again.
+
+    Raises:
+        Unusable: something else is there too, or nothing can be written.
+    """
+    state = out / STATE
+    record = state / _RECORD
+    with _usable(out):
+        former = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
+        for name in (RESULTS, STATUS, *former, *(() if resumed else (LOGS,))):
+            remove(out / name)
+        for path in () if resumed else sorted(state.iterdir(), key=lambda path: path.name == _RECORD):
+            if path.name != _LOCK:
+                remove(path)
+        if not resumed and any(path.name != STATE for path in out.iterdir()):
             raise Unusable(f"{out} is not empty and holds no run; choose another folder")
-        record.parent.mkdir(parents=True)
         write(record, json.dumps([task_folder(out, task).name for task in tasks]))
+
+
+@contextmanager
+def _usable(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except Held as other:
+        raise Unusable(f"{out} is in use by {other}; choose another folder, or wait for its end") from None
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
-
-
-def _clear(out: Path, tasks: list[str]) -> None:
-    """Remove what a run made, its record last: what was interrupted here is taken up again."""
-    for name in (*_OWN, *tasks):
-        remove(out / name)
-    state = out / STATE
-    for path in sorted(state.iterdir(), key=lambda path: path.name == "run.json"):
-        remove(path)
-    state.rmdir()
 
 
 def write(path: Path, text: str) -> None:

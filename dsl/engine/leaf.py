@@ -25,6 +25,8 @@ from dsl.engine.definition import Template
 from dsl.engine.environment import environment
 from dsl.engine.folder import log_file
 from dsl.engine.given import Given
+from dsl.engine.history import History
+from dsl.engine.journal import FileNote
 from dsl.engine.node import Node
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
@@ -48,7 +50,7 @@ class Places:
 
 @dataclass(slots=True)
 class LeafResult:
-    """How a leaf ended, and what it left: `kept` are the places of its output files."""
+    """How a leaf ended, and what it left: `kept` are the places of its outputs, `files` what is there."""
 
     phase: str
     message: str = ""
@@ -57,6 +59,7 @@ class LeafResult:
     outputs: dict[str, str | None] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: tuple[Path, ...] = ()
+    files: list[FileNote] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -77,13 +80,17 @@ class Leaf:
     group: Group = field(default_factory=Group)
     log: Path = Path()
     lines: Path = Path()
+    fingerprint: str = ""
 
 
 class Leaves:
     """The leaves that wait and run; the least `order` starts first."""
 
-    def __init__(self, places: Places, jobs: int, ended: Callable[[Leaf, LeafResult], None]) -> None:
+    def __init__(
+        self, places: Places, history: History, jobs: int, ended: Callable[[Leaf, LeafResult], None]
+    ) -> None:
         self.places = places
+        self.history = history
         self.jobs = jobs
         self._ended = ended
         self._tickets = itertools.count()
@@ -121,7 +128,9 @@ class Leaves:
 
     def _run(self, leaf: Leaf) -> None:
         try:
+            self.history.fingerprint(leaf)
             result = run_leaf(leaf, self.places)
+            result.files = self.history.files(result.kept)
         except Exception as wrong:
             result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")
         try:

@@ -40,7 +40,8 @@ class Node:
     leaves.
 
     `branch` are the phases that a DAG sees below the node, None when it passes on what came from above;
-    `fault` is the message of an error that kept it from running or from making its outputs.
+    `fault` is the message of an error that kept it from running or from making its outputs, `taken` whether a
+    former run ran it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Node:
     started: float = 0.0
     finished: float = 0.0
     ran: bool = False
+    taken: bool = False
     branch: tuple[str, ...] | None = None
     exports: Mapping[str, Any] = field(default_factory=dict)
     limit: int = 0

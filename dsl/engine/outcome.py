@@ -49,7 +49,7 @@ class Outcome:
     """How a run ended.
 
     `nodes` are keyed by path: display names from the root `main`, joined by `/`. `stuck` says why Argo would
-    wait for ever where it would; the phase is Error then.
+    wait for ever where it would; the phase is Error then. `taken` leaves were taken over from a former run.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Outcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     stuck: str = ""
+    taken: int = 0
 
     @property
     def succeeded(self) -> bool:

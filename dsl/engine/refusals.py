@@ -43,7 +43,7 @@ def _refuse_broken(definition: Definition, template: Template) -> None:
         TopologicalSorter(waits).prepare()
     except CycleError:
         raise Refused(f"templates.{template.name} sorting failed: graph with cycle") from None
-    for task in _calls(template):
+    for task in template.calls:
         called = str(task.raw.get("template") or "")
         if not task.raw.get("inline") and "{{" not in called and called not in definition.templates:
             raise Refused(f"templates.{template.name}.tasks.{task.name} template name '{called}' undefined")
@@ -94,15 +94,11 @@ def _reachable(definition: Definition) -> list[Template]:
         if template is None or template.name in found:
             continue
         found[template.name] = template
-        for task in _calls(template):
+        for task in template.calls:
             names.append(task.raw.get("template"))
             names.append(task.raw.get("onExit"))
             names += [hook.get("template") for hook in (task.raw.get("hooks") or {}).values()]
     return list(found.values())
-
-
-def _calls(template: Template) -> list[Task]:
-    return [*template.tasks.values(), *(step for group in template.groups for step in group)]
 
 
 def _template_reasons(template: Template, has_deadline: bool) -> Iterator[str]:
@@ -124,7 +120,7 @@ def _template_reasons(template: Template, has_deadline: bool) -> Iterator[str]:
     yield from _volume_reasons(raw.get("volumes") or [])
     if template.is_leaf:
         yield from _container_reasons(raw[template.kind], template)
-    for task in _calls(template):
+    for task in template.calls:
         yield from _call_reasons(task, name)
 
 

@@ -75,7 +75,7 @@ class _States:
         self.by_template = by_template
         self.callers: dict[str, list[str]] = {}
         for template in definition.templates.values():
-            for task in [*template.tasks.values(), *(step for group in template.groups for step in group)]:
+            for task in template.calls:
                 self.callers.setdefault(str(task.raw.get("template", "")), []).append(template.name)
 
     def of(self, name: str, seen: tuple[str, ...] = ()) -> str:
