@@ -213,22 +213,41 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 
 
 @dsl.command()
-@_FILE
+@click.argument("file", type=click.Path(path_type=str), required=False)
 @_DAG
 @_PARAMETER
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Pods at once; default one per processor."
 )
 @click.option("--out", metavar="DIR", help="Where results go; default .argosy/<dag>/<run>.")
-@click.option("--json", "as_json", is_flag=True, help="Print results.json.")
+@click.option(
+    "--resume",
+    "former",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Take up a former run: a folder, or a name that --list shows; default the newest.",
+)
+@click.option("--from", "start", metavar="TASK", help="Take up, but run this and all after it again.")
+@click.option("--only", metavar="TASK", help="Take up, but run this again and nothing else.")
+@click.option("--force", is_flag=True, help="Take up, but run all again.")
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the newest N finished runs.")
+@click.option("--list", "listed", is_flag=True, help="List the former runs, of all DAGs or of --dag.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json, or the list.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only failures.")
 @_seconds()
 def run(
-    file: str,
+    file: str | None,
     dag: str | None,
     parameters: tuple[str, ...],
     jobs: int | None,
     out: str | None,
+    former: str | None,
+    start: str | None,
+    only: str | None,
+    force: bool,
+    keep: int | None,
+    listed: bool,
     as_json: bool,
     quiet: bool,
     timeout: float,
@@ -236,6 +255,16 @@ def run(
     """Run a DAG file, or an Argo manifest, on this machine."""
     from dsl.stages import is_manifest
 
+    if listed:
+        return _list_runs(dag, as_json=as_json)
+    if file is None:
+        file, former = former, ""  # `--resume FILE`
+    if not file:
+        raise click.UsageError("Missing argument 'FILE'.")
+    if sum(map(bool, (start, only, force))) > 1:
+        raise click.UsageError("give one of --from, --only and --force")
+    if former and out:
+        raise click.UsageError("--resume RUN and --out DIR both say which run to take up; give one")
     given = _pairs(parameters)
     if is_manifest(file):
         manifest = _read_manifest(file, given)
@@ -246,7 +275,11 @@ def run(
         manifest = compiled.manifest
     from dsl import running
 
-    options = running.Options(Path(file).parent, given, jobs, Path(out) if out else None)
+    resume = running.Resume(force, start or "", only or "")
+    options = running.Options(
+        Path(file).parent, given, jobs, Path(out) if out else None,
+        resume if former is not None or resume != running.Resume() else None, former or "", keep,
+    )  # fmt: skip
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
     except KeyboardInterrupt:
@@ -255,6 +288,17 @@ def run(
         click.echo(f"dsl: {refused}", err=True)
         is_usage = isinstance(refused, running.Unusable) or str(refused).startswith("not supported:")
         return 2 if is_usage else 1
+
+
+def _list_runs(dag: str | None, *, as_json: bool) -> int:
+    from dsl import report, runs
+
+    found = runs.all_runs(dag)
+    if as_json:
+        click.echo(runs.to_json(found))
+    else:
+        report.console().print(runs.to_table(found))
+    return 0
 
 
 @dsl.command()

@@ -38,7 +38,7 @@ dsl.engine
 orchestrators
 dsl.compile
 dsl.report dsl.sarif dsl.settings
-dsl.drawing dsl.watch
+dsl.drawing dsl.watch dsl.runs
 dsl.running dsl.stages
 dsl.validation
 dsl.cli
@@ -50,7 +50,7 @@ PACKAGES = {
     "yaml": ("dsl.documents", "dsl.manifest"),
     "hera": ("orchestrators",),
     "click": ("dsl.cli",),
-    "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
+    "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.runs", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
     "subprocess": ("dsl.child", "dsl.checks.shell", "dsl.engine"),
 }

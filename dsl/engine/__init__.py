@@ -28,10 +28,12 @@ from dsl.engine.folder import (
     STATUS,
     Unusable,
     clear,
+    discard,
+    how_it_ended,
     occupied,
     task_folder,
     write,
-)
+)  # fmt: skip
 from dsl.engine.history import History, Resume
 from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
@@ -54,6 +56,8 @@ __all__ = [
     "RunOptions",
     "Silent",
     "Unusable",
+    "discard",
+    "how_it_ended",
     "known_tasks",
     "read_definition",
     "run",
@@ -110,7 +114,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, progress: Progr
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
     places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
-    phase = "interrupted"
+    phase = "Interrupted"
     journal = _opened(out, parameters)
     try:
         history = History(out, places, journal, former, resume)
@@ -159,5 +163,20 @@ def _jobs(definition: Definition, jobs: int) -> int:
 def _write(out: Path, engine: Engine, outcome: Outcome) -> None:
     results = make_results(engine.definition, engine.nodes.values(), outcome.phase)
     for name, value in ((RESULTS, results), (STATUS, outcome.to_status())):
-        write(out / name, f"{json.dumps(value, indent=1, ensure_ascii=False)}\n")
+        write(out / name, _text(value))
     link_files(engine.kept, results["tasks"], out)
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    """Return JSON with a line for each task or node: a run has many."""
+    lines = []
+    for name, inner in value.items():
+        text = _text_of(inner) if not isinstance(inner, dict) else ""
+        if not text:
+            entries = (f"  {_text_of(key)}: {_text_of(entry)}" for key, entry in inner.items())
+            text = "{\n" + ",\n".join(entries) + "\n }"
+        lines.append(f" {_text_of(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+_text_of = json.JSONEncoder(ensure_ascii=False).encode

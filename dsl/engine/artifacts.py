@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,6 +29,7 @@ class Store:
         self.root = root
         self.inputs = inputs
         self._stamps = Stamps()
+        self._unnoted: list[Path] = []
 
     def path(self, key: str) -> Path:
         """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
@@ -52,6 +54,7 @@ class Store:
             target.write_text(str(artifact["raw"].get("data") or ""), encoding="utf-8")
             return
         source = self.path(str((artifact.get("s3") or {}).get("key") or ""))
+        self._note_taken()
         if not source.exists():
             if not artifact.get("optional"):
                 raise ArtifactError("The specified key does not exist.")
@@ -65,6 +68,13 @@ class Store:
             target.symlink_to(source.resolve())
         else:
             _copy(source, target, artifact)
+
+    def _note_taken(self) -> None:
+        while self._unnoted:
+            with suppress(IndexError):  # another thread has it
+                place = self._unnoted.pop()
+                if place.is_relative_to(self.root):
+                    self._stamps.note(place, self.root)
 
     def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> Path:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`; return its place.
@@ -83,13 +93,12 @@ class Store:
         else:
             _replace_links(source)
             _move(source, target)
-        self.note(target)
+        self._stamps.note(target, self.root)
         return target
 
-    def note(self, place: Path) -> None:
-        """Note what a leaf left; what is not in the store is not looked after here."""
-        if place.is_relative_to(self.root):
-            self._stamps.note(place, self.root)
+    def take(self, places: Iterable[Path]) -> None:
+        """Take up what a leaf of a former run left; it is looked at when somebody reads of the store."""
+        self._unnoted += places
 
 
 def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:

@@ -90,7 +90,7 @@ class Template:
         """Return its annotations."""
         return (self.raw.get("metadata") or {}).get("annotations") or {}
 
-    @property
+    @cached_property
     def task(self) -> str:
         """Return the task id it runs for, or its name; the annotation is the body of a JSON string."""
         note = self.annotations.get("argosy/node")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from dsl.engine.copies import remove
 from dsl.engine.definition import Refused
+from dsl.engine.journal import Former, read_ends
 from dsl.engine.lock import Held, locked
 
 STATE, LOGS, RESULTS, STATUS = ".argosy", "logs", "results.json", "status.json"
@@ -78,14 +80,45 @@ def clear(out: Path, tasks: Iterable[str], *, resumed: bool) -> None:
     record = state / _RECORD
     with _usable(out):
         former = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
-        for name in (RESULTS, STATUS, *former, *(() if resumed else (LOGS,))):
+        shown = [RESULTS, STATUS, *former, *(_aside(out / name).name for name in (RESULTS, STATUS))]
+        if not resumed and any(path.name not in (STATE, LOGS, *shown) for path in out.iterdir()):
+            raise Unusable(f"{out} is not empty and holds no run; choose another folder")
+        for name in shown if resumed else (LOGS, *shown):
             remove(out / name)
         for path in () if resumed else sorted(state.iterdir(), key=lambda path: path.name == _RECORD):
             if path.name != _LOCK:
                 remove(path)
-        if not resumed and any(path.name != STATE for path in out.iterdir()):
-            raise Unusable(f"{out} is not empty and holds no run; choose another folder")
         write(record, json.dumps([task_folder(out, task).name for task in tasks]))
+
+
+def how_it_ended(out: Path) -> tuple[float, str, float] | None:
+    """Return when the run in a folder was begun, its phase and its seconds; None where there is no run.
+
+    The phase is Running while somebody works in it, and Interrupted for a run that came to no end.
+    """
+    state = out / STATE
+    if not (state / _RECORD).is_file():
+        return None
+    former = Former()
+    with suppress(OSError):
+        former = read_ends(state / JOURNAL)
+    began = former.created or (state / _RECORD).stat().st_mtime
+    phase = former.phase or "Interrupted"
+    try:
+        with locked(state / _LOCK):
+            return began, phase, former.seconds
+    except Held:
+        return began, "Running", max(0.0, time.time() - began)
+    except OSError:
+        return began, phase, former.seconds
+
+
+def discard(out: Path) -> None:
+    """Remove a run and its folder. Raises Unusable when somebody works in it or something else is there."""
+    with occupied(out, resumed=True):
+        clear(out, (), resumed=False)
+        remove(out / STATE)
+        out.rmdir()
 
 
 @contextmanager
@@ -100,10 +133,14 @@ def _usable(out: Path) -> Iterator[None]:
 
 def write(path: Path, text: str) -> None:
     """Write a file that is there only when it is whole."""
-    aside = path.with_name(f".{path.name}.part")
+    aside = _aside(path)
     try:
         aside.write_text(text, encoding="utf-8", errors="surrogatepass")
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")

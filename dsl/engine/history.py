@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,8 +124,7 @@ class History:
     def _take(self, leaf: Leaf, record: Record) -> None:
         self.taken += 1
         self._enter(leaf, record)
-        for place in self.places_of(record):
-            self._places.store.note(place)
+        self._places.store.take(self.places_of(record))
 
     def places_of(self, record: Record) -> tuple[Path, ...]:
         """Return where the files are that a leaf left."""
@@ -205,21 +204,20 @@ class History:
     def _sweep(self) -> None:
         """Remove what leaves left that have no record: the run was killed before it could be put down."""
         noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
-        root = self._places.store.root
-        self._remove_files(path for path in _files_below(root) if os.fspath(path) not in noted)
+        self._remove_files(path for path in _files_below(self._places.store.root) if path not in noted)
 
     def _remove(self, record: Record) -> None:
-        self._remove_files(self._out / path for path, *_ in record.files)
+        self._remove_files(self._absolute(note)[0] for note in record.files)
         for place in self.places_of(record):
             for folder, _, _ in os.walk(place, topdown=False):
                 with suppress(OSError):  # somebody else's files are in it
                     Path(folder).rmdir()
 
-    def _remove_files(self, paths: Iterator[Path]) -> None:
+    def _remove_files(self, paths: Iterable[str]) -> None:
         """Remove files that are not of this run."""
         for path in paths:
-            if self._relative(os.fspath(path)) not in self._live:
-                path.unlink(missing_ok=True)
+            if self._relative(path) not in self._live:
+                Path(path).unlink(missing_ok=True)
 
 
 def _is_of(node: Node, task: str) -> bool:
@@ -228,8 +226,8 @@ def _is_of(node: Node, task: str) -> bool:
     return own or any(name == task for _, name in positions(node))
 
 
-def _files_below(place: Path) -> Iterator[Path]:
+def _files_below(place: Path) -> Iterator[str]:
     if place.is_file() or place.is_symlink():
-        yield place
+        yield os.fspath(place)
     for folder, _, names in os.walk(place):
-        yield from (Path(folder, name) for name in names)
+        yield from (f"{folder}/{name}" for name in names)
