@@ -37,6 +37,7 @@ from dsl.engine.folder import (
 from dsl.engine.history import History, Resume
 from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
+from dsl.engine.orphans import end_left, mark_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
@@ -109,6 +110,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, progress: Progr
     shared = make_globals(definition, parameters, former.created or time.time())
     if resume and resume.only:
         refuse_without_inputs(definition, resume.only, former)
+    end_left(mark_of(state))
     clear(out, tasks_of(definition), resumed=resume is not None)
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
@@ -122,6 +124,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, progress: Progr
         outcome = _outcome(engine, out)
         phase = outcome.phase
     finally:
+        end_left(mark_of(state))
         claims.clear()
         journal.close(phase, time.monotonic() - began)
     return replace(outcome, taken=history.taken)

@@ -28,6 +28,7 @@ from dsl.engine.given import Given
 from dsl.engine.history import History
 from dsl.engine.journal import FileNote
 from dsl.engine.node import Node
+from dsl.engine.orphans import MARK, mark_of
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
 from dsl.engine.volumes import Claims, claims_of, mount, volumes_by_name
@@ -288,6 +289,7 @@ def _environment(leaf: Leaf, places: Places, layout: Layout) -> dict[str, str]:
         "ARGO_CONTAINER_NAME": "main",
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
+        MARK: mark_of(places.tasks.parent),
         "HOSTNAME": leaf.pod,
     }
     return environment(leaf.body[leaf.template.kind].get("env") or [], layout, own)

@@ -1,7 +1,8 @@
 """Former runs: taken up, listed and removed by the options of `dsl run`."""
 
-import fcntl
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,14 +103,16 @@ def test_what_cannot_be_taken_up_is_wrong_usage(here, dsl, runs):
 
 def test_a_folder_in_use_is_refused_and_a_lock_that_is_left_is_none(here, dsl, runs):
     assert dsl("two.py", "--out", "out").returncode == 0
-    with Path("out/.argosy/lock").open("r+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711")
-        lock.flush()
+    hold = "import fcntl, sys; f = open('out/.argosy/lock', 'r+'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    command = [sys.executable, "-c", f"{hold}; print(1, flush=True); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        Path("out/.argosy/lock").write_text(str(other.pid))
         for options in ((), ("--resume",)):
             result = dsl("two.py", "--out", "out", *options)
             assert result.returncode == 2
-            assert "out is in use by process 4711; choose another folder" in result.stderr
+            assert f"out is in use by process {other.pid}; choose another folder" in result.stderr
+        other.communicate()
     assert Path("out/results.json").exists()
     assert dsl("two.py", "--out", "out", "--resume").returncode == 0
 
