@@ -107,17 +107,21 @@ def _run(definition: Definition, options: RunOptions, out: Path, progress: Progr
     began, state, resume = time.monotonic(), out / STATE, options.resume
     former = read_journal(state / JOURNAL) if resume else Former()
     parameters = {**former.parameters, **options.parameters}
-    shared = make_globals(definition, parameters, former.created or time.time())
+    created = former.created or time.time()
+    shared = make_globals(definition, parameters, created)
     if resume and resume.only:
         refuse_without_inputs(definition, resume.only, former)
     end_left(mark_of(state))
-    clear(out, tasks_of(definition), resumed=resume is not None)
+    if resume and resume.force:
+        former.records.clear()
+    clear(out, tasks_of(definition), resumed=bool(former.records))
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
     places = Places(store, claims, state / "tasks", out / LOGS, definition.name, definition.spec)
     phase = "Interrupted"
-    journal = _opened(out, parameters)
+    claims.clear()
+    journal = _opened(out, created, parameters)
     try:
         history = History(out, places, journal, former, resume)
         engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
@@ -130,10 +134,10 @@ def _run(definition: Definition, options: RunOptions, out: Path, progress: Progr
     return replace(outcome, taken=history.taken)
 
 
-def _opened(out: Path, parameters: Mapping[str, str]) -> Journal:
+def _opened(out: Path, created: float, parameters: Mapping[str, str]) -> Journal:
     try:
         journal = Journal(out / STATE / JOURNAL)
-        journal.begin(time.time(), parameters)
+        journal.begin(created, parameters)
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
     return journal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,26 +17,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsl.engine.ancestry import Position, before, positions
-from dsl.engine.artifacts import ArtifactError
 from dsl.engine.contents import Contents
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
 from dsl.engine.node import BAD, Node
-from dsl.engine.relocate import expand
 
 if TYPE_CHECKING:
     from dsl.engine.leaf import Leaf, LeafResult, Places
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")
+_NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """How to take a run up again: all that stands is taken over.
+    """How to take a run up again: what stands is taken over, but nothing with `force`.
 
-    But nothing with `force`; not the task `start` and all after it; nor the task `only`, while what others
-    left is taken over whatever has changed. A task is an execution function's id or a task of the manifest.
+    The task `start` runs again with all after it; `only` runs alone, and what others left is taken over whatever
+    has changed. A task is an execution function's id, or what a task of the manifest is named.
     """
 
     force: bool = False
@@ -54,17 +53,15 @@ class History:
         self._places = places
         self._journal = journal
         self._resume = resume or Resume()
-        self._records = {} if self._resume.force else former.records
+        self._records = former.records
         known = [self._absolute(note) for record in self._records.values() for note in record.files]
         self._contents = Contents([*former.read, *known], journal.add_file)
         self._fingerprints = Fingerprints(places, self._contents)
         self._live: set[str] = set()
         self._open = dict.fromkeys(self._records)
         self._again: set[Position] = set()
-        self._is_former = resume is not None
         self.taken = 0
-        if self._is_former:
-            self._sweep()
+        self._sweep()
 
     # --- taking over ---
 
@@ -74,8 +71,8 @@ class History:
         if record and self._stands(leaf, record):
             self._take(leaf, record)
             return record
-        if self._is_former and not self.leaves_out(leaf):
-            self._make_room(leaf)
+        if not self.leaves_out(leaf):
+            self._drop([leaf.node.path])
         return None
 
     def leaves_out(self, leaf: Leaf) -> bool:
@@ -170,13 +167,26 @@ class History:
 
     # --- removing ---
 
+    def node_begins(self, node: Node, tasks: Collection[str]) -> None:
+        """Remove what a former run left of tasks that a DAG, or steps, do not have any more."""
+        if self._open:
+            start = f"{node.path}/"
+            below = self._below.get(node.path, ())
+            names = ((path, _NAME.match(path, len(start))) for path in below)
+            self._drop(
+                path for path, name in names if not (path.startswith(start) and name and name[0] in tasks)
+            )
+
     def node_ended(self, node: Node) -> None:
         """Remove what a former run left below a node and nothing in this one has taken over."""
         if self._open and (node.boundary or node.phase not in BAD):
-            for path in self._below.get(node.path, ()):
-                if path in self._open:
-                    del self._open[path]
-                    self._remove(self._records[path])
+            self._drop(self._below.get(node.path, ()))
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if path in self._open:
+                del self._open[path]
+                self._remove(self._records[path])
 
     @cached_property
     def _below(self) -> dict[str, list[str]]:
@@ -187,19 +197,6 @@ class History:
             for mark in _STEP.finditer(path):
                 below[path[: mark.start()]].append(path)
         return dict(below)
-
-    def _make_room(self, leaf: Leaf) -> None:
-        """Remove what a former run left where a leaf will leave its results."""
-        record = self._records.get(leaf.node.path)
-        if record:
-            self._open.pop(record.leaf, None)
-            self._remove(record)
-        for artifact in (leaf.body.get("outputs") or {}).get("artifacts") or []:
-            key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
-            with suppress(ArtifactError):
-                place = self._places.store.path(key)
-                if place.is_relative_to(self._places.store.root):
-                    self._remove_files(_files_below(place))
 
     def _sweep(self) -> None:
         """Remove what leaves left that have no record: the run was killed before it could be put down."""
@@ -224,6 +221,12 @@ def _is_of(node: Node, task: str) -> bool:
     """Whether a leaf is of an execution function, or of a task of the manifest or of what that calls."""
     own = node.template is not None and node.template.task == task
     return own or any(name == task for _, name in positions(node))
+
+
+def _task_in(path: str, start: str) -> str:
+    """Return the task of a path that begins so, `""` for one that does not."""
+    found = _NAME.match(path, len(start)) if path.startswith(start) else None
+    return found[0] if found else ""
 
 
 def _files_below(place: Path) -> Iterator[str]:

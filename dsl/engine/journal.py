@@ -109,9 +109,9 @@ class Journal:
         self._thread = threading.Thread(target=self._make_durable, daemon=True)
         self._thread.start()
 
-    def begin(self, moment: float, parameters: Mapping[str, str]) -> None:
-        """Note that a run begins. Raises OSError."""
-        self._add({"began": moment, "parameters": dict(parameters)})
+    def begin(self, created: float, parameters: Mapping[str, str]) -> None:
+        """Note that a run begins, or goes on, and when it was begun first. Raises OSError."""
+        self._add({"began": created, "parameters": dict(parameters)})
 
     def add_file(self, note: FileNote) -> None:
         """Note a file that was read; where there is no room it will be read again."""

@@ -210,6 +210,8 @@ class Engine:
         kind = prepared.template.kind
         node.limit = _limit(prepared)
         node.fails_fast = prepared.body.get("failFast") is True
+        if kind in ("dag", "steps"):
+            self.history.node_begins(node, {task.name for task in prepared.template.calls})
         if kind == "dag":
             self.later(DagRun(self, prepared, node).start)
         elif kind == "steps":
