@@ -34,8 +34,8 @@ _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an i
 class Resume:
     """How to take a run up again: what stands is taken over, but nothing with `force`.
 
-    The task `start` runs again with all after it; `only` runs alone, and what others left is taken over whatever
-    has changed. A task is an execution function's id, or what a task of the manifest is named.
+    The task `start` runs again with all after it; `only` runs alone, and what others left is taken over
+    whatever has changed. A task is an execution function's id, or what a task of the manifest is named.
     """
 
     force: bool = False

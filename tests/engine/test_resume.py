@@ -1,10 +1,13 @@
 """A run that is taken up again: what stands is not repeated, what a change concerns is, and no more."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
 from engine.manifests import NOP, dag, leaf, phases, task, workflow
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dsl.engine import Refused, Resume, RunOptions, Unusable, run
 
@@ -296,3 +299,40 @@ def test_a_loop_under_a_limit_of_parallelism_is_taken_over_however_long(bench):
     )
     bench.run(manifest, jobs=4)
     assert bench.again(manifest).taken == 1500
+
+
+def made(bench, tasks):
+    """Return a DAG in which each task, of a word, items and whom it reads, reads all files of those."""
+    calls, leaves = [], []
+    for number, (word, items, above) in enumerate(tasks):
+        name, names = f"t{number}", [f"t{other}" for other in sorted(above) if other < number]
+        inputs = [{"name": other, "path": f"/argosy/in/{other}", "optional": True} for other in names]
+        given = [{**files_of(other), "name": other} for other in names]
+        more = {"depends": " && ".join(names)} if names else {}
+        calls.append(task(name, withItems=list(items), parameters=INDEX, artifacts=given, **more))
+        read = "mkdir -p in; cat /dev/null $(find -L in/ -type f | sort)"
+        program = f"{read} > out/{name}; echo {word} >> out/{name}"
+        leaves.append(leaf(name, bench.source(name, program), artifacts=inputs))
+    return workflow(dag("main", *calls), *leaves)
+
+
+TASKS = st.lists(
+    st.tuples(st.sampled_from("xy"), st.sampled_from(["a", "ab", "b"]), st.frozensets(st.integers(0, 2))),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(first=TASKS, then=TASKS)
+def test_whatever_is_changed_a_run_taken_up_ends_as_a_fresh_one(first, then):
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        bench, fresh = Bench(Path(one)), Bench(Path(other))
+        bench.run(made(bench, first))
+        manifest = made(bench, then)
+        fresh.run(manifest)
+        bench.again(manifest)
+        assert {**bench.left(), "status.json": b""} == {**fresh.left(), "status.json": b""}
+        bench.again(manifest)
+        assert bench.ran == []
