@@ -151,6 +151,7 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
     except BaseException as wrong:
         try:
             engine.leaves.stop()
+            engine.put_down_ended()
         finally:
             with suppress(OSError):
                 _write(out, engine, workflow.broken_off(wrong))

@@ -172,10 +172,7 @@ class History:
         if self._open:
             start = f"{node.path}/"
             below = self._below.get(node.path, ())
-            names = ((path, _NAME.match(path, len(start))) for path in below)
-            self._drop(
-                path for path, name in names if not (path.startswith(start) and name and name[0] in tasks)
-            )
+            self._drop(path for path in below if _task_in(path, start) not in tasks)
 
     def node_ended(self, node: Node) -> None:
         """Remove what a former run left below a node and nothing in this one has taken over."""

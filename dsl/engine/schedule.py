@@ -11,6 +11,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -398,7 +399,8 @@ class Engine:
             record.phase, record.message, record.exit_code, record.result, record.outputs, record.artifacts,
             kept,
         )  # fmt: skip
-        self._show_ended(leaf, result, record.finished)
+        self._end_leaf(leaf, result, record.finished)
+        self._tell_ended(leaf, result)
 
     def _leaf_starts(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"
@@ -420,18 +422,32 @@ class Engine:
                 self.history.ended(leaf, result, moment)
             except OSError as wrong:
                 result = LeafResult("Error", f"the journal cannot be written: {wrong}")
-        self._show_ended(leaf, result, moment)
+        self._end_leaf(leaf, result, moment)
+        self._tell_ended(leaf, result)
 
-    def _show_ended(self, leaf: Leaf, result: LeafResult, moment: float) -> None:
+    def put_down_ended(self) -> None:
+        """After a signal: take note of the leaves that had ended before it."""
+        while not self.events.empty():
+            node, result = self.events.get()
+            leaf, moment = self.leaves.forget(node), time.time()
+            if leaf and result.phase == "Succeeded":
+                with suppress(OSError):
+                    self.history.ended(leaf, result, moment)
+                    self._end_leaf(leaf, result, moment)
+
+    def _end_leaf(self, leaf: Leaf, result: LeafResult, moment: float) -> None:
         node = leaf.node
         node.outputs, node.artifacts = result.outputs, result.artifacts
         node.result, node.exit_code = result.result, result.exit_code
         if result.kept and result.phase == "Succeeded":
             self.kept.append((leaf.template.task, result.kept))
         self.finish(node, result.phase, result.message, moment)
+
+    def _tell_ended(self, leaf: Leaf, result: LeafResult) -> None:
+        node = leaf.node
         event = LeafEvent(
             leaf.template.task, node.path, leaf.attempt + 1, result.phase, result.message,
-            max(0.0, moment - node.started), leaf.log, leaf.lines,
+            max(0.0, node.finished - node.started), leaf.log, leaf.lines,
         )  # fmt: skip
         self.progress.ended(event)
 

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from engine.manifests import NOP, dag, leaf, phases, task, workflow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsl.engine import Refused, Resume, RunOptions, Unusable, run
+from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, run
 
 INDEX, FIRST = {"index": "{{item}}"}, {"index": "0"}
 RESULT = "{{tasks.a.outputs.parameters.result}}"
@@ -254,6 +255,29 @@ def test_what_has_no_record_is_not_seen_by_anybody(bench):
     stray.write_text("stray")
     bench.again(manifest, Resume(start="b"))
     assert (bench.out / "b/all").read_text() == "a\na\n"
+
+
+class Interrupting(Silent):
+    """Interrupts the run when the first leaf is told to have ended, and all others have ended too."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def ended(self, event):
+        while len(self.log.read_text().split()) < 2:
+            time.sleep(0.01)
+        time.sleep(1)
+        raise KeyboardInterrupt
+
+
+def test_what_had_ended_when_an_interrupt_came_is_taken_over(bench):
+    manifest = two_stages(bench)
+    bench.log.write_text("")
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(bench.out, jobs=2), Interrupting(bench.log))
+    assert json.loads((bench.out / "results.json").read_text())["tasks"]["a"]["state"] == "Succeeded"
+    bench.again(manifest)
+    assert bench.ran == ["b-0"]
 
 
 CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}]}
