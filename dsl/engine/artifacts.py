@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -206,14 +206,28 @@ def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Show a file or folder at `target` by hard links, or copies where links cannot reach."""
+    """Show a file or folder at `target`, and no more, by hard links, or copies where links cannot reach."""
     if source.is_dir():
-        target.mkdir(parents=True, exist_ok=True)
-        for entry in sorted(source.iterdir()):
+        entries = sorted(source.iterdir())
+        keep_alone(target, {entry.name for entry in entries})
+        for entry in entries:
             link_tree(entry, target / entry.name)
         return
+    with suppress(OSError):
+        if target.samefile(source):
+            return
     remove(target)
     try:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def keep_alone(folder: Path, names: Collection[str]) -> None:
+    """Let a folder be there, and nothing in it but what is named."""
+    if folder.is_symlink() or not folder.is_dir():
+        remove(folder)
+        folder.mkdir(parents=True)
+    for entry in folder.iterdir():
+        if entry.name not in names:
+            remove(entry)

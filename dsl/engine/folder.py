@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -69,26 +69,35 @@ def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
 
 
 def clear(out: Path, tasks: Iterable[str], *, resumed: bool) -> None:
-    """Begin a run of `tasks`: remove what a former one shows, and unless it is `resumed` all that it left.
+    """Begin a run of `tasks`: remove all that a former one left, its record last, to be taken up here again.
 
-    Its record goes last: a removal that was interrupted is taken up here again.
+    Of a run that is `resumed` only what it tells goes, and the files of tasks that are no more; others' are
+    put right at its end.
 
     Raises:
         Unusable: something else is there too, or nothing can be written.
     """
-    state = out / STATE
-    record = state / _RECORD
+    record = out / STATE / _RECORD
     with _usable(out):
         former = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
-        shown = [RESULTS, STATUS, *former, *(_aside(out / name).name for name in (RESULTS, STATUS))]
-        if not resumed and any(path.name not in (STATE, LOGS, *shown) for path in out.iterdir()):
-            raise Unusable(f"{out} is not empty and holds no run; choose another folder")
-        for name in shown if resumed else (LOGS, *shown):
-            remove(out / name)
-        for path in () if resumed else sorted(state.iterdir(), key=lambda path: path.name == _RECORD):
-            if path.name != _LOCK:
-                remove(path)
-        write(record, json.dumps([task_folder(out, task).name for task in tasks]))
+        names = [task_folder(out, task).name for task in tasks]
+        told = [name for file in (RESULTS, STATUS) for name in (file, _aside(out / file).name)]
+        if resumed:
+            for name in (*told, *(set(former) - set(names))):
+                remove(out / name)
+        else:
+            _remove_all(out, [LOGS, *told, *former])
+        write(record, json.dumps(names))
+
+
+def _remove_all(out: Path, names: Collection[str]) -> None:
+    if any(path.name not in (STATE, *names) for path in out.iterdir()):
+        raise Unusable(f"{out} is not empty and holds no run; choose another folder")
+    for name in names:
+        remove(out / name)
+    for path in sorted((out / STATE).iterdir(), key=lambda path: path.name == _RECORD):
+        if path.name != _LOCK:
+            remove(path)
 
 
 def how_it_ended(out: Path) -> tuple[float, str, float] | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_PAUSE = 0.1  # seconds between two times that lines are made durable
+_PAUSE = 1.0  # seconds between two times that lines are made durable
 
 FileNote = tuple[str, int, int, str]
 """A file: path, size in bytes, time of change in nanoseconds, digest of what is in it."""
