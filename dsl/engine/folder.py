@@ -61,11 +61,18 @@ def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
             if not ((state / _LOCK).is_file() or (state / _RECORD).is_file()):
                 if resumed:
                     raise Unusable(f"{out} holds no run")
-                if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                if not _is_free(out):
                     raise Unusable(f"{out} is not empty and holds no run; choose another folder")
-                state.mkdir(parents=True)
+                state.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(state / _LOCK))
         yield
+
+
+def _is_free(out: Path) -> bool:
+    """Whether a folder is not there, or empty but for what a run has that was killed when it had just begun."""
+    if not out.exists():
+        return True
+    return out.is_dir() and not any(path != out / STATE or any(path.iterdir()) for path in out.iterdir())
 
 
 def clear(out: Path, tasks: Iterable[str], *, resumed: bool) -> None:

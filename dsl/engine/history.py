@@ -69,7 +69,6 @@ class History:
         """Return how a leaf ended in a former run if that stands; else make room for it to run again."""
         record = self._records.get(leaf.node.path)
         if record and self._stands(leaf, record):
-            self._take(leaf, record)
             return record
         if not self.leaves_out(leaf):
             self._drop([leaf.node.path])
@@ -118,14 +117,13 @@ class History:
                 last[path[: found.start()]] = max(last[path[: found.start()]], int(found[1]))
         return dict(last)
 
-    def _take(self, leaf: Leaf, record: Record) -> None:
+    def take(self, leaf: Leaf, record: Record) -> tuple[Path, ...]:
+        """Take a leaf over; return where the files are that it left."""
         self.taken += 1
         self._enter(leaf, record)
-        self._places.store.take(self.places_of(record))
-
-    def places_of(self, record: Record) -> tuple[Path, ...]:
-        """Return where the files are that a leaf left."""
-        return tuple(self._out / place for place in record.kept)
+        kept = tuple(self._out / place for place in record.kept)
+        self._places.store.take(kept)
+        return kept
 
     # --- noting down ---
 
@@ -202,8 +200,8 @@ class History:
 
     def _remove(self, record: Record) -> None:
         self._remove_files(self._absolute(note)[0] for note in record.files)
-        for place in self.places_of(record):
-            for folder, _, _ in os.walk(place, topdown=False):
+        for place in record.kept:
+            for folder, _, _ in os.walk(self._out / place, topdown=False):
                 with suppress(OSError):  # somebody else's files are in it
                     Path(folder).rmdir()
 

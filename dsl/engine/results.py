@@ -123,8 +123,8 @@ def tasks_of(definition: Definition) -> list[str]:
 def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str], out: Path) -> None:
     """Show every file that the pods of an execution function left at `out/<task id>/<name>`.
 
-    Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`. What a former
-    run showed there and this one has not goes.
+    Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`. What else a
+    former run showed there goes.
     """
     found: dict[str, dict[str, dict[Path, None]]] = {task: {} for task in tasks}
     for task, places in kept:

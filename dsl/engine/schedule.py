@@ -394,10 +394,9 @@ class Engine:
         leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
         self._leaf_starts(leaf)
         leaf.node.started, leaf.node.taken = record.started, True
-        kept = self.history.places_of(record)
         result = LeafResult(
             record.phase, record.message, record.exit_code, record.result, record.outputs, record.artifacts,
-            kept,
+            self.history.take(leaf, record),
         )  # fmt: skip
         self._end_leaf(leaf, result, record.finished)
         self._tell_ended(leaf, result)
