@@ -69,7 +69,7 @@ def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
 
 
 def _is_free(out: Path) -> bool:
-    """Whether a folder is not there, or empty but for that of a run that was killed when it had just begun."""
+    """Whether a folder is not there, or holds no more than a run that was killed when it had just begun."""
     if not out.exists():
         return True
     return out.is_dir() and not any(path != out / STATE or any(path.iterdir()) for path in out.iterdir())
