@@ -214,14 +214,27 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 
 
 @dsl.command()
-@_FILE
+@click.argument("file", type=click.Path(path_type=str), required=False)
 @_DAG
 @_PARAMETER
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Pods at once; default one per processor."
 )
 @click.option("--out", metavar="DIR", help="Where results go; default .argosy/<dag>/<run>.")
-@click.option("--json", "as_json", is_flag=True, help="Print results.json.")
+@click.option(
+    "--resume",
+    "former",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Take up a former run: a folder, or a name that --list shows; default the newest.",
+)
+@click.option("--from", "start", metavar="TASK", help="Take up, but run this and all after it again.")
+@click.option("--only", metavar="TASK", help="Take up, but run this again and nothing else.")
+@click.option("--force", is_flag=True, help="Take up, but run all again.")
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the newest N finished runs.")
+@click.option("--list", "listed", is_flag=True, help="List the former runs, of all DAGs or of --dag.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json, or the list.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only failures.")
 @click.option(
     "--with", "files", metavar="FILE", multiple=True, help="WorkflowTemplates, ConfigMaps, Secrets it needs."
@@ -232,11 +245,17 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 @click.option("--runtime", type=click.Choice(("docker", "podman")), help="Run images, not processes here.")
 @_seconds()
 def run(
-    file: str,
+    file: str | None,
     dag: str | None,
     parameters: tuple[str, ...],
     jobs: int | None,
     out: str | None,
+    former: str | None,
+    start: str | None,
+    only: str | None,
+    force: bool,
+    keep: int | None,
+    listed: bool,
     as_json: bool,
     quiet: bool,
     files: tuple[str, ...],
@@ -249,6 +268,16 @@ def run(
     """Run a DAG file, or an Argo manifest, on this machine."""
     from dsl.stages import is_manifest
 
+    if listed:
+        return _list_runs(dag, as_json=as_json)
+    if file is None:
+        file, former = former, ""  # `--resume FILE`
+    if not file:
+        raise click.UsageError("Missing argument 'FILE'.")
+    if sum(map(bool, (start, only, force))) > 1:
+        raise click.UsageError("give one of --from, --only and --force")
+    if former and out:
+        raise click.UsageError("--resume RUN and --out DIR both say which run to take up; give one")
     given = _pairs(parameters)
     documents = [document for path in files for document in _documents(path)]
     if is_manifest(file):
@@ -260,6 +289,7 @@ def run(
         manifest, others = compiled.manifest, documents
     from dsl import running
 
+    resume = running.Resume(force, start or "", only or "")
     options = running.Options(
         Path(file).parent,
         given,
@@ -268,6 +298,9 @@ def run(
         [*(other.value for other in others), *_keyed("Secret", secrets), *_keyed("ConfigMap", configs)],
         {name: Path(folder) for name, folder in _pairs(mounts, "--mount").items()},
         runtime or "",
+        resume if former is not None or resume != running.Resume() else None,
+        former or "",
+        keep,
     )
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
@@ -287,12 +320,13 @@ def report_(run: str | None, out: str | None) -> int:
     """Write a run, the latest or that of a folder or a name, as one HTML file."""
     from dsl.engine.folder import REPORT
     from dsl.page import Damaged, page
-    from dsl.runs import UnknownRun, find_run
+    from dsl.running import Unusable
+    from dsl.runs import find_run
 
     try:
         folder = find_run(run)
         text = page(folder)
-    except (Damaged, UnknownRun) as problem:
+    except (Damaged, Unusable) as problem:
         raise click.UsageError(str(problem)) from None
     except OSError as problem:
         raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
@@ -305,6 +339,17 @@ def report_(run: str | None, out: str | None) -> int:
     except OSError as problem:
         raise click.UsageError(f"cannot write {path}: {problem.strerror}") from None
     click.echo(path)
+    return 0
+
+
+def _list_runs(dag: str | None, *, as_json: bool) -> int:
+    from dsl import report, runs
+
+    found = runs.all_runs(dag)
+    if as_json:
+        click.echo(runs.to_json(found))
+    else:
+        report.console().print(runs.to_table(found))
     return 0
 
 

@@ -20,12 +20,23 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from dsl.engine import Missing, Refused, RunOptions, Unusable, run, task_folder
-from dsl.names import object_name
+from dsl.engine import (
+    Missing,
+    Refused,
+    Resume,
+    RunOptions,
+    Unusable,
+    known_tasks,
+    read_definition,
+    run,
+    task_folder,
+)
+from dsl.names import did_you_mean
 from dsl.report import console, counted, in_columns, visible
+from dsl.runs import folder_of, former_run, keep_newest
 from dsl.watch import closing, untold, watcher
 
-__all__ = ["Missing", "Options", "Refused", "Unusable", "run_here"]
+__all__ = ["Missing", "Options", "Refused", "Resume", "Unusable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
 
@@ -36,6 +47,8 @@ class Options:
 
     `objects` are documents that the manifest refers to, `mounts` folders by the names of claims and volumes;
     `runtime` is a program that runs images, `""` for processes.
+    With `resume` the run in `out` is taken up, or `former`: its folder, its name, or `""` for the newest.
+    `keep` is how many finished runs of this DAG are left, this one among them.
     """
 
     inputs: Path
@@ -45,6 +58,9 @@ class Options:
     objects: Sequence[Mapping[str, Any]] = ()
     mounts: Mapping[str, Path] = field(default_factory=dict)
     runtime: str = ""
+    resume: Resume | None = None
+    former: str = ""
+    keep: int | None = None
 
 
 def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json: bool) -> bool:
@@ -53,7 +69,12 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     Progress goes to standard error, the table or results.json to standard output. Raises Refused, before it
     starts, for what the engine does not do, and KeyboardInterrupt or SystemExit, after telling, for a signal.
     """
-    out = options.out or _fresh_folder(manifest)
+    parent = folder_of(manifest)
+    if options.resume:
+        _require_tasks(manifest, options.resume)
+        out = options.out or former_run(parent, options.former)
+    else:
+        out = options.out or _fresh_folder(parent)
     chosen = RunOptions(
         out=out.absolute(),
         jobs=options.jobs or os.cpu_count() or 1,
@@ -63,13 +84,16 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         objects=options.objects,
         cache=Path(".argosy", "cache"),
         runtime=options.runtime,
+        resume=options.resume,
     )
     screen = console(sys.stderr)
 
-    def tell(phase: str, message: str) -> None:
-        line = closing(phase, message, time.monotonic() - began, str(out))
-        if not options.out:
+    def tell(phase: str, message: str, taken: int = 0) -> None:
+        line = closing(phase, message, time.monotonic() - began, str(out), taken)
+        if out.parent == parent:
             _point_to(out)
+        if options.keep is not None:
+            keep_newest(parent, options.keep, out)
         if as_json:
             console().out(_results(out), end="", highlight=False)
         if not quiet:
@@ -87,16 +111,24 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         raise
     states = {task: str(facts["state"]) for task, facts in _tasks(out).items()}
     screen.print(untold(outcome, states), end="")
-    tell(outcome.phase, outcome.message)
+    tell(outcome.phase, outcome.message, outcome.taken)
     return outcome.succeeded
 
 
-def _fresh_folder(manifest: Mapping[str, Any]) -> Path:
-    """Return `.argosy/<name>/<time>-<random>`; names sort by time."""
-    metadata = manifest.get("metadata") or {}
-    name = object_name(metadata.get("name") or metadata.get("generateName") or "run")
+def _require_tasks(manifest: Mapping[str, Any], resume: Resume) -> None:
+    """Raise Unusable for a task that the run does not have."""
+    known = known_tasks(read_definition(manifest))
+    for task in (resume.start, resume.only):
+        if task and task not in known:
+            guess = did_you_mean(task, known)
+            hint = f"did you mean {guess}?" if guess else f"there are: {', '.join(known)}"
+            raise Unusable(f"there is no task {visible(task)}; {visible(hint)}")
+
+
+def _fresh_folder(parent: Path) -> Path:
+    """Return `<time>-<random>` below `parent`; names sort by time."""
     moment = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path(".argosy", name, f"{moment}-{secrets.token_hex(2)}")
+    return parent / f"{moment}-{secrets.token_hex(2)}"
 
 
 def _point_to(out: Path) -> None:

@@ -1,45 +1,132 @@
-"""The folders of runs on this machine: newest first, or the one that a person means."""
+"""The runs of DAGs in their folders below `.argosy`: listed, found by name, removed when there are too many.
+
+Knows which folders are ours, nothing of what is in them.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from dsl.engine.folder import begun, is_run
-from dsl.names import did_you_mean
+from rich.text import Text
 
-ROOT = Path(".argosy")
-"""Where runs that were given no folder are: `<dag>/<run>` below it."""
+from dsl.engine import Unusable, discard, how_it_ended
+from dsl.names import did_you_mean, object_name
+from dsl.report import in_columns, visible
 
-
-class UnknownRun(ValueError):
-    """There is no such run; the text says so."""
-
-
-def all_runs(root: Path = ROOT) -> list[Path]:
-    """Return the folders of the runs of all DAGs, newest first."""
-    folders = [path for path in root.glob("*/*") if not path.is_symlink() and is_run(path)]
-    return sorted(folders, key=lambda path: (begun(path), path), reverse=True)
+_ROOT = Path(".argosy")
+_FINISHED = ("Succeeded", "Failed", "Error")
 
 
-def find_run(name: str | None = None, root: Path = ROOT) -> Path:
-    """Return a run by its folder, by its name with or without its DAG, or the newest one of all.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run: `when` it was begun, and how many seconds it took, or took last."""
 
-    Raises:
-        UnknownRun: there is none.
+    dag: str
+    name: str
+    when: datetime
+    phase: str
+    seconds: float
+    folder: Path
+
+
+def folder_of(manifest: Mapping[str, Any]) -> Path:
+    """Return where the runs of a manifest are."""
+    metadata = manifest.get("metadata") or {}
+    return _ROOT / object_name(metadata.get("name") or metadata.get("generateName") or "run")
+
+
+def all_runs(dag: str | None = None) -> list[Run]:
+    """Return the runs of a DAG, or of all of them, the newest first."""
+    folders = [_ROOT / object_name(dag)] if dag else sorted(_ROOT.glob("*"))
+    found = [run for folder in folders for run in _runs(folder)]
+    return sorted(found, key=lambda run: (run.when, run.name), reverse=True)
+
+
+def _runs(parent: Path) -> Iterator[Run]:
+    for folder in sorted(parent.glob("*")):
+        ended = None if folder.is_symlink() else how_it_ended(folder)
+        if ended is not None:
+            began, phase, seconds = ended
+            yield Run(parent.name, folder.name, datetime.fromtimestamp(began), phase, seconds, folder)
+
+
+def former_run(parent: Path, name: str) -> Path:
+    """Return the folder of a former run: its path, its name below `parent`, or `""` for the newest there.
+
+    Raises Unusable when there is none.
     """
-    if name is not None and is_run(Path(name)):
-        return Path(name)
-    runs = all_runs(root)
-    if not runs and name is None:
-        raise UnknownRun(f"there is no run below {root}; `dsl run FILE` makes one")
+    runs = [run.name for run in sorted(_runs(parent), key=lambda run: (run.when, run.name))]
+    if not name:
+        if not runs:
+            raise Unusable(f"there is no former run in {parent}")
+        return parent / runs[-1]
+    for folder in (parent / name, Path(name)):
+        if how_it_ended(folder) is not None:
+            return folder
+    guess = did_you_mean(name, runs)
+    hint = f"did you mean {guess}?" if guess else f"there are: {', '.join(runs)}" if runs else "there is none"
+    raise Unusable(f"there is no run {visible(name)} in {parent}; {hint}")
+
+
+def find_run(name: str | None = None) -> Path:
+    """Return a run by its folder, by its name with or without its DAG, or the newest of all.
+
+    Raises Unusable when there is none.
+    """
+    if name is not None:
+        for folder in (Path(name), _ROOT / name):
+            if how_it_ended(folder) is not None:
+                return folder
+        if Path(name).exists():
+            raise Unusable(f"{visible(name)} holds no run")
+    runs = all_runs()
     if name is None:
-        return runs[0]
-    if is_run(root / name):
-        return root / name
-    if Path(name).exists():
-        raise UnknownRun(f"{name} holds no run")
-    names = {known: run for run in reversed(runs) for known in (str(run.relative_to(root)), run.name)}
+        if not runs:
+            raise Unusable(f"there is no run below {_ROOT}; `dsl run FILE` makes one")
+        return runs[0].folder
+    names = {known: run.folder for run in reversed(runs) for known in (f"{run.dag}/{run.name}", run.name)}
     if name in names:
         return names[name]
     meant = did_you_mean(name, names)
-    raise UnknownRun(f"there is no run {name}" + (f"; did you mean {meant}?" if meant else ""))
+    raise Unusable(f"there is no run {visible(name)}" + (f"; did you mean {meant}?" if meant else ""))
+
+
+def keep_newest(parent: Path, number: int, current: Path) -> None:
+    """Remove finished runs but for the newest, among which the current one counts; it is never removed."""
+    finished = [run for run in _runs(parent) if run.phase in _FINISHED]
+    finished.sort(key=lambda run: (run.folder == current, run.when, run.name), reverse=True)
+    for run in finished[max(number, 1) :]:
+        with suppress(Unusable):  # somebody has just taken it up, or put something of his own there
+            discard(run.folder)
+
+
+def to_table(runs: list[Run]) -> Text:
+    """Return the runs in columns."""
+    rows = [("dag", "run", "when", "phase", "seconds", "folder")]
+    for run in runs:
+        moment = f"{run.when:%Y-%m-%d %H:%M:%S}"
+        folder = visible(str(run.folder))
+        rows.append((visible(run.dag), visible(run.name), moment, run.phase, f"{run.seconds:.1f}", folder))
+    return in_columns(rows)
+
+
+def to_json(runs: list[Run]) -> str:
+    """Return the runs as JSON."""
+    facts = [
+        {
+            "dag": run.dag,
+            "run": run.name,
+            "when": run.when.isoformat(timespec="seconds"),
+            "phase": run.phase,
+            "seconds": run.seconds,
+            "folder": str(run.folder),
+        }
+        for run in runs
+    ]
+    return json.dumps(facts, indent=2)

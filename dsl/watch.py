@@ -17,7 +17,7 @@ from rich.text import Text
 
 from dsl.engine.outcome import Outcome
 from dsl.engine.progress import LeafEvent
-from dsl.report import visible
+from dsl.report import counted, visible
 
 _BAR = 24
 _SILENCE = 30.0  # seconds after which a run without a terminal says how far it is
@@ -326,8 +326,11 @@ def watcher(console: Console, *, quiet: bool = False) -> Watch:
     return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
 
 
-def closing(phase: str, message: str, seconds: float, out: str) -> Text:
-    """Return the last line of a run."""
+def closing(phase: str, message: str, seconds: float, out: str, taken: int = 0) -> Text:
+    """Return the last line of a run, of which so many pods were taken over from a former one."""
     style = "bold green" if phase == "Succeeded" else "bold red"
     said = f": {visible(message)}" if message else ""
-    return Text.assemble((phase.lower(), style), f"{said} after {seconds:.1f} s; results in {visible(out)}")
+    over = f"; {counted(taken, 'pod')} taken over" if taken else ""
+    return Text.assemble(
+        (phase.lower(), style), f"{said} after {seconds:.1f} s{over}; results in {visible(out)}"
+    )

@@ -51,7 +51,7 @@ PACKAGES = {
     "yaml": ("dsl.documents", "dsl.manifest"),
     "hera": ("orchestrators",),
     "click": ("dsl.cli",),
-    "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.running", "dsl.cli"),
+    "rich": ("dsl.report", "dsl.watch", "dsl.drawing", "dsl.runs", "dsl.running", "dsl.cli"),
     "contextvars": ("dsl.author",),
     "subprocess": ("dsl.child", "dsl.checks.shell", "dsl.engine"),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
+from dsl.engine.chosen import known_tasks, refuse_without_inputs
 from dsl.engine.definition import Definition, read_definition
 from dsl.engine.folder import (
+    JOURNAL,
     LOGS,
     RESULTS,
     STATE,
@@ -26,13 +29,19 @@ from dsl.engine.folder import (
     TASKS,
     TIMELINE,
     Unusable,
-    prepare,
+    clear,
+    discard,
+    how_it_ended,
+    occupied,
     task_folder,
     write,
 )
 from dsl.engine.graph import make_graph
+from dsl.engine.history import History, Resume
+from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
 from dsl.engine.objects import read_objects
+from dsl.engine.orphans import end_left, mark_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
@@ -51,9 +60,14 @@ __all__ = [
     "Outcome",
     "Progress",
     "Refused",
+    "Resume",
     "RunOptions",
     "Silent",
     "Unusable",
+    "discard",
+    "how_it_ended",
+    "known_tasks",
+    "read_definition",
     "run",
     "task_folder",
 ]
@@ -67,7 +81,8 @@ class RunOptions:
     claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
     refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
     they made, else it goes with the run; `runtime` is podman or docker where images shall run and not
-    processes; `name` is `workflow.name` where the manifest's own shall not be used.
+    processes; `name` is `workflow.name` where the manifest's own shall not be used; `resume` says how to take
+    up the run that `out` holds, instead of beginning one.
     """
 
     out: Path
@@ -79,25 +94,42 @@ class RunOptions:
     cache: Path | None = None
     runtime: str = ""
     name: str = ""
+    resume: Resume | None = None
 
 
 def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | None = None) -> Outcome:
-    """Run a manifest to its end.
+    """Run a manifest to its end, or take up the run in `out` again.
 
-    What a former run left in `out` is removed first. Results are written however the run ends.
+    Unless it is taken up, what a former run left there is removed. Results are written however the run ends.
 
     Raises:
         Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
-        Unusable: `out` holds something else, or cannot be written; nothing was started.
+        Unusable: `out` holds something else, is in use, or cannot be written; nothing was started.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
     definition = read_definition(manifest, options.name, read_objects(options.objects))
     program = _found(options.runtime)
     refuse(definition, in_containers=bool(program))
-    shared = make_globals(definition, options.parameters)
+    if not options.resume:
+        make_globals(definition, options.parameters, 0.0)
     out = options.out.absolute()
-    prepare(out, tasks_of(definition), make_graph(definition).to_json())
-    state = out / STATE
+    with occupied(out, resumed=options.resume is not None):
+        return _run(definition, options, out, program, progress or Silent())
+
+
+def _run(definition: Definition, options: RunOptions, out: Path, program: str, progress: Progress) -> Outcome:
+    began, state, resume = time.monotonic(), out / STATE, options.resume
+    former = read_journal(state / JOURNAL) if resume else Former()
+    parameters = {**former.parameters, **options.parameters}
+    created = former.created or time.time()
+    shared = make_globals(definition, parameters, created)
+    if resume and resume.only:
+        refuse_without_inputs(definition, resume.only, former)
+    end_left(mark_of(state))
+    if resume and resume.force:
+        former.records.clear()
+    graph = make_graph(definition).to_json()
+    clear(out, tasks_of(definition), graph, resumed=bool(former.records))
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
@@ -113,22 +145,47 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
         definition.spec,
         definition.objects,
     )
-    engine = Engine(definition, shared, places, _jobs(definition, options.jobs), progress or Silent())
+    phase = "Interrupted"
+    claims.clear()
+    journal = _opened(out, created, parameters)
+    try:
+        history = History(out, places, journal, former, resume)
+        engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
+        outcome = _outcome(engine, out)
+        phase = outcome.phase
+    finally:
+        end_left(mark_of(state))
+        claims.clear()
+        journal.close(phase, time.monotonic() - began)
+    return replace(outcome, taken=history.taken)
+
+
+def _opened(out: Path, created: float, parameters: Mapping[str, str]) -> Journal:
+    try:
+        journal = Journal(out / STATE / JOURNAL)
+        journal.begin(created, parameters)
+    except OSError as wrong:
+        raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
+    return journal
+
+
+def _outcome(engine: Engine, out: Path) -> Outcome:
+    """Run to the end, and leave the results."""
     workflow = WorkflowRun(engine)
     try:
         outcome = workflow.outcome()
     except BaseException as wrong:
         try:
             engine.leaves.stop()
+            engine.put_down_ended()
         finally:
             with suppress(OSError):
-                _write(out, definition, engine, workflow.broken_off(wrong))
+                _write(out, engine, workflow.broken_off(wrong))
         raise
     finally:
         engine.leaves.close()
-        claims.clear()
     try:
-        _write(out, definition, engine, outcome)
+        _write(out, engine, outcome)
     except OSError as wrong:
         return replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
     return outcome
@@ -147,8 +204,8 @@ def _jobs(definition: Definition, jobs: int) -> int:
     return max(1, min(jobs, int(limit)) if limit else jobs)
 
 
-def _write(out: Path, definition: Definition, engine: Engine, outcome: Outcome) -> None:
-    results = make_results(definition, engine.nodes.values(), outcome.phase)
+def _write(out: Path, engine: Engine, outcome: Outcome) -> None:
+    results = make_results(engine.definition, engine.nodes.values(), outcome.phase)
     bare, nodes = replace(outcome, nodes={}), outcome.nodes.items()
     write(out / TIMELINE, rows(bare.to_timeline(), "nodes", ((p, node.to_timeline()) for p, node in nodes)))
     write(out / RESULTS, rows(results, "tasks", results["tasks"].items()))

@@ -10,7 +10,8 @@ import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +30,7 @@ class Store:
         self.root = root
         self.inputs = inputs
         self._stamps = Stamps()
+        self._unnoted: list[Path] = []
 
     def path(self, key: str) -> Path:
         """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
@@ -53,6 +55,7 @@ class Store:
             target.write_text(str(artifact["raw"].get("data") or ""), encoding="utf-8")
             return
         source = self.path(str((artifact.get("s3") or {}).get("key") or ""))
+        self._note_taken()
         if not source.exists():
             if not artifact.get("optional"):
                 raise ArtifactError("The specified key does not exist.")
@@ -66,6 +69,13 @@ class Store:
             target.symlink_to(source.resolve())
         else:
             _copy(source, target, artifact)
+
+    def _note_taken(self) -> None:
+        while self._unnoted:
+            with suppress(IndexError):  # another thread has it
+                place = self._unnoted.pop()
+                if place.is_relative_to(self.root):
+                    self._stamps.note(place, self.root)
 
     def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> Path:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`; return its place.
@@ -103,6 +113,10 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(source, target, {})
         self._stamps.note(target, self.root)
+
+    def take(self, places: Iterable[Path]) -> None:
+        """Take up what a leaf of a former run left; it is looked at when somebody reads of the store."""
+        self._unnoted += places
 
 
 def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:
@@ -237,14 +251,28 @@ def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Show a file or folder at `target` by hard links, or copies where links cannot reach."""
+    """Show a file or folder at `target`, and no more, by hard links, or copies where links cannot reach."""
     if source.is_dir():
-        target.mkdir(parents=True, exist_ok=True)
-        for entry in sorted(source.iterdir()):
+        entries = sorted(source.iterdir())
+        keep_alone(target, {entry.name for entry in entries})
+        for entry in entries:
             link_tree(entry, target / entry.name)
         return
+    with suppress(OSError):
+        if target.samefile(source):
+            return
     remove(target)
     try:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def keep_alone(folder: Path, names: Collection[str]) -> None:
+    """Let a folder be there, and nothing in it but what is named."""
+    if folder.is_symlink() or not folder.is_dir():
+        remove(folder)
+        folder.mkdir(parents=True)
+    for entry in folder.iterdir():
+        if entry.name not in names:
+            remove(entry)

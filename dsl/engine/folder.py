@@ -1,6 +1,7 @@
 """The folder of a run: empty when it starts, and each of its files whole or not there.
 
-`.argosy/run.json` names what a run makes in the folder, so that the next one there removes that and no more.
+`.argosy/run.json` names what a run makes in the folder, so that the next one there removes that and no more;
+who holds `.argosy/lock` works in it.
 """
 
 from __future__ import annotations
@@ -8,18 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dsl.engine.copies import remove
+from dsl.engine.journal import Former, read_ends
+from dsl.engine.lock import Held, locked
 from dsl.engine.refused import Refused
 
 STATE, LOGS, RESULTS, STATUS, REPORT = ".argosy", "logs", "results.json", "status.json", "report.html"
-RECORD, GRAPH, TIMELINE = (f"{STATE}/{name}.json" for name in ("run", "graph", "timeline"))
-TASKS = f"{STATE}/tasks"
-_OWN = (LOGS, RESULTS, STATUS, REPORT)
-_TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, *_OWN)))})(\.files)*")
+GRAPH, TIMELINE, TASKS = f"{STATE}/graph.json", f"{STATE}/timeline.json", f"{STATE}/tasks"
+JOURNAL = "journal.jsonl"
+_LOCK, _RECORD = "lock", "run.json"
+_TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, LOGS, RESULTS, STATUS, REPORT)))})(\.files)*")
 
 
 class Unusable(Refused):
@@ -34,16 +39,6 @@ def task_folder(out: Path, task: str) -> Path:
     """
     name = component(task)
     return out / (f"{name}.files" if _TAKEN.fullmatch(name) else name)
-
-
-def is_run(out: Path) -> bool:
-    """Whether a run was made in a folder."""
-    return (out / RECORD).is_file()
-
-
-def begun(out: Path) -> int:
-    """Return when the run in a folder began, in nanoseconds since 1970. Raises OSError."""
-    return (out / RECORD).stat().st_mtime_ns
 
 
 def log_file(logs: Path, task: str) -> Path:
@@ -66,38 +61,110 @@ def component(task: str) -> str:
     return re.sub(r"[%/\0]|^\.{1,2}$", lambda found: "".join(f"%{ord(one):02X}" for one in found[0]), task)
 
 
-def prepare(out: Path, tasks: Iterable[str], graph: Mapping[str, Any]) -> None:
-    """Make the folder of a run of `tasks`, without what a former run left there, and keep the graph in it.
+@contextmanager
+def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
+    """Hold the folder of a run, which is there already if the run is `resumed`.
 
     Raises:
-        Unusable: it holds what no run made, or nothing can be written to it.
+        Unusable: it holds what no run made, another process runs in it, or it cannot be made.
     """
-    record = out / RECORD
-    try:
-        if record.is_file():
-            _clear(out, json.loads(record.read_text(encoding="utf-8")))
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise Unusable(f"{out} is not empty and holds no run; choose another folder")
-        record.parent.mkdir(parents=True)
-        write(record, [json.dumps([task_folder(out, task).name for task in tasks])])
+    state = out / STATE
+    with ExitStack() as held:
+        with _usable(out):
+            if not ((state / _LOCK).is_file() or (state / _RECORD).is_file()):
+                if resumed:
+                    raise Unusable(f"{out} holds no run")
+                if not _is_free(out):
+                    raise Unusable(f"{out} is not empty and holds no run; choose another folder")
+                state.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(state / _LOCK))
+        yield
+
+
+def _is_free(out: Path) -> bool:
+    """Whether a folder is not there, or holds no more than a run that was killed when it had just begun."""
+    if not out.exists():
+        return True
+    return out.is_dir() and not any(path != out / STATE or any(path.iterdir()) for path in out.iterdir())
+
+
+def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed: bool) -> None:
+    """Begin a run of `tasks`, and keep their graph: remove all that a former one left.
+
+    Its record goes last, so that it is taken up here again. Of a run that is `resumed` only what it tells
+    goes, and the files of tasks that are no more; others' are put right at its end.
+
+    Raises:
+        Unusable: something else is there too, or nothing can be written.
+    """
+    record = out / STATE / _RECORD
+    with _usable(out):
+        former = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
+        names = [task_folder(out, task).name for task in tasks]
+        files = [out / name for name in (TIMELINE, RESULTS, STATUS, REPORT)]
+        told = [str(path.relative_to(out)) for file in files for path in (file, _aside(file))]
+        if resumed:
+            for name in (*told, *(set(former) - set(names))):
+                remove(out / name)
+        else:
+            _remove_all(out, [LOGS, *told, *former])
+        write(record, [json.dumps(names)])
         write(out / GRAPH, [json.dumps(graph)])
+
+
+def _remove_all(out: Path, names: Collection[str]) -> None:
+    if any(path.name not in (STATE, *names) for path in out.iterdir()):
+        raise Unusable(f"{out} is not empty and holds no run; choose another folder")
+    for name in names:
+        remove(out / name)
+    for path in sorted((out / STATE).iterdir(), key=lambda path: path.name == _RECORD):
+        if path.name != _LOCK:
+            remove(path)
+
+
+def how_it_ended(out: Path) -> tuple[float, str, float] | None:
+    """Return when the run in a folder was begun, its phase and its seconds; None where there is no run.
+
+    The phase is Running while somebody works in it, and Interrupted for a run that came to no end.
+    """
+    state = out / STATE
+    if not (state / _RECORD).is_file():
+        return None
+    former = Former()
+    with suppress(OSError):
+        former = read_ends(state / JOURNAL)
+    began = former.created or (state / _RECORD).stat().st_mtime
+    phase = former.phase or "Interrupted"
+    try:
+        with locked(state / _LOCK):
+            return began, phase, former.seconds
+    except Held:
+        return began, "Running", max(0.0, time.time() - began)
+    except OSError:
+        return began, phase, former.seconds
+
+
+def discard(out: Path) -> None:
+    """Remove a run and its folder. Raises Unusable when somebody works in it or something else is there."""
+    with occupied(out, resumed=True):
+        clear(out, (), {}, resumed=False)
+        remove(out / STATE)
+        out.rmdir()
+
+
+@contextmanager
+def _usable(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except Held as other:
+        raise Unusable(f"{out} is in use by {other}; choose another folder, or wait for its end") from None
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
 
 
-def _clear(out: Path, tasks: list[str]) -> None:
-    """Remove what a run made, its record last: what was interrupted here is taken up again."""
-    for name in (*_OWN, *tasks):
-        remove(out / name)
-    state = out / STATE
-    for path in sorted(state.iterdir(), key=lambda path: path.name == "run.json"):
-        remove(path)
-    state.rmdir()
-
-
 def write(path: Path, pieces: Iterable[str]) -> None:
     """Write a file that is there only when it is whole."""
-    aside = path.with_name(f".{path.name}.part")
+    aside = _aside(path)
     try:
         with aside.open("w", encoding="utf-8", errors="surrogatepass") as file:
             file.writelines(pieces)
@@ -105,3 +172,7 @@ def write(path: Path, pieces: Iterable[str]) -> None:
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")

@@ -25,8 +25,11 @@ from dsl.engine.definition import Template
 from dsl.engine.environment import environment
 from dsl.engine.folder import leaf_name, log_file
 from dsl.engine.given import Given
+from dsl.engine.history import History
+from dsl.engine.journal import FileNote
 from dsl.engine.node import Node
 from dsl.engine.objects import Objects
+from dsl.engine.orphans import MARK, mark_of
 from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, main_of, own_of
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout, expand, layout_of
@@ -55,7 +58,7 @@ class Places:
 
 @dataclass(slots=True)
 class LeafResult:
-    """How a leaf ended, and what it left: `kept` are the places of its output files.
+    """How a leaf ended, and what it left: `kept` are the places of its outputs, `files` what is there.
 
     `members` are phase and message of the containers of a set.
     """
@@ -68,6 +71,7 @@ class LeafResult:
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: tuple[Path, ...] = ()
+    files: list[FileNote] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,13 +92,17 @@ class Leaf:
     group: Group = field(default_factory=Group)
     log: Path = Path()
     lines: Path = Path()
+    fingerprint: str = ""
 
 
 class Leaves:
     """The leaves that wait and run; the least `order` starts first."""
 
-    def __init__(self, places: Places, jobs: int, ended: Callable[[Leaf, LeafResult], None]) -> None:
+    def __init__(
+        self, places: Places, history: History, jobs: int, ended: Callable[[Leaf, LeafResult], None]
+    ) -> None:
         self.places = places
+        self.history = history
         self.jobs = jobs
         self._ended = ended
         self._tickets = itertools.count()
@@ -140,7 +148,9 @@ class Leaves:
 
     def _run(self, leaf: Leaf) -> None:
         try:
+            self.history.fingerprint(leaf)
             result = run_leaf(leaf, self.places)
+            result.files = self.history.files(result.kept)
         except Exception as wrong:
             result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")
         try:
@@ -359,6 +369,7 @@ def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, 
         "ARGO_CONTAINER_NAME": container.name,
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
+        MARK: mark_of(places.tasks.parent),
         "HOSTNAME": leaf.pod,
     }
     return environment(container.raw, container.layout, own, places.objects, places.namespace)

@@ -51,7 +51,8 @@ class Node:
 
     `branch` are the phases that a DAG sees below the node, None when it passes on what came from above;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
-    template's `memoize`, and `recalled` whether a cache had the outputs.
+    template's `memoize`, and `recalled` whether a cache had the outputs;
+    `taken` is whether a former run ran it.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Node:
     ran: bool = False
     memo: Mapping[str, Any] | None = None
     recalled: bool = False
+    taken: bool = False
     branch: tuple[str, ...] | None = None
     exports: Mapping[str, Any] = field(default_factory=_nothing)
     limit: int = 0

@@ -63,7 +63,7 @@ class Outcome:
     """How a run ended.
 
     `nodes` are keyed by path: display names from the root `main`, joined by `/`. `stuck` says why Argo would
-    wait for ever where it would; the phase is Error then.
+    wait for ever where it would; the phase is Error then. `taken` leaves were taken over from a former run.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Outcome:
     stuck: str = ""
     started: float = 0.0
     finished: float = 0.0
+    taken: int = 0
 
     @property
     def succeeded(self) -> bool:

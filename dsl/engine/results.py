@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dsl.engine.artifacts import link_tree
+from dsl.engine.artifacts import keep_alone, link_tree
+from dsl.engine.copies import remove
 from dsl.engine.definition import Definition, Template
 from dsl.engine.folder import task_folder
 from dsl.engine.node import Node
@@ -149,23 +150,31 @@ def tasks_of(definition: Definition) -> list[str]:
 def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str], out: Path) -> None:
     """Show every file that the pods of an execution function left at `out/<task id>/<name>`.
 
-    Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`.
+    Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`. What else a
+    former run showed there goes.
     """
-    known = set(tasks)
-    found: dict[str, dict[str, dict[Path, None]]] = {}
+    found: dict[str, dict[str, dict[Path, None]]] = {task: {} for task in tasks}
     for task, places in kept:
-        for path in (path for place in places if task in known for path in _entries(place)):
-            found.setdefault(task, {}).setdefault(path.name, {})[path] = None
+        for path in (path for place in places if task in found for path in _entries(place)):
+            found[task].setdefault(path.name, {})[path] = None
     for task, names in found.items():
         folder = task_folder(out, task)
+        if not names:
+            remove(folder)
+            continue
         shared = {name for name, paths in names.items() if len(paths) > 1}
         if any(path.parent.name in names for name in shared for path in names[name]):
             shared = set(names)  # a file has the name of a partition
+        shown: dict[str, dict[str, Path]] = {}
         for name, paths in names.items():
             for path in paths:
-                target = folder / path.parent.name if name in shared else folder
-                target.mkdir(parents=True, exist_ok=True)
-                link_tree(path, target / name)
+                shown.setdefault(path.parent.name if name in shared else "", {})[name] = path
+        keep_alone(folder, {*shown, *shown.get("", ())})
+        for partition, files in shown.items():
+            if partition:
+                keep_alone(folder / partition, files)
+            for name, path in files.items():
+                link_tree(path, folder / partition / name)
 
 
 def _entries(place: Path) -> list[Path]:

@@ -79,7 +79,7 @@ class RetryRun:
             return
         if stop is not None:
             self._finish(attempt.phase, stop)
-        elif self.waits > 0:
+        elif self.waits > 0 and not attempt.taken:
             self.node.message = f"Backoff for {self.waits:g} seconds"
             resume = partial(self._resume, attempt)
             self.engine.backing_off[self.node] = resume
@@ -136,7 +136,7 @@ class RetryRun:
 
     def _backoff(self, count: int, limit: object) -> str:
         backoff = self.rule["backoff"]
-        now, last_moment = time.time(), float("inf")
+        now, last_moment = self.attempts[-1].finished, float("inf")
         if backoff.get("maxDuration"):
             last_moment = self.attempts[0].started + seconds_of(str(backoff["maxDuration"]))
             if now > last_moment:

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -19,8 +20,12 @@ from typing import Any
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, prepare
 from dsl.engine.clock import seconds_of
+from dsl.engine.contents import digest_of
 from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
+from dsl.engine.folder import log_file
+from dsl.engine.history import History
+from dsl.engine.journal import Record
 from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
 from dsl.engine.locks import Lock, Locks
 from dsl.engine.memo import Memo
@@ -35,6 +40,7 @@ from dsl.engine.tags import TagError, substitute
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
 _EXCEEDED = "Step exceeded its deadline"
+_LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
 _AT_A_TIME = 256
 
 
@@ -53,9 +59,16 @@ class Engine:
     """State of one run. Callbacks run on the calling thread, one after another, never inside each other."""
 
     def __init__(
-        self, definition: Definition, shared: Globals, places: Places, jobs: int, progress: Progress
+        self,
+        definition: Definition,
+        shared: Globals,
+        places: Places,
+        history: History,
+        jobs: int,
+        progress: Progress,
     ) -> None:
         self.definition = definition
+        self.history = history
         self.workflow = definition.name
         self.globals = shared
         self.progress = progress
@@ -64,7 +77,7 @@ class Engine:
         self.outputs: dict[str, str] = {}
         self.output_artifacts: dict[str, dict[str, Any]] = {}
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
-        self.leaves = Leaves(places, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
+        self.leaves = Leaves(places, history, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
         self.past_deadline = False
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[Callable[[], None]] = deque()
@@ -230,6 +243,8 @@ class Engine:
         kind = prepared.template.kind
         node.limit = _limit(prepared)
         node.fails_fast = prepared.body.get("failFast") is True
+        if kind in ("dag", "steps"):
+            self.history.node_begins(node, {task.name for task in prepared.template.calls})
         if kind == "dag":
             self.later(DagRun(self, prepared, node).start)
         elif kind == "steps":
@@ -254,11 +269,12 @@ class Engine:
         prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed else ""
         self.finish(node, "Error", prefix + fault)
 
-    def finish(self, node: Node, phase: str, message: str = "") -> None:
-        """End a node and tell whoever waits for it."""
+    def finish(self, node: Node, phase: str, message: str = "", moment: float = 0.0) -> None:
+        """End a node, now or at a moment that has been, and tell whoever waits for it."""
         if node.memo and phase == "Succeeded" and node.type in COUNTED and not node.recalled:
             phase, message = self._memoized(node, node.memo)
-        node.phase, node.message, node.finished = phase, message, time.time()
+        node.phase, node.message, node.finished = phase, message, moment or time.time()
+        self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = (phase,)
         if node.type != "Suspend" and not node.recalled:
@@ -359,15 +375,17 @@ class Engine:
             self.fail(node, prepared.call, f"unable to parse {wrong}")
             return
         self._suspended.add(node)
-        resume = partial(self._resume, prepared, node)
-        if self.past_deadline or duration <= 0:
-            self.later(resume)
+        fingerprint = digest_of([prepared.body, prepared.inputs]) if duration > 0 else ""
+        if self.past_deadline or duration <= 0 or self.history.has_waited(node, fingerprint):
+            self.later(partial(self._resume, prepared, node))
         else:
-            self.at(time.monotonic() + duration, resume)
+            self.at(time.monotonic() + duration, partial(self._resume, prepared, node, fingerprint))
 
-    def _resume(self, prepared: Prepared, node: Node) -> None:
+    def _resume(self, prepared: Prepared, node: Node, fingerprint: str = "") -> None:
         if node not in self._suspended:
             return
+        if fingerprint:
+            self.history.waited(node, fingerprint)
         self._suspended.discard(node)
         defaults = {str(p["name"]): p.get("default") for p in prepared.template.inputs}
         for declared in (prepared.body.get("outputs") or {}).get("parameters") or []:
@@ -407,7 +425,31 @@ class Engine:
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
             str(prepared.scope.local.get("pod.name", "")),
         )  # fmt: skip
-        self.leaves.add(leaf, node.order)
+        if record := self.history.former(leaf):
+            self.later(partial(self._take_over, leaf, record))
+        elif self.history.leaves_out(leaf):
+            self.progress.skipped(leaf.template.task, 1)
+            self.later(partial(self.finish, node, "Omitted", _LEFT_OUT))
+        else:
+            self.leaves.add(leaf, node.order)
+
+    def _take_over(self, leaf: Leaf, record: Record) -> None:
+        """End a leaf as it ended in a former run."""
+        leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
+        self._leaf_starts(leaf)
+        leaf.node.started, leaf.node.taken = record.started, True
+        result = LeafResult(
+            record.phase,
+            record.message,
+            record.exit_code,
+            record.result,
+            record.outputs,
+            {name: (phase, message) for name, (phase, message) in record.members.items()},
+            record.artifacts,
+            self.history.take(leaf, record),
+        )
+        self._end_leaf(leaf, result, record.finished)
+        self._tell_ended(leaf, result)
 
     def _patched(self, prepared: Prepared) -> Mapping[str, Any]:
         """Return a leaf's template with what patches say of its pod. Raises ValueError."""
@@ -426,21 +468,46 @@ class Engine:
 
     def _leaf_ended(self, node: Node, result: LeafResult) -> None:
         leaf = self.leaves.forget(node)
+        if leaf is None:
+            self.finish(node, result.phase, result.message)
+            return
+        moment = time.time()
+        if leaf.node.ran:
+            try:
+                self.history.ended(leaf, result, moment)
+            except OSError as wrong:
+                result = LeafResult("Error", f"the journal cannot be written: {wrong}")
+        self._end_leaf(leaf, result, moment)
+        self._tell_ended(leaf, result)
+
+    def put_down_ended(self) -> None:
+        """After a signal: take note of the leaves that had ended before it."""
+        while not self.events.empty():
+            node, result = self.events.get()
+            leaf, moment = self.leaves.forget(node), time.time()
+            if leaf and result.phase == "Succeeded":
+                with suppress(OSError):
+                    self.history.ended(leaf, result, moment)
+                    self._end_leaf(leaf, result, moment)
+
+    def _end_leaf(self, leaf: Leaf, result: LeafResult, moment: float) -> None:
+        node = leaf.node
         for name, (phase, message) in result.members.items():
             member = Node(f"{node.name}.{name}", f"{node.path}/{name}", "Container", node, flag=node.flag)
-            self.finish(self.add(member), phase, message)
+            self.finish(self.add(member), phase, message, moment)
         node.outputs, node.artifacts = result.outputs, result.artifacts
         node.result, node.exit_code = result.result, result.exit_code
-        if result.kept and result.phase == "Succeeded" and leaf:
+        if result.kept and result.phase == "Succeeded":
             self.kept.append((leaf.template.task, result.kept))
-        self.finish(node, result.phase, result.message)
-        if leaf:
-            seconds = node.finished - node.started
-            event = LeafEvent(
-                leaf.template.task, node.path, leaf.attempt + 1, result.phase, result.message, seconds,
-                leaf.log, leaf.lines,
-            )  # fmt: skip
-            self.progress.ended(event)
+        self.finish(node, result.phase, result.message, moment)
+
+    def _tell_ended(self, leaf: Leaf, result: LeafResult) -> None:
+        node = leaf.node
+        event = LeafEvent(
+            leaf.template.task, node.path, leaf.attempt + 1, result.phase, result.message,
+            max(0.0, node.finished - node.started), leaf.log, leaf.lines,
+        )  # fmt: skip
+        self.progress.ended(event)
 
     def exceed_deadline(self) -> None:
         """The workflow's deadline has passed: end what is open and has a pod or waits for a clock."""

@@ -19,8 +19,8 @@ from dsl.expr.gojson import Value
 _FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
 
 
-def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
-    """Return the variables; `given` overrides and adds workflow parameters.
+def make_globals(definition: Definition, given: Mapping[str, str], created: float) -> Globals:
+    """Return the variables of a run that was begun at `created`; `given` overrides and adds parameters.
 
     When a ConfigMap does not have what a parameter takes from it, that is the `fault` of them all.
 
@@ -39,9 +39,9 @@ def make_globals(definition: Definition, given: Mapping[str, str]) -> Globals:
     }
     if spec.get("priority") is not None:
         flat["workflow.priority"] = str(spec["priority"])
-    now = time.gmtime()
+    now = time.gmtime(created)
     flat["workflow.creationTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
-    flat["workflow.creationTimestamp.s"] = str(int(time.time()))
+    flat["workflow.creationTimestamp.s"] = str(int(created))
     flat["workflow.creationTimestamp.RFC3339"] = flat["workflow.creationTimestamp"]
     if definition.kind == "CronWorkflow":
         flat["workflow.scheduledTime"] = flat["workflow.creationTimestamp"]

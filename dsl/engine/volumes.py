@@ -51,6 +51,12 @@ class Claims:
                 with self._lock:
                     self._copy(self.inputs / path, self.root / name / "inputs" / path)
 
+    def sources(self, items: str, columns: Iterable[int], claims: Iterable[str]) -> list[Path]:
+        """Return the files that these fields of a partition line name, where claims have them from."""
+        paths = list(_paths(items, list(columns)))
+        roots = [self.given[name] / "inputs" if name in self.given else self.inputs for name in claims]
+        return [root / path for root in roots for path in paths]
+
     def _copy(self, source: Path, target: Path) -> None:
         if not source.exists() or (target.exists() and not self._stamps.changed(target)):
             return

@@ -1,13 +1,19 @@
 """What is wrong in a manifest is refused before a pod runs, or is an Error of its node, not of the engine."""
 
+import itertools
 import json
+import os
 import re
+import resource
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from engine.manifests import NOP, dag, phases, ran, task, workflow
+from engine.test_run import is_gone
 
-from dsl.engine import Refused, RunOptions, run
+from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, run
 
 
 def script(name, source, **more):
@@ -125,3 +131,133 @@ def test_a_declared_path_inside_the_runs_own_folder_is_replaced_once(tmp_path):
     make = script("x", source, outputs={"parameters": outputs})
     outcome, _ = ran(workflow(dag("main", task("x")), make), out)
     assert outcome.nodes["main/x"].outputs == {"a": "hi", "b": "hi"}
+
+
+# --- what a leaf or a machine does to a run ---
+
+
+def test_a_daemon_that_a_leaf_leaves_in_a_session_of_its_own_ends_with_the_run(tmp_path):
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("only Linux tells the environment of a process")
+    daemon = (
+        f"import os, time; os.setsid(); open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    source = f'python3 -c "{daemon}" >/dev/null 2>&1 & while [ ! -s {tmp_path}/pid ]; do sleep 0.05; done'
+    began = time.monotonic()
+    outcome, _ = ran(workflow(dag("main", task("x")), script("x", source)), tmp_path / "out")
+    assert outcome.succeeded
+    assert time.monotonic() - began < 30
+    assert is_gone((tmp_path / "pid").read_text())
+
+
+def test_a_leaf_that_does_not_heed_its_deadline_is_killed(tmp_path):
+    deaf = script("x", "trap '' TERM; while :; do sleep 0.1; done", timeout="500ms")
+    began = time.monotonic()
+    outcome, _ = ran(workflow(dag("main", task("x")), deaf), tmp_path)
+    assert time.monotonic() - began < 30
+    assert (outcome.nodes["main/x"].phase, outcome.nodes["main/x"].exit_code) == ("Failed", "137")
+
+
+def read_by(source):
+    """Return a leaf's manifest whose stdout another task reads, so that it is kept."""
+    main = dag("main", task("x"), task("y", "nop", "x", parameters={"a": "{{tasks.x.outputs.result}}"}))
+    return workflow(main, script("x", source), NOP)
+
+
+@pytest.mark.slow
+def test_a_gigabyte_of_output_is_logged_and_its_end_is_the_result(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome, _ = ran(read_by("head -c 1000000000 /dev/zero | tr '\\0' a; echo end"), tmp_path)
+    assert outcome.nodes["main/x"].result.endswith("aend")
+    assert len(outcome.nodes["main/x"].result) == 256 * 1024
+    assert (tmp_path / "logs/x.log").stat().st_size == 1000000004
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_output_that_is_no_text_is_kept_as_text_and_logged_as_it_is(tmp_path):
+    manifest = read_by("printf '\\377\\000\\033[31m'")
+    outcome, _ = ran(manifest, tmp_path)
+    assert outcome.nodes["main/x"].result == "\ufffd\0\x1b[31m"
+    assert (tmp_path / "logs/x.log").read_bytes() == b"\xff\0\x1b[31m"
+    again = run(manifest, RunOptions(tmp_path, resume=Resume()))
+    assert (again.taken, again.nodes["main/x"].result) == (1, "\ufffd\0\x1b[31m")
+
+
+def test_a_clock_that_is_set_back_disturbs_nothing(tmp_path, monkeypatch):
+    jumps = itertools.count()
+    monkeypatch.setattr(time, "time", lambda: 2e9 - 3600 * next(jumps))
+    retried = script(
+        "x", f"[ -e {tmp_path}/x ] || {{ touch {tmp_path}/x; exit 1; }}",
+        retryStrategy={"limit": "2", "backoff": {"duration": "100ms", "maxDuration": "1h"}},
+    )  # fmt: skip
+    pause = {"name": "pause", "suspend": {"duration": "1"}}
+    manifest = workflow(dag("main", task("x"), task("p", "pause"), task("y", "x", "x && p")), retried, pause)
+    manifest["spec"]["activeDeadlineSeconds"] = 60
+    heard = Seconds()
+    assert run(manifest, RunOptions(tmp_path / "out"), heard).succeeded
+    assert min(heard.seconds) >= 0
+    assert run(manifest, RunOptions(tmp_path / "out", resume=Resume())).taken == 3
+
+
+class Seconds(Silent):
+    def __init__(self):
+        self.seconds = []
+
+    def ended(self, event):
+        self.seconds.append(event.seconds)
+
+
+def test_a_file_that_goes_while_it_is_read_fails_the_leaf_that_reads_it(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    (folder / "here").write_text("x")
+    read = script("x", "ls /in > /tmp/o", inputs={"artifacts": [
+        {"name": "in", "path": "/in", "s3": {"key": "inputs/data"}}]},
+        outputs={"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]})  # fmt: skip
+    outcome = run(workflow(dag("main", task("x")), read), RunOptions(tmp_path / "out", inputs=tmp_path))
+    assert outcome.nodes["main/x"].outputs == {"o": "here"}
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mounted, capture_output=True, check=False).returncode:
+        pytest.skip("needs to mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_file_system_that_is_read_only_is_refused(small):
+    manifest = workflow(dag("main", task("nop")), NOP)
+    assert run(manifest, RunOptions(small / "former")).succeeded
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    for options in (RunOptions(small / "out"), RunOptions(small / "former", resume=Resume())):
+        with pytest.raises(Unusable, match="cannot hold a run: Read-only file system"):
+            run(manifest, options)
+    assert (small / "former/results.json").exists()
+
+
+def test_a_full_disk_fails_what_finds_no_room_and_loses_nothing(small, tmp_path):
+    fill = f"[ -e {tmp_path}/room ] || head -c 4000000 /dev/zero > {small}/fill"
+    fill += "; echo {{inputs.parameters.n}}"
+    x = script("x", fill, inputs={"parameters": [{"name": "n"}]})
+    main = dag("main", task("a", "x", parameters={"n": "1"}), task("b", "x", "a", parameters={"n": "2"}))
+    manifest = workflow(main, x)
+    assert run(manifest, RunOptions(small / "out")).phase in ("Failed", "Error")
+    (small / "fill").unlink()
+    (tmp_path / "room").touch()
+    again = run(manifest, RunOptions(small / "out", resume=Resume()))
+    assert (again.phase, phases(again)["main/b"]) == ("Succeeded", "Succeeded")
+    assert run(manifest, RunOptions(small / "out", resume=Resume())).taken == 2
+
+
+@pytest.mark.slow
+def test_ten_thousand_partitions_are_taken_over(tmp_path):
+    loop = task("x", withSequence={"count": "10000"})
+    manifest = workflow(dag("main", loop), {"name": "x", "container": {"image": "x", "command": ["true"]}})
+    assert run(manifest, RunOptions(tmp_path, jobs=8)).succeeded
+    assert run(manifest, RunOptions(tmp_path, resume=Resume())).taken == 10000

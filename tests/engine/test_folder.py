@@ -56,6 +56,11 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
     assert names(tmp_path) == ["results.json"]
 
 
+def test_a_run_that_was_killed_when_it_had_just_begun_leaves_its_folder_free(tmp_path):
+    (tmp_path / "out/.argosy").mkdir(parents=True)
+    ran(workflow(dag("main", task("nop")), NOP), tmp_path / "out")
+
+
 def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
     out = tmp_path / "out"
     ran(workflow(dag("main", task("nop")), NOP), out)

@@ -170,4 +170,8 @@ def test_without_a_terminal_there_are_lines():
 
 def test_the_last_line_says_how_it_ended_and_where_the_results_are():
     assert closing("Succeeded", "", 1.26, "out").plain == "succeeded after 1.3 s; results in out"
+    assert (
+        closing("Succeeded", "", 1, "out", 2).plain
+        == "succeeded after 1.0 s; 2 pods taken over; results in out"
+    )
     assert closing("Failed", "x\n", 1, "out").plain == "failed: x\\n after 1.0 s; results in out"

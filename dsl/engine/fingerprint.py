@@ -1,0 +1,123 @@
+"""A leaf in, a digest of all that decides what it makes out: its program, its inputs, and what is in them.
+
+What a leaf reads on a volume it does not say: there it is whatever the leaves before it left.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsl.engine.ancestry import Position, before, positions
+from dsl.engine.artifacts import ArtifactError
+from dsl.engine.contents import Contents, digest_of
+from dsl.engine.journal import Record
+from dsl.engine.node import Node
+from dsl.engine.pod import own_of
+from dsl.engine.relocate import ROOT, expand
+from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
+
+if TYPE_CHECKING:
+    from dsl.engine.leaf import Leaf, Places
+
+_SHARED = ("persistentVolumeClaim", "claimTemplate", "hostPath")
+
+
+class Fingerprints:
+    """Digests of leaves; knows what the leaves of this run left on volumes."""
+
+    def __init__(self, places: Places, contents: Contents) -> None:
+        self._places = places
+        self._contents = contents
+        self._programs: dict[str, str] = {}
+        self._left: defaultdict[Position, dict[str, object]] = defaultdict(dict)
+        self._digests: dict[Position, tuple[int, str]] = {}
+
+    def of(self, leaf: Leaf) -> str:
+        """Return the digest of a leaf whose inputs are in place."""
+        kind = leaf.template.kind
+        container = dict(leaf.body[kind])
+        container["source"] = self._program(str(container.get("source") or ""))
+        volumes = self._mounted(leaf)
+        return digest_of(
+            [
+                {**leaf.body, kind: container},
+                dict(leaf.inputs),
+                {name: [raw, self._content(raw)] for name, raw in leaf.artifacts.items()},
+                leaf.keeps_stdout,
+                volumes,
+                [self._contents.of(path) for path in self._staged(leaf)],
+                self._objects(leaf, volumes.values()),
+                self._places.runtime.is_real,
+                sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
+            ]
+        )
+
+    def ended(self, leaf: Leaf, record: Record) -> None:
+        """Note what a leaf may have left on a volume: a program of ours its files alone."""
+        if record.phase != "Succeeded" or not _is_shared(self._mounted(leaf).values()):
+            return
+        is_ours = any(v.get("name") == ROOT for v in leaf.body[leaf.template.kind].get("env") or [])
+        files = [(path, digest) for path, _, _, digest in record.files]
+        left: object = files if is_ours else (record.fingerprint, record.finished)
+        for position in positions(leaf.node):
+            self._left[position][record.leaf] = left
+
+    def _program(self, source: str) -> str:
+        """Return a digest of a long text that many leaves share."""
+        return self._programs.get(source) or self._programs.setdefault(source, digest_of(source))
+
+    def _content(self, artifact: Mapping[str, Any]) -> str:
+        key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
+        try:
+            return self._contents.of(self._places.store.path(key))
+        except ArtifactError:
+            return ""
+
+    def _objects(self, leaf: Leaf, volumes: Iterable[Mapping[str, Any]]) -> list[object]:
+        """Return the ConfigMaps and Secrets that a leaf may see: all of them where it refers to any."""
+        refers = any(source for volume in volumes for source in keyed_sources(volume)) or any(
+            each.get("envFrom") or any(variable.get("valueFrom") for variable in each.get("env") or [])
+            for each in _containers(leaf)
+        )
+        keyed = self._places.objects.keyed if refers else {}
+        return [
+            [*key, sorted((name, value.hex()) for name, value in values.items())]
+            for key, values in sorted(keyed.items())
+        ]
+
+    def _staged(self, leaf: Leaf) -> list[Path]:
+        mounts = leaf.body[leaf.template.kind].get("volumeMounts") or []
+        claims = claims_of(mounts, volumes_by_name(self._places.spec, leaf.body)) if mounts else []
+        columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
+        return self._places.claims.sources(leaf.inputs.get("items", ""), columns, claims)
+
+    def _mounted(self, leaf: Leaf) -> dict[str, Mapping[str, Any]]:
+        mounts = [mount for each in _containers(leaf) for mount in each.get("volumeMounts") or []]
+        known = volumes_by_name(self._places.spec, leaf.body) if mounts else {}
+        names = (str(mount.get("name")) for mount in mounts)
+        return {name: known[name] for name in names if name in known}
+
+    def _left_before(self, node: Node) -> Iterable[str]:
+        for position in before(node):
+            left = self._left.get(position)
+            if not left:
+                continue
+            count, digest = self._digests.get(position, (0, ""))
+            if count != len(left):
+                count, digest = self._digests[position] = len(left), digest_of(sorted(left.items()))
+            yield digest
+
+
+def _containers(leaf: Leaf) -> list[Mapping[str, Any]]:
+    """Return all containers of a leaf's pod."""
+    body = leaf.body
+    own = own_of(body, leaf.template.kind)
+    return [*(body.get("initContainers") or []), *own, *(body.get("sidecars") or [])]
+
+
+def _is_shared(volumes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the volumes outlives its leaf."""
+    return any(volume.get(kind) is not None for volume in volumes for kind in _SHARED)

@@ -1,0 +1,231 @@
+"""A leaf in; how it ended in a former run in the same folder, if that stands, out; how it ends now put down.
+
+A leaf is taken over when its fingerprint is the one on record and all files that it left are what they were.
+What a former run left and this one does not take over is removed before anybody could read it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsl.engine.ancestry import Position, before, positions
+from dsl.engine.contents import Contents
+from dsl.engine.fingerprint import Fingerprints
+from dsl.engine.journal import FileNote, Former, Journal, Record
+from dsl.engine.node import BAD, Node
+
+if TYPE_CHECKING:
+    from dsl.engine.leaf import Leaf, LeafResult, Places
+
+_ATTEMPT = re.compile(r"\((\d+)\)")
+_STEP = re.compile(r"[/(]")
+_NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """How to take a run up again: what stands is taken over, but nothing with `force`.
+
+    The task `start` runs again with all after it; `only` runs alone, and what others left is taken over
+    whatever has changed. A task is an execution function's id, or what a task of the manifest is named.
+    """
+
+    force: bool = False
+    start: str = ""
+    only: str = ""
+
+
+class History:
+    """The records of former runs and of this one. Threads may call `fingerprint` and `files`."""
+
+    def __init__(
+        self, out: Path, places: Places, journal: Journal, former: Former, resume: Resume | None
+    ) -> None:
+        self._out = out
+        self._places = places
+        self._journal = journal
+        self._resume = resume or Resume()
+        self._records = former.records
+        known = [self._absolute(note) for record in self._records.values() for note in record.files]
+        self._contents = Contents([*former.read, *known], journal.add_file)
+        self._fingerprints = Fingerprints(places, self._contents)
+        self._live: set[str] = set()
+        self._open = dict.fromkeys(self._records)
+        self._again: set[Position] = set()
+        self.taken = 0
+        self._sweep()
+
+    # --- taking over ---
+
+    def former(self, leaf: Leaf) -> Record | None:
+        """Return how a leaf ended in a former run if that stands; else make room for it to run again."""
+        record = self._records.get(leaf.node.path)
+        if record and self._stands(leaf, record):
+            return record
+        if not self.leaves_out(leaf):
+            self._drop([leaf.node.path])
+        return None
+
+    def leaves_out(self, leaf: Leaf) -> bool:
+        """Whether a leaf shall not run: only another task shall."""
+        return bool(self._resume.only) and not _is_of(leaf.node, self._resume.only)
+
+    def has_waited(self, node: Node, fingerprint: str) -> bool:
+        """Whether a suspend node has ended in a former run."""
+        record = self._records.get(node.path)
+        return bool(record and record.fingerprint == fingerprint and not self._runs_again(node))
+
+    def _stands(self, leaf: Leaf, record: Record) -> bool:
+        if self._runs_again(leaf.node) or not (record.phase == "Succeeded" or self._was_retried(record)):
+            return False
+        if not self.leaves_out(leaf) and record.fingerprint != self.fingerprint(leaf):
+            return False
+        return all(self._contents.is_as_noted(self._absolute(note)) for note in record.files)
+
+    def _runs_again(self, node: Node) -> bool:
+        """Whether a leaf is of the task that shall run again, or after something that does."""
+        if self._resume.only:
+            return _is_of(node, self._resume.only)
+        if not self._resume.start:
+            return False
+        found = _is_of(node, self._resume.start) or not self._again.isdisjoint(before(node))
+        if found:
+            self._again.update(positions(node))
+        return found
+
+    def _was_retried(self, record: Record) -> bool:
+        """Whether a leaf was, or was in, an attempt after which a later one had success."""
+        attempts = _ATTEMPT.finditer(record.leaf)
+        return any(
+            self._last_attempts.get(record.leaf[: found.start()], -1) > int(found[1]) for found in attempts
+        )
+
+    @cached_property
+    def _last_attempts(self) -> dict[str, int]:
+        """The last attempt in which a leaf had success, by the path of what was retried."""
+        last: defaultdict[str, int] = defaultdict(lambda: -1)
+        for path in (path for path, record in self._records.items() if record.phase == "Succeeded"):
+            for found in _ATTEMPT.finditer(path):
+                last[path[: found.start()]] = max(last[path[: found.start()]], int(found[1]))
+        return dict(last)
+
+    def take(self, leaf: Leaf, record: Record) -> tuple[Path, ...]:
+        """Take a leaf over; return where the files are that it left."""
+        self.taken += 1
+        self._enter(leaf, record)
+        kept = tuple(self._out / place for place in record.kept)
+        self._places.store.take(kept)
+        return kept
+
+    # --- noting down ---
+
+    def fingerprint(self, leaf: Leaf) -> str:
+        """Return the fingerprint of a leaf that is about to run."""
+        leaf.fingerprint = leaf.fingerprint or self._fingerprints.of(leaf)
+        return leaf.fingerprint
+
+    def files(self, kept: tuple[Path, ...]) -> list[FileNote]:
+        """Return what a leaf has left at its places."""
+        return [note for place in kept for note in self._contents.note(place)]
+
+    def ended(self, leaf: Leaf, result: LeafResult, finished: float) -> None:
+        """Put down how a leaf that ran has ended. Raises OSError."""
+        record = Record(
+            leaf.node.path, leaf.template.task, leaf.fingerprint, result.phase, result.message,
+            result.exit_code, result.result, result.outputs, dict(result.members), result.artifacts,
+            [self._relative(os.fspath(place)) for place in result.kept],
+            [(self._relative(note[0]), *note[1:]) for note in result.files], leaf.node.started, finished,
+        )  # fmt: skip
+        self._journal.add(record)
+        self._enter(leaf, record)
+
+    def waited(self, node: Node, fingerprint: str) -> None:
+        """Put down that a suspend node has ended; where there is no room it will wait again."""
+        with suppress(OSError):
+            self._journal.add(Record(node.path, node.task, fingerprint, "Succeeded"))
+
+    def _enter(self, leaf: Leaf, record: Record) -> None:
+        self._open.pop(record.leaf, None)
+        self._live.update(path for path, *_ in record.files)
+        self._fingerprints.ended(leaf, record)
+
+    def _relative(self, path: str) -> str:
+        return path.removeprefix(f"{self._out}/")
+
+    def _absolute(self, note: FileNote) -> FileNote:
+        return (os.path.join(self._out, note[0]), *note[1:])  # noqa: PTH118  # a text, for speed
+
+    # --- removing ---
+
+    def node_begins(self, node: Node, tasks: Collection[str]) -> None:
+        """Remove what a former run left of tasks that a DAG, or steps, do not have any more."""
+        if self._open:
+            start = f"{node.path}/"
+            below = self._below.get(node.path, ())
+            self._drop(path for path in below if _task_in(path, start) not in tasks)
+
+    def node_ended(self, node: Node) -> None:
+        """Remove what a former run left below a node and nothing in this one has taken over."""
+        if self._open and (node.boundary or node.phase not in BAD):
+            self._drop(self._below.get(node.path, ()))
+
+    def _drop(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if path in self._open:
+                del self._open[path]
+                self._remove(self._records[path])
+
+    @cached_property
+    def _below(self) -> dict[str, list[str]]:
+        """The leaves of former runs by the path of each node that they are in, and by their own."""
+        below: defaultdict[str, list[str]] = defaultdict(list)
+        for path in self._records:
+            below[path].append(path)
+            for mark in _STEP.finditer(path):
+                below[path[: mark.start()]].append(path)
+        return dict(below)
+
+    def _sweep(self) -> None:
+        """Remove what leaves left that have no record: the run was killed before it could be put down."""
+        noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
+        self._remove_files(path for path in _files_below(self._places.store.root) if path not in noted)
+
+    def _remove(self, record: Record) -> None:
+        self._remove_files(self._absolute(note)[0] for note in record.files)
+        for place in record.kept:
+            for folder, _, _ in os.walk(self._out / place, topdown=False):
+                with suppress(OSError):  # somebody else's files are in it
+                    Path(folder).rmdir()
+
+    def _remove_files(self, paths: Iterable[str]) -> None:
+        """Remove files that are not of this run."""
+        for path in paths:
+            if self._relative(path) not in self._live:
+                Path(path).unlink(missing_ok=True)
+
+
+def _is_of(node: Node, task: str) -> bool:
+    """Whether a leaf is of an execution function, or of a task of the manifest or of what that calls."""
+    own = node.template is not None and node.template.task == task
+    return own or any(name == task for _, name in positions(node))
+
+
+def _task_in(path: str, start: str) -> str:
+    """Return the task of a path that begins so, `""` for one that does not."""
+    found = _NAME.match(path, len(start)) if path.startswith(start) else None
+    return found[0] if found else ""
+
+
+def _files_below(place: Path) -> Iterator[str]:
+    if place.is_file() or place.is_symlink():
+        yield os.fspath(place)
+    for folder, _, names in os.walk(place):
+        yield from (f"{folder}/{name}" for name in names)

@@ -1,0 +1,169 @@
+"""The journal of a run: what began, was read and ended, a line of JSON each; read again when it is taken up.
+
+Lines are added at the end, each by one write: what kills the run loses the line that was being written, no
+other. A thread makes them durable in their order: a power failure leaves no line without those before it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_PAUSE = 1.0  # seconds between two times that lines are made durable
+
+FileNote = tuple[str, int, int, str]
+"""A file: path, size in bytes, time of change in nanoseconds, digest of what is in it."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a leaf ended. Paths of files that it left are relative to the run's folder if they are below it."""
+
+    leaf: str
+    task: str
+    fingerprint: str
+    phase: str
+    message: str = ""
+    exit_code: str | None = None
+    result: str | None = None
+    outputs: dict[str, str | None] = field(default_factory=dict)
+    members: dict[str, tuple[str, str]] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    files: list[FileNote] = field(default_factory=list)
+    started: float = 0.0
+    finished: float = 0.0
+
+
+@dataclass(slots=True)
+class Former:
+    """What a journal holds: when the run was first begun, its last parameters, its leaves, what they read."""
+
+    created: float = 0.0
+    parameters: dict[str, str] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    read: list[FileNote] = field(default_factory=list)
+    phase: str = ""
+    seconds: float = 0.0
+
+
+def read_journal(path: Path) -> Former:
+    """Return what the runs in a folder left; nothing where there is no journal. A broken line is left out."""
+    former = Former()
+    with suppress(FileNotFoundError):
+        for line in _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n")):
+            _enter(former, line)
+    return former
+
+
+def read_ends(path: Path) -> Former:
+    """Return when a run was begun and how it ended: the first line and the last. Raises OSError."""
+    with path.open("rb") as file:
+        first = file.readline()
+        file.seek(max(file.seek(0, os.SEEK_END) - 1024, 0))
+        *_, last = (b"", *file.read().splitlines())
+    former = Former()
+    for line in _parsed((first.decode(errors="replace"), last.decode(errors="replace"))):
+        if "leaf" not in line:
+            _enter(former, line)
+    return former
+
+
+def _parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    for line in lines:
+        with suppress(ValueError):
+            parsed = json.loads(line)
+            if isinstance(parsed, dict):
+                yield parsed
+
+
+def _enter(former: Former, line: dict[str, Any]) -> None:
+    if "leaf" in line:
+        line["files"] = [tuple(note) for note in line["files"]]
+        former.records[line["leaf"]] = Record(**line)
+    elif "file" in line:
+        former.read.append(tuple(line["file"]))
+    elif "began" in line:
+        former.created = former.created or line["began"]
+        former.parameters, former.phase = line["parameters"], ""
+    elif "ended" in line:
+        former.phase, former.seconds = line["phase"], line["seconds"]
+
+
+class Journal:
+    """Adds lines. May be used by many threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or begin a journal; a torn last line is cut off. Raises OSError."""
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._end = _whole(path)
+        os.ftruncate(self._file, self._end)
+        self._lock = threading.Lock()
+        self._added, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._make_durable, daemon=True)
+        self._thread.start()
+
+    def begin(self, created: float, parameters: Mapping[str, str]) -> None:
+        """Note that a run begins, or goes on, and when it was begun first. Raises OSError."""
+        self._add({"began": created, "parameters": dict(parameters)})
+
+    def add_file(self, note: FileNote) -> None:
+        """Note a file that was read; where there is no room it will be read again."""
+        with suppress(OSError):
+            self._add({"file": note})
+
+    def add(self, record: Record) -> None:
+        """Note a leaf that ended. Raises OSError; nothing of it is noted then."""
+        self._add(record.__dict__)
+
+    def close(self, phase: str, seconds: float) -> None:
+        """Note the end, if it can be, and return when all is durable."""
+        with suppress(OSError):
+            self._add({"ended": True, "phase": phase, "seconds": round(seconds, 3)})
+        self._closing.set()
+        self._added.set()
+        self._thread.join()
+        os.close(self._file)
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            try:
+                if os.write(self._file, text) != len(text):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(self._file, self._end)
+                raise
+            self._end += len(text)
+        self._added.set()
+
+    def _make_durable(self) -> None:
+        while not self._closing.is_set():
+            self._added.wait()
+            self._added.clear()
+            with suppress(OSError):  # a file system that cannot
+                os.fsync(self._file)
+            self._closing.wait(_PAUSE)
+        with suppress(OSError):
+            os.fsync(self._file)
+
+
+def _whole(path: Path) -> int:
+    """Return the length of a file up to the end of its last whole line."""
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        while place:
+            start = max(place - 65536, 0)
+            file.seek(start)
+            newline = file.read(place - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            place = start
+    return 0

@@ -1,0 +1,136 @@
+"""Former runs: taken up, listed and removed by the options of `dsl run`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dsl.cli import exit_code
+from tests.harness import write
+
+TEXT = """
+@task.shell(image="busybox:1")
+def first():
+    return 'echo {word} > "$OUTPUT_FILE"; echo "first $ITEM" >> {log}'
+
+@task.shell(image="busybox:1")
+def second():
+    return 'cat "$INPUT_FILE" > "$OUTPUT_FILE"; echo "second $PARTITION_ID" >> {log}; [ ! -e {log}.fails ]'
+
+with DAG("two"):
+    Items(["a", "b"], size=1) >> first >> second
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    edit(tmp_path)
+    return tmp_path
+
+
+def edit(folder, word="one"):
+    write(folder, TEXT.format(log=folder / "log", word=word), "two.py")
+
+
+@pytest.fixture
+def dsl(capfd):
+    def call(*arguments):
+        code = exit_code(["run", *arguments])
+        said = capfd.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return call
+
+
+def ran(here):
+    """Return what ran since the last look."""
+    lines = sorted((here / "log").read_text().splitlines()) if (here / "log").exists() else []
+    (here / "log").unlink(missing_ok=True)
+    return lines
+
+
+@pytest.fixture
+def runs(dsl):
+    return lambda *arguments: json.loads(dsl("--list", "--json", *arguments).stdout)
+
+
+def test_a_run_is_taken_up_where_it_failed(here, dsl, runs):
+    (here / "log.fails").touch()
+    assert dsl("two.py", "--jobs", "1").returncode == 1
+    (here / "log.fails").unlink()
+    ran(here)
+    result = dsl("two.py", "--resume")
+    assert (result.returncode, ran(here)) == (0, ["second 0", "second 1"])
+    assert "2 pods taken over; results in .argosy/two/" in result.stdout
+    assert [run["phase"] for run in runs()] == ["Succeeded"]
+    again = dsl("--resume", "two.py", "--json")
+    assert (again.returncode, ran(here)) == (0, [])
+    assert json.loads(again.stdout)["tasks"]["second"]["attempts"] == 2
+
+
+def test_a_changed_function_runs_again_and_so_does_what_is_asked_for(here, dsl, runs):
+    assert dsl("two.py", "--out", "out").returncode == 0
+    edit(here, "two")
+    ran(here)
+    assert dsl("two.py", "--out", "out", "--resume").returncode == 0
+    assert ran(here) == ["first a", "first b", "second 0", "second 1"]
+    assert dsl("two.py", "--out", "out", "--from", "second").returncode == 0
+    assert ran(here) == ["second 0", "second 1"]
+    assert dsl("two.py", "--out", "out", "--only", "first").returncode == 0
+    assert ran(here) == ["first a", "first b"]
+    assert dsl("two.py", "--out", "out", "--force").returncode == 0
+    assert len(ran(here)) == 4
+
+
+def test_what_cannot_be_taken_up_is_wrong_usage(here, dsl, runs):
+    assert "there is no former run in .argosy/two" in dsl("two.py", "--resume").stderr
+    assert dsl("two.py").returncode == 0
+    [run] = runs()
+    misspelt = dsl("two.py", "--resume", f"{run['run']}x")
+    assert misspelt.returncode == 2
+    assert f"dsl: there is no run {run['run']}x in .argosy/two; did you mean {run['run']}?" in misspelt.stderr
+    task = dsl("two.py", "--from", "secnd")
+    assert task.returncode == 2
+    assert "dsl: there is no task secnd; did you mean second?\n" in task.stderr
+    assert dsl("two.py", "--from", "first", "--only", "first").returncode == 2
+    assert dsl("two.py", "--resume", "x", "--out", "y").returncode == 2
+    assert "Missing argument 'FILE'" in dsl("--resume").stderr
+
+
+def test_a_folder_in_use_is_refused_and_a_lock_that_is_left_is_none(here, dsl, runs):
+    assert dsl("two.py", "--out", "out").returncode == 0
+    hold = "import fcntl, sys; f = open('out/.argosy/lock', 'r+'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    command = [sys.executable, "-c", f"{hold}; print(1, flush=True); sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        Path("out/.argosy/lock").write_text(str(other.pid))
+        for options in ((), ("--resume",)):
+            result = dsl("two.py", "--out", "out", *options)
+            assert result.returncode == 2
+            assert f"out is in use by process {other.pid}; choose another folder" in result.stderr
+        other.communicate()
+    assert Path("out/results.json").exists()
+    assert dsl("two.py", "--out", "out", "--resume").returncode == 0
+
+
+def test_the_newest_runs_are_kept(here, dsl, runs):
+    for _ in range(3):
+        assert dsl("two.py", "--quiet").returncode == 0
+    listed = runs("--dag", "two")
+    assert len(listed) == 3
+    Path(listed[2]["folder"], "mine.txt").touch()
+    Path(".argosy/two/mine").mkdir()
+    Path(listed[1]["folder"], ".argosy/lock").unlink()
+    assert dsl("two.py", "--keep", "2", "--quiet").returncode == 0
+    left = [run["run"] for run in runs()]
+    assert left[1:] == [listed[0]["run"], listed[2]["run"]]
+    assert Path(".argosy/two/mine").exists()
+    assert Path(".argosy/two/latest/results.json").exists()
+    shown = dsl("--list").stdout.splitlines()
+    assert shown[0].split() == ["dag", "run", "when", "phase", "seconds", "folder"]
+    assert shown[1].split()[:2] == ["two", left[0]]
+    assert runs("--dag", "other") == []

@@ -1,0 +1,198 @@
+"""The engine killed at any moment: what has its record is not repeated, nothing of the results is lost."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+
+import pytest
+from engine.manifests import dag, leaf, task, workflow
+from engine.test_run import is_gone
+
+from dsl.engine import Resume, RunOptions, Silent, run
+
+pytestmark = pytest.mark.slow
+INDEX = {"index": "{{item}}"}
+KILLS = 200
+LONGEST = 0.6
+"""Seconds that a run may work until it is killed."""
+
+
+def pipeline(log):
+    """36 leaves: lanes of three, and three that gather. Each tells the log that it ran, and leaves a file."""
+
+    def program(name, text):
+        return f'echo {name}-$INDEX >> {log}; mkdir -p out; {text}; echo "{name}-$INDEX" > result'
+
+    def read(key):
+        return [{"name": "in", "path": "/argosy/in", "s3": {"key": key}}]
+
+    own = "{{workflow.name}}/%s/{{inputs.parameters.index}}"
+    index = {"index": "{{inputs.parameters.index}}"}
+    stages = [task("a", parameters=index), task("b", depends="a", parameters=index),
+              task("c", depends="b", parameters=index)]  # fmt: skip
+    lane = dag("lane", *stages, inputs=["index"])
+    return workflow(
+        dag("main", task("lane", withSequence={"count": "11"}, parameters=INDEX),
+            task("all", depends="lane", parameters={"index": "0"}),
+            task("end", depends="all", withSequence={"count": "2"}, parameters=INDEX)),
+        lane,
+        leaf("a", program("a", "echo $INDEX > out/f")),
+        leaf("b", program("b", "cat in/f > out/f; echo b >> out/f"), artifacts=read(own % "a")),
+        leaf("c", program("c", "cat in/f > out/f; echo c >> out/f"), artifacts=read(own % "b")),
+        leaf("all", program("all", "cat in/*/f > out/all"), artifacts=read("{{workflow.name}}/c")),
+        leaf("end", program("end", "wc -l < in/all > out/lines"), artifacts=read("{{workflow.name}}/all/0")),
+    )  # fmt: skip
+
+
+class Bench:
+    def __init__(self, folder):
+        self.out, self.log = folder / "out", folder / "log"
+        self.manifest = pipeline(self.log)
+        self.log.touch()
+
+    def begin(self, progress=None):
+        """Run in a process of its own, on from what there is; return its id."""
+        child = os.fork()
+        if not child:
+            try:
+                resume = Resume() if (self.out / ".argosy/run.json").exists() else None
+                run(self.manifest, RunOptions(self.out, jobs=3, resume=resume), progress)
+                os._exit(0)
+            except BaseException as wrong:
+                os.write(2, f"{wrong!r}\n".encode())
+                os._exit(1)
+        return child
+
+    def live(self, progress=None, seconds=None):
+        """Run for so many seconds, or on; return whether the run came to its end."""
+        child = self.begin(progress)
+        if seconds is not None:
+            time.sleep(seconds)
+            os.kill(child, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code in (0, -signal.SIGKILL)
+        return code == 0
+
+    def recorded(self):
+        """Return what the log calls the leaves whose success is on record."""
+        journal = self.out / ".argosy/journal.jsonl"
+        lines = journal.read_text().splitlines(keepends=True) if journal.exists() else []
+        records = [json.loads(line) for line in lines if line.endswith("\n") and '"leaf"' in line]
+        return {record["outputs"]["result"] for record in records if record["phase"] == "Succeeded"}
+
+    def ran(self):
+        """Return how often each leaf ran."""
+        return Counter(self.log.read_text().split())
+
+    def left(self):
+        return {
+            str(path.relative_to(self.out)): contents(path)
+            for path in sorted(self.out.rglob("*"))
+            if path.is_file() and ".argosy" not in path.parts and "logs" not in path.parts
+        }
+
+
+def contents(path):
+    """Return what is in a file; the nodes in status.json are in the order in which they began."""
+    return json.loads(path.read_text()) if path.suffix == ".json" else path.read_bytes()
+
+
+class Killing(Silent):
+    """Kills its own process when something has happened so many times."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def started(self, event):
+        self.after -= 1
+        if not self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    ended = started
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    bench = Bench(tmp_path_factory.mktemp("undisturbed"))
+    assert bench.live()
+    return bench.left()
+
+
+def lives(bench, kills):
+    """Live until the end; `kills` has the terms of each life. Return kills, lost and repeated leaves."""
+    killed, lost, repeated, good, before = 0, set(), 0, set(), Counter()
+    for options in kills:
+        over = bench.live(**options)
+        now = bench.ran()
+        repeated += sum(now[name] - before[name] for name in good)
+        found = bench.recorded()
+        lost |= good - found
+        good, before = found, now
+        if over:
+            break
+        killed += 1
+    return killed, lost, repeated
+
+
+def test_a_kill_at_any_boundary_of_the_journal_costs_nothing_that_has_its_record(tmp_path, undisturbed):
+    bench = Bench(tmp_path)
+    killed, lost, repeated = lives(bench, ({"progress": Killing(number)} for number in range(1, 200)))
+    assert (killed > 60, lost, repeated) == (True, set(), 0)
+    assert bench.left() == undisturbed
+
+
+def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path, undisturbed, capsys):
+    random.seed(4)
+    killed, lost, repeated, number = 0, set(), 0, 0
+    while killed < KILLS:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        bench = Bench(folder)
+        more = lives(bench, ({"seconds": random.uniform(0, LONGEST)} for _ in range(KILLS)))
+        assert bench.left() == undisturbed
+        shutil.rmtree(folder)
+        killed, lost, repeated, number = killed + more[0], lost | more[1], repeated + more[2], number + 1
+    with capsys.disabled():
+        sys.stdout.write(f"\n{killed} kills in {number} runs: {len(lost)} lost, {repeated} repeated\n")
+    assert (lost, repeated) == (set(), 0)
+
+
+def test_a_journal_that_ends_anywhere_is_taken_up(tmp_path, undisturbed):
+    first = Bench(tmp_path)
+    assert first.live()
+    journal = first.out / ".argosy/journal.jsonl"
+    whole = journal.read_bytes()
+    for length in random.Random(4).sample(range(len(whole)), 8):
+        journal.write_bytes(whole[:length])
+        assert first.live()
+        assert first.left() == undisturbed
+
+
+def test_a_leaf_that_is_killed_has_failed_and_no_more(tmp_path):
+    killing = {"name": "x", "script": {"image": "x", "command": ["sh"], "source": "kill -9 $$$$"}}
+    outcome = run(workflow(dag("main", task("x")), killing), RunOptions(tmp_path / "out"))
+    assert (outcome.phase, outcome.nodes["main/x"].exit_code) == ("Failed", "137")
+
+
+def test_what_outlives_a_killed_run_ends_when_it_is_taken_up(tmp_path):
+    bench = Bench(tmp_path)
+    pid = tmp_path / "pid"
+    own = f"echo $$$$ > {pid}.part; mv {pid}.part {pid}"
+    source = f"[ -e {pid} ] && exit; {own}; sleep 60; touch {tmp_path}/late"
+    slow = {"name": "x", "script": {"image": "x", "command": ["sh"], "source": source}}
+    bench.manifest = workflow(dag("main", task("x")), slow)
+    child = bench.begin()
+    while not pid.exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    orphan = int(pid.read_text())
+    os.kill(orphan, 0)
+    assert bench.live()
+    assert is_gone(orphan)
+    assert not (tmp_path / "late").exists()

@@ -1,0 +1,362 @@
+"""A run that is taken up again: what stands is not repeated, what a change concerns is, and no more."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from engine.manifests import NOP, dag, leaf, phases, task, workflow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, run
+
+INDEX, FIRST = {"index": "{{item}}"}, {"index": "0"}
+RESULT = "{{tasks.a.outputs.parameters.result}}"
+
+
+class Bench:
+    """A folder in which runs are begun and taken up; what ran since the last look is in `ran`."""
+
+    def __init__(self, folder):
+        self.folder, self.out, self.log = folder, folder / "out", folder / "log"
+
+    def source(self, name, text=""):
+        """Return a program that leaves its name in the log and a file."""
+        return f"echo {name}-$INDEX >> {self.log}; mkdir -p out; {text or f'echo {name} > out/{name}-$INDEX'}"
+
+    def run(self, manifest, resume=None, **options):
+        self.log.write_text("")
+        made = RunOptions(self.out, **{"jobs": 2, "inputs": self.folder, "resume": resume, **options})
+        return run(manifest, made)
+
+    def again(self, manifest, resume=None, **options):
+        return self.run(manifest, resume or Resume(), **options)
+
+    @property
+    def ran(self):
+        return sorted(self.log.read_text().split())
+
+    def left(self):
+        """Return all that a caller sees of the run."""
+        return {
+            str(path.relative_to(self.out)): path.read_bytes()
+            for path in sorted(self.out.rglob("*"))
+            if path.is_file() and ".argosy" not in path.parts and "logs" not in path.parts
+        }
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def files_of(name):
+    return {"name": "in", "s3": {"key": f"{{{{workflow.name}}}}/{name}"}}
+
+
+def two_stages(bench, first="", last="", items=("x", "y")):
+    """A loop, and a task that reads all files of it by the prefix of their keys."""
+    read = {"name": "in", "path": "/argosy/in"}
+    show = last or "cat in/*/* > out/all"
+    return workflow(
+        dag("main", task("a", withItems=list(items), parameters=INDEX),
+            task("b", depends="a", parameters=FIRST, artifacts=[files_of("a")])),
+        leaf("a", bench.source("a", first)), leaf("b", bench.source("b", show), artifacts=[read]),
+    )  # fmt: skip
+
+
+def test_what_succeeded_is_taken_over(bench):
+    manifest = two_stages(bench)
+    first = bench.run(manifest)
+    left = bench.left()
+    again = bench.again(manifest)
+    assert (bench.ran, again.taken) == ([], 3)
+    assert bench.left() == left
+    assert first.to_status() == again.to_status()
+
+
+def test_a_changed_program_runs_again_with_what_it_changes(bench):
+    bench.run(two_stages(bench))
+    bench.again(two_stages(bench, last="cat in/*/* in/*/* > out/all"))
+    assert bench.ran == ["b-0"]
+    bench.again(two_stages(bench, first="echo new > out/a-$INDEX", last="cat in/*/* in/*/* > out/all"))
+    assert bench.ran == ["a-x", "a-y", "b-0"]
+    assert (bench.out / "b/all").read_text() == "new\nnew\nnew\nnew\n"
+
+
+def test_a_changed_program_that_makes_the_same_leaves_what_reads_it_alone(bench):
+    bench.run(two_stages(bench))
+    bench.again(two_stages(bench, first="echo a  > out/a-$INDEX"))
+    assert bench.ran == ["a-x", "a-y"]
+
+
+def test_a_partition_that_is_gone_leaves_nothing_to_read(bench):
+    bench.run(two_stages(bench))
+    bench.again(two_stages(bench, items="x"))
+    assert bench.ran == ["b-0"]
+    assert (bench.out / "b/all").read_text() == "a\n"
+    assert sorted(path.name for path in (bench.out / "a").iterdir()) == ["a-x"]
+
+
+def test_a_result_that_was_changed_or_removed_is_made_again(bench):
+    bench.run(two_stages(bench))
+    (bench.out / "a/a-x").write_text("changed")
+    bench.again(two_stages(bench))
+    assert bench.ran == ["a-x"]
+    (bench.out / ".argosy/artifacts/wf/b/0/all").unlink()
+    bench.again(two_stages(bench))
+    assert bench.ran == ["b-0"]
+    assert (bench.out / "b/all").read_text() == "a\na\n"
+
+
+def test_an_input_file_counts_by_its_content(bench):
+    read = {"name": "in", "path": "/argosy/in", "s3": {"key": "inputs/data.txt"}}
+    manifest = workflow(
+        leaf("main", bench.source("a", "cat in > out/copy"), inputs=["unused"], artifacts=[read]),
+        arguments={"parameters": [{"name": "index", "value": "0"}, {"name": "unused", "value": ""}]},
+    )
+    data = bench.folder / "data.txt"
+    data.write_text("one")
+    bench.run(manifest)
+    data.write_text("one")
+    bench.again(manifest)
+    assert bench.ran == []
+    data.write_text("two")
+    bench.again(manifest)
+    assert bench.ran == ["a-0"]
+    assert (bench.out / "main/copy").read_text() == "two"
+
+
+def test_a_parameter_of_the_former_run_holds_until_another_is_given(bench):
+    manifest = workflow(
+        leaf("main", 'echo "$INDEX" > $ARGOSY_ROOT/result'),
+        arguments={"parameters": [{"name": "index", "value": "0"}]},
+    )
+    bench.run(manifest, parameters={"index": "1"})
+    assert bench.again(manifest).nodes["main"].outputs == {"result": "1"}
+    again = bench.again(manifest, parameters={"index": "2"})
+    assert (again.nodes["main"].outputs, again.taken) == ({"result": "2"}, 0)
+    assert bench.again(manifest).taken == 1
+
+
+def test_a_failed_leaf_runs_again_and_its_neighbours_do_not(bench):
+    text = f"[ $INDEX = y ] && [ ! -e {bench.folder}/fixed ] && exit 1; echo a > out/a-$INDEX"
+    manifest = two_stages(bench, first=text)
+    assert bench.run(manifest).phase == "Failed"
+    (bench.folder / "fixed").touch()
+    again = bench.again(manifest)
+    assert (bench.ran, again.phase, again.taken) == (["a-y", "b-0"], "Succeeded", 1)
+    assert json.loads((bench.out / "results.json").read_text())["tasks"]["a"]["attempts"] == 2
+
+
+def test_the_failed_attempts_before_a_success_are_taken_over_without_their_pauses(bench):
+    text = f"echo x >> {bench.folder}/tries; [ $(wc -l < {bench.folder}/tries) = 3 ] || exit 1"
+    again = {"limit": "3", "backoff": {"duration": "1", "maxDuration": "30"}}
+    a = leaf("a", bench.source("a", text), retryStrategy=again)
+    last = f"[ -e {bench.folder}/fixed ]"
+    main = dag("main", task("a", parameters=FIRST), task("b", depends="a", parameters=FIRST))
+    manifest = workflow(main, a, leaf("b", bench.source("b", last)))
+    first = bench.run(manifest)
+    (bench.folder / "fixed").touch()
+    later = bench.again(manifest)
+    assert (bench.ran, later.phase, later.taken) == (["b-0"], "Succeeded", 3)
+    attempts = [f"main/a({number})" for number in range(3)]
+    assert [later.nodes[path] for path in attempts] == [first.nodes[path] for path in attempts]
+
+
+def test_a_pause_that_is_over_is_not_made_again(bench):
+    pause = {"name": "pause", "suspend": {"duration": "1"}}
+    manifest = workflow(dag("main", task("pause"), task("a", depends="pause", parameters=FIRST)),
+                        pause, leaf("a", bench.source("a", f"[ -e {bench.folder}/fixed ]")))  # fmt: skip
+    bench.run(manifest)
+    (bench.folder / "fixed").touch()
+    manifest["spec"]["templates"][0]["dag"]["tasks"].append(task("c", "pause"))
+    records = [json.loads(line) for line in (bench.out / ".argosy/journal.jsonl").read_text().splitlines()]
+    assert "main/pause" in [record.get("leaf") for record in records]
+    assert bench.again(manifest).succeeded
+
+
+def test_force_runs_all_again_and_keeps_the_moment_of_the_run(bench):
+    source = "echo {{workflow.creationTimestamp.s}} > out/now; touch -d @0 out/now"
+    manifest = two_stages(bench, first=source)
+    bench.run(manifest)
+    left = bench.left()
+    bench.again(manifest, Resume(force=True))
+    assert bench.ran == ["a-x", "a-y", "b-0"]
+    assert bench.left() == left
+
+
+def chain(bench, **texts):
+    names = ["a", "b", "c", "d"]
+    above = {"b": "a", "c": "b"}
+    tasks = [
+        task(name, parameters=FIRST, **({"depends": above[name]} if name in above else {})) for name in names
+    ]
+    return workflow(
+        dag("main", *tasks), *(leaf(name, bench.source(name, texts.get(name, ""))) for name in names)
+    )
+
+
+def test_from_a_task_on_all_after_it_runs_again(bench):
+    bench.run(chain(bench))
+    bench.again(chain(bench), Resume(start="b"))
+    assert bench.ran == ["b-0", "c-0"]
+
+
+def test_only_a_task_runs_again_and_what_others_left_stands(bench):
+    bench.run(chain(bench))
+    outcome = bench.again(chain(bench, a="echo changed > out/a"), Resume(only="b"))
+    assert (bench.ran, outcome.phase) == (["b-0"], "Succeeded")
+
+
+def test_only_a_task_leaves_out_what_never_ran(bench):
+    fails = chain(bench, b="exit 1")
+    bench.run(fails)
+    outcome = bench.again(chain(bench), Resume(only="b"))
+    assert bench.ran == ["b-0"]
+    assert phases(outcome)["main/c"] == "Omitted"
+    assert outcome.nodes["main/c"].message.startswith("left out: only another task is to run")
+
+
+def test_only_a_task_whose_inputs_were_never_made_is_refused(bench):
+    bench.run(chain(bench, a="exit 1"))
+    left = bench.left()
+    with pytest.raises(Refused, match=r"only c; it needs a, b, which has not succeeded yet$"):
+        bench.again(chain(bench), Resume(only="c"))
+    assert bench.left() == left
+
+
+def test_a_folder_without_a_run_cannot_be_taken_up(bench):
+    with pytest.raises(Unusable, match="holds no run"):
+        bench.again(chain(bench))
+    assert not bench.out.exists()
+
+
+def test_a_torn_line_costs_its_own_leaf_alone(bench):
+    manifest = two_stages(bench)
+    bench.run(manifest)
+    journal = bench.out / ".argosy/journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert b'"leaf":"main/b"' in lines[-2]
+    journal.write_bytes(b"".join(lines[:-2]) + lines[-2][:40])
+    bench.again(manifest)
+    assert bench.ran == ["b-0"]
+    bench.again(manifest)
+    assert bench.ran == []
+
+
+def test_what_has_no_record_is_not_seen_by_anybody(bench):
+    manifest = two_stages(bench)
+    bench.run(manifest)
+    stray = bench.out / ".argosy/artifacts/wf/a/z/stray"
+    stray.parent.mkdir()
+    stray.write_text("stray")
+    bench.again(manifest, Resume(start="b"))
+    assert (bench.out / "b/all").read_text() == "a\na\n"
+
+
+class Interrupting(Silent):
+    """Interrupts the run when the first leaf is told to have ended, and all others have ended too."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def ended(self, event):
+        while len(self.log.read_text().split()) < 2:
+            time.sleep(0.01)
+        time.sleep(1)
+        raise KeyboardInterrupt
+
+
+def test_what_had_ended_when_an_interrupt_came_is_taken_over(bench):
+    manifest = two_stages(bench)
+    bench.log.write_text("")
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(bench.out, jobs=2), Interrupting(bench.log))
+    assert json.loads((bench.out / "results.json").read_text())["tasks"]["a"]["state"] == "Succeeded"
+    bench.again(manifest)
+    assert bench.ran == ["b-0"]
+
+
+CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}]}
+
+
+def on_volume(bench, name, text, out=None):
+    made = leaf(name, bench.source(name, text), env=[{"name": "ARGOSY_OUT", "value": out}] if out else [])
+    made["script"]["volumeMounts"] = [{"name": "v", "mountPath": "/argosy/disk"}]
+    return made
+
+
+def test_what_reads_a_volume_runs_again_when_what_lies_there_has_changed(bench):
+    def manifest(text):
+        first = on_volume(bench, "a", f"mkdir -p disk/a; {text} > disk/a/f", "disk/a")
+        return workflow(
+            dag("main", task("a", parameters=FIRST), task("b", depends="a", parameters=FIRST),
+                task("c", parameters=FIRST)),
+            first, on_volume(bench, "b", "cp disk/a/f out/f"), on_volume(bench, "c", "true"), **CLAIM,
+        )  # fmt: skip
+
+    bench.run(manifest("echo 1"))
+    bench.again(manifest("echo 1 "))
+    assert bench.ran == ["a-0"]
+    bench.again(manifest("echo 2"))
+    assert bench.ran == ["a-0", "b-0"]
+    assert (bench.out / "b/f").read_text() == "2\n"
+
+
+def test_names_of_files_may_hold_anything(bench):
+    text = "printf x > 'out/new\nline'; printf y > out/ü; printf z > \"out/$(printf '\\377')\""
+    manifest = two_stages(bench, first=text, last="cat in/x/* > out/all")
+    bench.run(manifest)
+    left = bench.left()
+    assert {Path(name).name for name in left} > {"new\nline", "ü", "\udcff"}
+    bench.again(manifest)
+    assert (bench.ran, bench.left()) == ([], left)
+
+
+def test_a_loop_under_a_limit_of_parallelism_is_taken_over_however_long(bench):
+    limited = dag("main", task("a", withSequence={"count": "1500"}), parallelism=1)
+    manifest = workflow(
+        limited, {"name": "a", "script": {"image": "x", "command": ["true"], "source": ""}}, NOP
+    )
+    bench.run(manifest, jobs=4)
+    assert bench.again(manifest).taken == 1500
+
+
+def made(bench, tasks):
+    """Return a DAG in which each task, of a word, items and whom it reads, reads all files of those."""
+    calls, leaves = [], []
+    for number, (word, items, above) in enumerate(tasks):
+        name, names = f"t{number}", [f"t{other}" for other in sorted(above) if other < number]
+        inputs = [{"name": other, "path": f"/argosy/in/{other}", "optional": True} for other in names]
+        given = [{**files_of(other), "name": other} for other in names]
+        more = {"depends": " && ".join(names)} if names else {}
+        calls.append(task(name, withItems=list(items), parameters=INDEX, artifacts=given, **more))
+        read = "mkdir -p in; cat /dev/null $(find -L in/ -type f | sort)"
+        program = f"{read} > out/{name}; echo {word} >> out/{name}"
+        leaves.append(leaf(name, bench.source(name, program), artifacts=inputs))
+    return workflow(dag("main", *calls), *leaves)
+
+
+TASKS = st.lists(
+    st.tuples(st.sampled_from("xy"), st.sampled_from(["a", "ab", "b"]), st.frozensets(st.integers(0, 2))),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(first=TASKS, then=TASKS)
+def test_whatever_is_changed_a_run_taken_up_ends_as_a_fresh_one(first, then):
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        bench, fresh = Bench(Path(one)), Bench(Path(other))
+        bench.run(made(bench, first))
+        manifest = made(bench, then)
+        fresh.run(manifest)
+        bench.again(manifest)
+        assert {**bench.left(), "status.json": b""} == {**fresh.left(), "status.json": b""}
+        bench.again(manifest)
+        assert bench.ran == []
