@@ -272,7 +272,7 @@ def test_a_folder_that_may_not_be_listed_is_not_left_out(tmp_path):
         (tmp_path / name / "a.tif").touch()
     (tmp_path / "closed").chmod(0)
     user = os.geteuid()
-    for path in (tmp_path, *tmp_path.parents[:2]):
+    for path in (tmp_path, *tmp_path.parents[:3]):
         path.chmod(path.stat().st_mode | 0o755)
     if user == 0:
         os.seteuid(65534)  # root may list every folder

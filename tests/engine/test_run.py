@@ -190,12 +190,12 @@ def test_an_interrupt_kills_what_runs_and_is_passed_on(trap, tmp_path):
     """)
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_signals) as process:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not (tmp_path / "pid").exists() or (tmp_path / "pid").read_text().count("\n") < 2:
             assert time.monotonic() < until
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=10)[0] == "interrupted\n"
+        assert process.communicate(timeout=60)[0] == "interrupted\n"
     assert [is_gone(pid) for pid in (tmp_path / "pid").read_text().split()] == [True, True]
 
 
