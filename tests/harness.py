@@ -194,3 +194,10 @@ def heed_signals():
     """Let a child be interrupted (as `preexec_fn`), also where these tests run under nohup or behind `&`."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+def let_others_in(folder):
+    """Let any user reach a folder of a test: root may read everything, so a test of that is somebody else."""
+    for path in (folder, *folder.parents):
+        if path.stat().st_mode & 0o055 != 0o055:
+            path.chmod(path.stat().st_mode | 0o055)

@@ -6,6 +6,7 @@ import pytest
 from dags import analyzed, found, names, planned, runs
 
 from dsl.pattern import unlisted
+from tests.harness import let_others_in
 
 YEARS = ("data/2000-1.csv", "data/2000-2.csv", "data/2001-1.csv")
 
@@ -272,8 +273,7 @@ def test_a_folder_that_may_not_be_listed_is_not_left_out(tmp_path):
         (tmp_path / name / "a.tif").touch()
     (tmp_path / "closed").chmod(0)
     user = os.geteuid()
-    for path in (tmp_path, *tmp_path.parents[:3]):
-        path.chmod(path.stat().st_mode | 0o755)
+    let_others_in(tmp_path)
     if user == 0:
         os.seteuid(65534)  # root may list every folder
     try:

@@ -16,7 +16,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Rejected
 from dsl.load import content_of
 from dsl.settings import Settings
-from tests.harness import heed_signals
+from tests.harness import heed_signals, let_others_in
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -117,8 +117,7 @@ def test_manifests_are_found_by_what_they_mention(here):
 @pytest.mark.parametrize("mode", [0, 0o400, 0o100])
 def test_a_folder_that_cannot_be_listed_is_a_finding_and_the_rest_is_checked(here, mode, tmp_path):
     here(**{"flows/closed/a.py": GOOD, "flows/z.py": GOOD})
-    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
-        folder.chmod(folder.stat().st_mode | 0o755)
+    let_others_in(tmp_path)
     user = os.geteuid()
     closed = Path("flows/closed")
     os.chown(closed, 65534 if user == 0 else -1, -1)
