@@ -15,7 +15,17 @@ from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, Template
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import items_of
-from dsl.engine.node import BAD, COMPLETED, FAILED_FAST, Node, NodeFault, view_of
+from dsl.engine.node import (
+    BAD,
+    COMPLETED,
+    FAILED_FAST,
+    Branch,
+    Node,
+    NodeFault,
+    further,
+    merged,
+    view_of,
+)
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
@@ -228,10 +238,19 @@ class DagRun:
         group = self.nodes[task.name]
         bad = [child.phase for child in group.children if child.phase in BAD]
         phase = bad[-1] if bad else "Succeeded"
-        branches = (child.branch if child.branch is not None else (phase,) for child in group.children)
-        group.branch = tuple(dict.fromkeys(phase for branch in branches for phase in branch))
+        below = ((phase, 0),)
+        group.branch = further(
+            merged(below if each.branch is None else each.branch for each in group.children), 1
+        )
         self.engine.finish(group, phase)
-        run_hooks(self.engine, self, task, group, partial(self._settled, task, group))
+        run_hooks(self.engine, self, task, group, partial(self._settled, task, group), "others")
+        self.engine.when_quiet(partial(self._look_again, task, group))
+
+    def _look_again(self, task: Task, group: Node) -> None:
+        """Run the exit hook of a loop: Argo does so when it visits the ended loop again, if it ever does."""
+        if not self.node.is_done:
+            self.open += 1
+            run_hooks(self.engine, self, task, group, self._closed_one, "exit")
 
     # --- ends ---
 
@@ -293,22 +312,19 @@ class DagRun:
             self.engine.finish(self.node, phase)
 
     def _reached(self) -> dict[str, tuple[str, ...]]:
-        """Return the phases of each task as seen along every branch; also sets the node's own branch."""
-        below: dict[str, tuple[str, ...]] = {}
+        """Return the phases of each task as its branches show them, the nearest first; also sets the node's own."""
+        below: dict[str, Branch] = {}
         reached: dict[str, tuple[str, ...]] = {}
         for name in self.plan.order:
             node, names = self.nodes.get(name), self.tasks[name].dependencies.tasks
-            above = tuple(dict.fromkeys(phase for dep in names for phase in below.get(dep, ())))
-            arriving = above if names else ("Succeeded",)
-            if node is None or not node.is_done:
+            above = further(merged(below.get(dep, ()) for dep in names), 1)
+            arriving = above if names else (("Succeeded", 1),)
+            if node is None or not node.is_done or not arriving:
                 continue
-            reached[name] = tuple(
-                dict.fromkeys(node.phase if node.phase in COMPLETED else p for p in arriving)
-            )
-            below[name] = (node.branch if node.branch is not None else arriving) if arriving else ()
-        self.node.branch = tuple(
-            dict.fromkeys(phase for name in self.plan.targets for phase in below.get(name, ()))
-        )
+            is_own = node.phase in COMPLETED
+            reached[name] = (node.phase,) if is_own else tuple(phase for phase, _ in arriving)
+            below[name] = arriving if node.branch is None else further(node.branch, arriving[0][1])
+        self.node.branch = merged(below.get(name, ()) for name in self.plan.targets)
         return reached
 
     def _succeed(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
 from dsl.engine.call import Call, Prepared
@@ -46,14 +46,21 @@ class _Countdown:
             self.done()
 
 
-def run_hooks(engine: Engine, owner: Owner, task: Task, node: Node, done: Callable[[], None]) -> None:
+def run_hooks(
+    engine: Engine,
+    owner: Owner,
+    task: Task,
+    node: Node,
+    done: Callable[[], None],
+    which: Literal["all", "exit", "others"] = "all",
+) -> None:
     """Run the hooks of a node that has ended, then call `done`.
 
     An expression that cannot be evaluated is the node's error.
     """
     hooks = dict(task.raw.get("hooks") or {})
-    last = exit_hook(task.raw, hooks, engine.definition.spec)
-    hooks.pop("exit", None)
+    last = exit_hook(task.raw, hooks, engine.definition.spec) if which != "others" else None
+    hooks = {} if which == "exit" else {name: hook for name, hook in hooks.items() if name != "exit"}
     if not hooks and last is None:
         done()
         return
@@ -139,15 +146,21 @@ def _start(
         done()
         return
     countdown = _Countdown(len(hooks), done)
+
+    def ended(hook: Node) -> None:
+        if node.type == "Retry" and hook.name.endswith(".onExit"):  # then what waits hangs below the hook
+            node.branch = ((hook.phase if hook.phase in COMPLETED else node.phase, 1),)
+        countdown.one(hook)
+
     for name, hook in hooks:
         suffix = ".onExit" if name == "onExit" else f".hooks.{name}"
         template = engine.definition.called(hook, owner.prepared.template)
         if template is None:
             missing = Node(node.name + suffix, node.path + suffix, "Skipped", node.boundary, flag="hooked")
-            missing.done = countdown.one
+            missing.done = ended
             engine.finish(engine.add(missing), "Error", f"template {hook.get('template')} not found")
             continue
-        call = Call(node.name + suffix, node.path + suffix, template, countdown.one, boundary=node.boundary)
+        call = Call(node.name + suffix, node.path + suffix, template, ended, boundary=node.boundary)
         call.flag, call.order, call.depth = "hooked", node.order, owner.node.depth + 1
         call.task = node.task
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -18,9 +18,27 @@ from dsl.expr import gojson
 COUNTED = ("Pod", "Steps", "DAG")
 COMPLETED = ("Succeeded", "Failed", "Error")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+Branch = tuple[tuple[str, int], ...]
 Waiting = tuple[tuple[int, ...], int, Callable[[], None]]
 BAD = ("Failed", "Error")
 FAILED_FAST = "template has failed or errored children and failFast enabled"
+
+
+def merged(branches: Iterable[Branch]) -> Branch:
+    """Return what several branches show, each phase once: Argo looks at what is nearest first.
+
+    >>> merged([(("Failed", 3), ("Error", 4)), (("Error", 1),)])
+    (('Error', 1), ('Failed', 3))
+    """
+    nearest: dict[str, int] = {}
+    for phase, distance in (each for branch in branches for each in branch):
+        nearest[phase] = min(nearest.get(phase, distance), distance)
+    return tuple(sorted(nearest.items(), key=lambda each: each[1]))
+
+
+def further(branch: Branch, edges: int) -> Branch:
+    """Return a branch as it is seen from some edges above."""
+    return tuple((phase, distance + edges) for phase, distance in branch)
 
 
 class NodeFault(ValueError):
@@ -49,7 +67,8 @@ class Node:
 
     `started` is when a leaf's process starts, else when the node is made; `finished` is 0 until its end.
 
-    `branch` are the phases that a DAG sees below the node, None when it passes on what came from above;
+    `branch` are the phases that a DAG sees below the node, and how many edges away, the nearest first; None
+    when it passes on what came from above;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
     template's `memoize`, and `recalled` whether a cache had the outputs;
     `taken` is whether a former run ran it.
@@ -79,7 +98,7 @@ class Node:
     memo: Mapping[str, Any] | None = None
     recalled: bool = False
     taken: bool = False
-    branch: tuple[str, ...] | None = None
+    branch: Branch | None = None
     exports: Mapping[str, Any] = field(default_factory=_nothing)
     limit: int = 0
     fails_fast: bool = False

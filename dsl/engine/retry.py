@@ -101,7 +101,7 @@ class RetryRun:
         last = self.attempts[-1]
         self.node.outputs, self.node.artifacts = dict(last.outputs), dict(last.artifacts)
         self.node.result, self.node.exit_code = last.result, last.exit_code
-        self.node.branch = last.branch if last.branch is not None else (phase,)
+        self.node.branch = ((phase, 0),)  # what waits for it hangs below the attempt, not what that called
         self.engine.finish(self.node, phase, message)
 
     def _policy(self) -> str:

@@ -81,6 +81,7 @@ class Engine:
         self.past_deadline = False
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[Callable[[], None]] = deque()
+        self._when_quiet: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._tickets = itertools.count()
         self.locks = Locks(definition.objects, places.namespace)
@@ -95,6 +96,10 @@ class Engine:
         """Run `action` soon, after what is already waiting."""
         self._ready.append(action)
 
+    def when_quiet(self, action: Callable[[], None]) -> None:
+        """Run `action` when all that can happen now has happened: in Argo, the next time it is woken."""
+        self._when_quiet.append(action)
+
     def at(self, moment: float, action: Callable[[], None]) -> None:
         """Run `action` when `time.monotonic()` has reached `moment`."""
         heapq.heappush(self._timers, (moment, next(self._tickets), action))
@@ -104,6 +109,9 @@ class Engine:
         while not is_over():
             for _ in range(min(len(self._ready), _AT_A_TIME)):
                 self._ready.popleft()()
+            if not self._ready and self._when_quiet:
+                self._ready.append(self._when_quiet.popleft())
+                continue
             if is_over():  # a clock that nobody needs any more may be left
                 return
             self.leaves.start_waiting(self._leaf_starts)
@@ -276,7 +284,7 @@ class Engine:
         node.phase, node.message, node.finished = phase, message, moment or time.time()
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
-            node.branch = (phase,)
+            node.branch = ((phase, 0),)
         if node.type != "Suspend" and not node.recalled:
             self.export(node)
         if node.boundary and node.type in COUNTED:
@@ -300,7 +308,7 @@ class Engine:
         if node.boundary and node.type in COUNTED:
             node.boundary.bad += node.phase not in BAD
         node.phase, node.message, node.fault = "Error", fault, fault
-        node.branch, node.view = ("Error",), None
+        node.branch, node.view = (("Error", 0),), None
 
     def _release(self, boundary: Node) -> None:
         if boundary.fails_fast and boundary.bad:
