@@ -24,6 +24,7 @@ from dsl.engine.node import (
     NodeFault,
     further,
     merged,
+    shown,
     view_of,
 )
 from dsl.engine.outputs import template_outputs
@@ -238,10 +239,8 @@ class DagRun:
         group = self.nodes[task.name]
         bad = [child.phase for child in group.children if child.phase in BAD]
         phase = bad[-1] if bad else "Succeeded"
-        below = ((phase, 0),)
-        group.branch = further(
-            merged(below if each.branch is None else each.branch for each in group.children), 1
-        )
+        group.branch = further(merged(shown(each, phase) for each in group.children), 1)
+        group.outer = further(merged(shown(each, phase, outside=True) for each in group.children), 1)
         self.engine.finish(group, phase)
         run_hooks(self.engine, self, task, group, partial(self._settled, task, group), "others")
         self.engine.when_quiet(partial(self._look_again, task, group))
@@ -312,8 +311,9 @@ class DagRun:
             self.engine.finish(self.node, phase)
 
     def _reached(self) -> dict[str, tuple[str, ...]]:
-        """Return the phases of each task as its branches show them, the nearest first; also sets the node's own."""
+        """Return the phases of each task as its branches show them, nearest first; sets the DAG's branch."""
         below: dict[str, Branch] = {}
+        outer: dict[str, Branch] = {}
         reached: dict[str, tuple[str, ...]] = {}
         for name in self.plan.order:
             node, names = self.nodes.get(name), self.tasks[name].dependencies.tasks
@@ -324,7 +324,8 @@ class DagRun:
             is_own = node.phase in COMPLETED
             reached[name] = (node.phase,) if is_own else tuple(phase for phase, _ in arriving)
             below[name] = arriving if node.branch is None else further(node.branch, arriving[0][1])
-        self.node.branch = merged(below.get(name, ()) for name in self.plan.targets)
+            outer[name] = below[name] if node.outer is None else further(node.outer, arriving[0][1])
+        self.node.branch = merged(outer.get(name, ()) for name in self.plan.targets)
         return reached
 
     def _succeed(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
-from dsl.engine.node import COMPLETED, Node, NodeFault
+from dsl.engine.node import COMPLETED, Node, NodeFault, further, shown
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
 from dsl.expr.expression import compiled
@@ -150,6 +150,7 @@ def _start(
     def ended(hook: Node) -> None:
         if node.type == "Retry" and hook.name.endswith(".onExit"):  # then what waits hangs below the hook
             node.branch = ((hook.phase if hook.phase in COMPLETED else node.phase, 1),)
+            node.outer = further(shown(hook, node.phase), 1)
         countdown.one(hook)
 
     for name, hook in hooks:

@@ -36,6 +36,12 @@ def merged(branches: Iterable[Branch]) -> Branch:
     return tuple(sorted(nearest.items(), key=lambda each: each[1]))
 
 
+def shown(node: Node, phase: str, *, outside: bool = False) -> Branch:
+    """Return the branch of a node in a group that has ended with a phase, which a skipped one passes on."""
+    branch = node.outer if outside and node.outer is not None else node.branch
+    return ((phase, 0),) if branch is None else branch
+
+
 def further(branch: Branch, edges: int) -> Branch:
     """Return a branch as it is seen from some edges above."""
     return tuple((phase, distance + edges) for phase, distance in branch)
@@ -68,7 +74,8 @@ class Node:
     `started` is when a leaf's process starts, else when the node is made; `finished` is 0 until its end.
 
     `branch` are the phases that a DAG sees below the node, and how many edges away, the nearest first; None
-    when it passes on what came from above;
+    when it passes on what came from above; `outer` is what one above the node's own DAG or steps sees, where
+    that differs: what waits for retried steps hangs below the last attempt, and out there below its steps;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
     template's `memoize`, and `recalled` whether a cache had the outputs;
     `taken` is whether a former run ran it.
@@ -99,6 +106,7 @@ class Node:
     recalled: bool = False
     taken: bool = False
     branch: Branch | None = None
+    outer: Branch | None = None
     exports: Mapping[str, Any] = field(default_factory=_nothing)
     limit: int = 0
     fails_fast: bool = False

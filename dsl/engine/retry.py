@@ -101,7 +101,8 @@ class RetryRun:
         last = self.attempts[-1]
         self.node.outputs, self.node.artifacts = dict(last.outputs), dict(last.artifacts)
         self.node.result, self.node.exit_code = last.result, last.exit_code
-        self.node.branch = ((phase, 0),)  # what waits for it hangs below the attempt, not what that called
+        self.node.branch = ((phase, 0),)
+        self.node.outer = last.branch if last.type in ("DAG", "Steps") else None
         self.engine.finish(self.node, phase, message)
 
     def _policy(self) -> str:

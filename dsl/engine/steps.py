@@ -13,7 +13,7 @@ from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
 from dsl.engine.hooks import run_hooks
 from dsl.engine.loops import Item, items_of
-from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, view_of
+from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
@@ -199,8 +199,8 @@ class StepsRun:
         except NodeFault as wrong:
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
-        nearest = self.node.branch[0][1] if self.children and self.node.branch else self.distance
-        self.distance = nearest + 1
+        nearest = merged(shown(node, "Succeeded") for _, node in self.children)
+        self.distance += 2 + nearest[0][1] if nearest else 1
         self.engine.later(self.start)
 
     def _group_failed(self, message: str) -> None:
@@ -210,8 +210,7 @@ class StepsRun:
 
     def _set_branch(self, phase: str) -> None:
         """What a DAG sees below this node: the last group's steps; nothing when it made none."""
-        below = ((phase, 0),)
-        found = merged(below if node.branch is None else node.branch for _, node in self.children)
+        found = merged(shown(node, phase, outside=True) for _, node in self.children)
         if self.children or self.index == 0:
             self.node.branch = further(found, self.distance + 1)
 
