@@ -42,6 +42,7 @@ _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readth
 _EXCEEDED = "Step exceeded its deadline"
 _LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
 _AT_A_TIME = 256
+_LONGEST_SLEEP = 0.5
 
 
 def _limit(prepared: Prepared) -> int:
@@ -121,17 +122,20 @@ class Engine:
     def _is_idle(self) -> bool:
         return not (self._ready or self._timers or self.leaves.is_busy or not self.events.empty())
 
-    def _patience(self) -> float | None:
-        """Seconds to wait for an event; None is for ever, 0 not at all."""
+    def _patience(self) -> float:
+        """Seconds to wait for an event, 0 not at all.
+
+        Not for ever: a signal that comes just before this thread falls asleep is seen when it wakes up.
+        """
         if self._ready:
             return 0.0
         if not self._timers:
-            return None if self.leaves.is_busy else 0.0
-        return max(0.0, self._timers[0][0] - time.monotonic())
+            return _LONGEST_SLEEP if self.leaves.is_busy else 0.0
+        return min(max(0.0, self._timers[0][0] - time.monotonic()), _LONGEST_SLEEP)
 
-    def _take_event(self, patience: float | None) -> bool:
+    def _take_event(self, patience: float) -> bool:
         try:
-            node, result = self.events.get(patience != 0.0, patience or None)
+            node, result = self.events.get(patience > 0.0, patience or None)
         except Empty:
             return self._fire_timers()
         self._leaf_ended(node, result)
