@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 from rich.cells import cell_len
@@ -17,7 +15,7 @@ from rich.text import Text
 
 from dsl.engine.outcome import Outcome
 from dsl.engine.progress import LeafEvent
-from dsl.report import counted, visible
+from dsl.report import counted, end_of, visible
 
 _BAR = 24
 _SILENCE = 30.0  # seconds after which a run without a terminal says how far it is
@@ -256,7 +254,8 @@ def failure(event: LeafEvent) -> Text:
 
     A worker of ours ends its log with the item that failed and why: that says more than an exit code.
     """
-    lines, worker = _last_lines(event.lines), f"argosy: {event.task}: "
+    lines = [line for line in end_of(event.lines, _TAIL_BYTES) if line.strip()][-_TAIL_LINES:]
+    worker = f"argosy: {event.task}: "
     message = event.message
     if lines and lines[-1].startswith(worker):
         message = lines.pop().removeprefix(worker)
@@ -271,16 +270,6 @@ def failure(event: LeafEvent) -> Text:
     for line in lines:
         text.append(f"\n  | {visible(line)}", style="dim")
     return text
-
-
-def _last_lines(log: Path) -> list[str]:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line.replace("\t", "    ") for line in lines if line.strip()][-_TAIL_LINES:]
 
 
 def untold(outcome: Outcome, states: Mapping[str, str]) -> Text:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, Template
-from dsl.engine.hooks import run_hooks
+from dsl.engine.hooks import has_exit_hook, run_hooks
 from dsl.engine.loops import items_of
 from dsl.engine.node import (
     BAD,
@@ -243,7 +243,8 @@ class DagRun:
         group.outer = further(merged(shown(each, phase, outside=True) for each in group.children), 1)
         self.engine.finish(group, phase)
         run_hooks(self.engine, self, task, group, partial(self._settled, task, group), "others")
-        self.engine.when_quiet(partial(self._look_again, task, group))
+        if has_exit_hook(task):
+            self.engine.when_quiet(partial(self._look_again, task, group))
 
     def _look_again(self, task: Task, group: Node) -> None:
         """Run the exit hook of a loop: Argo does so when it visits the ended loop again, if it ever does."""

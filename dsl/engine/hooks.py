@@ -76,6 +76,11 @@ def run_hooks(
     _start(engine, owner, node, chosen, scope, finish)
 
 
+def has_exit_hook(task: Task) -> bool:
+    """Whether a task has a hook that runs when it has ended, whatever became of it."""
+    return bool(task.raw.get("onExit") or (task.raw.get("hooks") or {}).get("exit"))
+
+
 def exit_hook(
     raw: Mapping[str, Any], hooks: Mapping[str, Any], spec: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:

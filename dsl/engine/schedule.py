@@ -456,7 +456,7 @@ class Engine:
             record.exit_code,
             record.result,
             record.outputs,
-            {name: (phase, message) for name, (phase, message) in record.members.items()},
+            record.members,
             record.artifacts,
             self.history.take(leaf, record),
         )

@@ -28,7 +28,7 @@ from dsl.engine.folder import (
     task_folder,
 )
 from dsl.page.pods import BAD, RETRIED, Pod, pods_of, seconds
-from dsl.report import visible
+from dsl.report import end_of, visible
 
 _TEXT = 200  # characters of a value, of a pod's name and of its inputs that are shown
 _MESSAGE = 500
@@ -194,10 +194,4 @@ def _notes(out: Path, functions: Iterable[str]) -> dict[str, str]:
 
 
 def _last_lines(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - _BYTES, 0))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(visible(line.replace("\t", "    ")) for line in lines[-_LINES:])
+    return "\n".join(map(visible, end_of(log, _BYTES)[-_LINES:]))
