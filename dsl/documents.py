@@ -8,11 +8,9 @@ know what a document says.
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -142,18 +140,6 @@ def yaml_fault(text: str) -> str:
     except _Fault as fault:
         return fault.message
     return ""
-
-
-@contextmanager
-def paused_collection() -> Iterator[None]:
-    """Keep Python from walking a hundred thousand new tuples again and again while they are made."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def not_a_mapping(document: Document) -> Diagnostic:

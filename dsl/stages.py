@@ -6,6 +6,7 @@ which costs most of a second. The children of many files are forks of one. Knows
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from dsl import forks
 from dsl.child import Loaded, start
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
+from dsl.garbage import paused_collection
 from dsl.load import content_of, is_listable
 from dsl.location import Location, absolute
 from dsl.shape import misshapen
@@ -109,17 +111,22 @@ def _checked(paths: Sequence[str], timeout: float) -> Generator[list[Diagnostic]
     """Yield what stages 1 to 9 find in each Python file, in order."""
     if len(paths) > 1 and forks.IS_AVAILABLE:
         with forks.in_forks(paths, ANALYZE, REHEARSE, timeout) as results:
-            import dsl.compile  # it imports Hera, and the children are at work
-
+            _import_compile()
             for loaded in results:
                 yield _found_in(loaded)
         return
     for path in paths:
         with start(path, ANALYZE, timeout) as loading:
-            import dsl.compile  # noqa: F401 - as above
-
+            _import_compile()
             loaded = loading.wait()
         yield _found_in(loaded)
+
+
+def _import_compile() -> None:
+    """Import stages 6 to 9, and with them Hera, while the child is at work."""
+    with paused_collection():
+        import dsl.compile  # noqa: F401
+    gc.freeze()  # it stays, and is not walked again for what the stages make
 
 
 def _found_in(loaded: Loaded) -> list[Diagnostic]:
@@ -152,11 +159,12 @@ def compiled(
     Raises Undecided as `analyzed` does, and for given parameters that the run does not have or cannot read.
     """
     with start(file, ANALYZE, timeout) as loading:
-        from dsl.compile import compile_plan  # it imports Hera, and the child is at work
-
+        _import_compile()
         analysis, problems = _chosen(file, dag, loading.wait())
     if analysis is None or analysis.plan is None:
         return None, problems
+    from dsl.compile import compile_plan
+
     _check_given(analysis.plan, given)
     result, more = _collected(partial(compile_plan, analysis.plan, kind))
     problems = in_order((*problems, *more))

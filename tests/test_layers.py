@@ -14,7 +14,7 @@ OURS = ("dsl", "orchestrators")
 
 # A module imports from lines above its own, or from its own line.
 LAYERS = """
-dsl.location dsl.codes dsl.shelltext dsl.excerpt dsl.tree
+dsl.location dsl.codes dsl.shelltext dsl.excerpt dsl.tree dsl.garbage
 dsl.construct dsl.trace dsl.diagnostics
 dsl.names dsl.encode dsl.spelling dsl.partition dsl.naming dsl.siblings dsl.uses dsl.plain dsl.scalars
 dsl.places dsl.expr dsl.advice dsl.pattern
@@ -58,7 +58,10 @@ PACKAGES = {
 SEES_LITTLE = {
     "dsl.expr": ("dsl.expr",),
     "dsl.documents": ("dsl.scalars", "dsl.places", "dsl.diagnostics", "dsl.codes", "dsl.location"),
-    "dsl.argo": ("dsl.argo", "dsl.documents", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.argo": (
+        *("dsl.argo", "dsl.documents", "dsl.garbage", "dsl.expr"),
+        *("dsl.diagnostics", "dsl.codes", "dsl.location"),
+    ),
     "dsl.engine": ("dsl.engine", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.manifest": ("dsl.scalars",),
 }

@@ -12,7 +12,8 @@ from typing import Any
 from dsl.argo.batch import Manifest, check, kind_fault
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, in_order
-from dsl.documents import Document, not_a_mapping, paused_collection, read_documents
+from dsl.documents import Document, not_a_mapping, read_documents
+from dsl.garbage import paused_collection
 from dsl.location import Location
 
 
