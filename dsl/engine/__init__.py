@@ -141,6 +141,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         (options.cache or state / "cache").absolute(),
         definition.name,
         shared.flat["workflow.namespace"],
+        mark_of(state),
         Containers(program, state) if program else Processes(),
         definition.spec,
         definition.objects,

@@ -15,6 +15,7 @@ from pathlib import Path
 from dsl.engine.journal import FileNote
 
 _KIND = "sha256"
+_JSON = json.JSONEncoder(sort_keys=True)
 
 
 class Contents:
@@ -66,7 +67,7 @@ class Contents:
 
 def digest_of(value: object) -> str:
     """Return the digest of a JSON value."""
-    return hashlib.new(_KIND, json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return hashlib.new(_KIND, _JSON.encode(value).encode()).hexdigest()
 
 
 def _files(path: str) -> Iterator[str]:

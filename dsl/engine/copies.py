@@ -49,3 +49,22 @@ def remove(path: Path) -> None:
         path.unlink()
     elif path.is_dir():
         shutil.rmtree(path)
+
+
+def clear_away(folder: Path) -> None:
+    """Remove a folder with all in it, or as much of it as can be."""
+    try:
+        _remove_folder(os.fspath(folder))
+    except (OSError, RecursionError):  # permissions taken away, paths that are too long
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_folder(folder: str) -> None:
+    """Remove a folder that nobody works in any more: `shutil.rmtree`, on its guard, takes longer."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _remove_folder(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108 - texts: this is done for every leaf
+    os.rmdir(folder)  # noqa: PTH106 - as above

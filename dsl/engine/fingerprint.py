@@ -15,7 +15,6 @@ from dsl.engine.artifacts import ArtifactError
 from dsl.engine.contents import Contents, digest_of
 from dsl.engine.journal import Record
 from dsl.engine.node import Node
-from dsl.engine.pod import own_of
 from dsl.engine.relocate import ROOT, expand
 from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
 
@@ -114,8 +113,7 @@ class Fingerprints:
 def _containers(leaf: Leaf) -> list[Mapping[str, Any]]:
     """Return all containers of a leaf's pod."""
     body = leaf.body
-    own = own_of(body, leaf.template.kind)
-    return [*(body.get("initContainers") or []), *own, *(body.get("sidecars") or [])]
+    return [*(body.get("initContainers") or []), *leaf.own, *(body.get("sidecars") or [])]
 
 
 def _is_shared(volumes: Iterable[Mapping[str, Any]]) -> bool:

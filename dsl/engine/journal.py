@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _PAUSE = 1.0  # seconds between two times that lines are made durable
 
 FileNote = tuple[str, int, int, str]
@@ -133,7 +134,7 @@ class Journal:
         os.close(self._file)
 
     def _add(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        text = _JSON.encode(line).encode() + b"\n"
         with self._lock:
             try:
                 if os.write(self._file, text) != len(text):

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from queue import SimpleQueue
@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
+from dsl.engine.copies import clear_away
 from dsl.engine.definition import Template
 from dsl.engine.environment import environment
 from dsl.engine.folder import leaf_name, log_file
@@ -29,14 +30,15 @@ from dsl.engine.history import History
 from dsl.engine.journal import FileNote
 from dsl.engine.node import Node
 from dsl.engine.objects import Objects
-from dsl.engine.orphans import MARK, mark_of
-from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, main_of, own_of
+from dsl.engine.orphans import MARK
+from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, own_of
 from dsl.engine.process import Group
-from dsl.engine.relocate import Layout, expand, layout_of
+from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT, Runtime
 from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
+_NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
@@ -51,6 +53,7 @@ class Places:
     cache: Path
     workflow: str
     namespace: str
+    mark: str
     runtime: Runtime
     spec: Mapping[str, Any]
     objects: Objects
@@ -93,6 +96,18 @@ class Leaf:
     log: Path = Path()
     lines: Path = Path()
     fingerprint: str = ""
+    _own: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def own(self) -> Sequence[Mapping[str, Any]]:
+        """Return the containers that are its own."""
+        self._own = self._own or own_of(self.body, self.template.kind)
+        return self._own
+
+    @property
+    def main(self) -> Mapping[str, Any]:
+        """Return the container whose outputs are its own; a set may have none."""
+        return next((container for container in self.own if container["name"] == MAIN), {})
 
 
 class Leaves:
@@ -205,7 +220,11 @@ def _folder_name(leaf: Leaf) -> str:
 
 def _append(lines: Path, log: Path) -> None:
     """Add what one leaf wrote to the log of its task: lines of two leaves never mix."""
-    if lines.is_file() and not (lines.stat().st_size == 0 and log.exists()):
+    try:
+        is_empty = lines.stat().st_size == 0
+    except FileNotFoundError:  # it could not begin
+        return
+    if not (is_empty and log.exists()):
         log.parent.mkdir(parents=True, exist_ok=True)
         with lines.open("rb") as source, log.open("ab") as target:
             shutil.copyfileobj(source, target)
@@ -217,16 +236,16 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:  # of an attempt before
-        shutil.rmtree(folder, ignore_errors=True)
+        clear_away(folder)
         folder.mkdir()
     with contextlib.ExitStack() as after:
-        main = main_of(leaf.body, leaf.template.kind)
-        layout = layout_of(leaf.body, leaf.artifacts, main, folder, is_real=places.runtime.is_real)
-        if not layout.base and re.search(r"[^\w./+,:@-]", str(folder)):
-            layout.folder = _plain_link(folder, after)
+        place = folder
+        if not base_of(leaf.main) and _NOT_PLAIN.search(str(folder)):
+            place = _plain_link(folder, after)
+        layout = layout_of(leaf.body, leaf.artifacts, leaf.main, place, is_real=places.runtime.is_real)
         result = _prepared(leaf, places, layout, after)
     if result.phase == "Succeeded":
-        shutil.rmtree(folder, ignore_errors=True)
+        clear_away(folder)
     return result
 
 
@@ -239,7 +258,7 @@ def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
 
 def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.ExitStack) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
-    mounts = main_of(leaf.body, leaf.template.kind).get("volumeMounts") or []
+    mounts = leaf.main.get("volumeMounts") or []
     by_name = volumes_by_name(places.spec, leaf.body)
     volumes = Volumes(by_name, layout.folder, places.claims, places.objects)
     after.callback(volumes.clear)
@@ -267,7 +286,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.Exit
 
 def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
     """Return the pod of a leaf, the mounts of its containers in place. Raises ValueError, OSError."""
-    body, kind = leaf.body, leaf.template.kind
+    body = leaf.body
 
     def container(raw: Mapping[str, Any], is_main: bool = False) -> Container:
         name, mounts = str(raw["name"]), raw.get("volumeMounts") or []
@@ -287,9 +306,9 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
 
     return Pod(
         [container(raw) for raw in body.get("initContainers") or []],
-        [container(raw, raw["name"] == MAIN) for raw in own_of(body, kind)],
+        [container(raw, raw["name"] == MAIN) for raw in leaf.own],
         [container(raw) for raw in body.get("sidecars") or []],
-        (body[kind].get("retryStrategy") or {}) if is_set(body) else {},
+        (body["containerSet"].get("retryStrategy") or {}) if is_set(body) else {},
     )
 
 
@@ -369,7 +388,7 @@ def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, 
         "ARGO_CONTAINER_NAME": container.name,
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
-        MARK: mark_of(places.tasks.parent),
+        MARK: places.mark,
         "HOSTNAME": leaf.pod,
     }
     return environment(container.raw, container.layout, own, places.objects, places.namespace)
@@ -461,10 +480,11 @@ def _keep_artifact(
 
 def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     """The result folder that a worker itself put on a mounted volume."""
-    container = main_of(leaf.body, leaf.template.kind)
-    outs = [str(v.get("value")) for v in container.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
-    mounts = [str(entry.get("mountPath")) for entry in container.get("volumeMounts") or []]
-    for out in outs if layout.base else []:
+    mounts = [str(entry.get("mountPath")) for entry in leaf.main.get("volumeMounts") or []]
+    if not layout.base or mounts == [layout.base]:
+        return ()
+    outs = [str(v.get("value")) for v in leaf.main.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
+    for out in outs:
         if any(PurePosixPath(layout.base, out).is_relative_to(each) for each in mounts):
             return ((layout.root / out).resolve(),) if (layout.root / out).exists() else ()
     return ()

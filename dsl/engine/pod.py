@@ -168,8 +168,3 @@ def own_of(body: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
         {**container, "volumeMounts": [*(container.get("volumeMounts") or []), *shared]}
         for container in body[kind].get("containers") or []
     ]
-
-
-def main_of(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return the container whose outputs are the template's; a set may have none."""
-    return next((container for container in own_of(body, kind) if container["name"] == MAIN), {})

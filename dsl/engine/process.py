@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -42,13 +44,29 @@ def spawn(program: Program) -> Process:
     """Start a process. Raises OSError."""
     return subprocess.Popen(
         program.command,
+        executable=_found(program.command[0], program.env.get("PATH", os.defpath)),
         env=program.env,
         cwd=program.folder,
-        stdin=subprocess.DEVNULL,
+        stdin=_nothing(),
         stdout=program.stdout,
         stderr=program.stderr,
         start_new_session=True,
     )
+
+
+@cache
+def _found(name: str, path: str) -> str | None:
+    """Return where a program is, so that thousands of tasks need not look for it; None to look again."""
+    folders = path.split(os.pathsep)
+    if not name or "/" in name or not all(map(os.path.isabs, folders)):
+        return None
+    return shutil.which(name, path=path)
+
+
+@cache
+def _nothing() -> int:
+    """Return a file descriptor from which nothing can be read."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 class Group:

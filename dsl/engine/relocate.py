@@ -25,6 +25,8 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     >>> expand("$(A) $$(A) $(B)", {"A": "1"})
     '1 $(A) $(B)'
     """
+    if "$" not in text:
+        return text
 
     def replaced(found: re.Match[str]) -> str:
         if found[1] is None:
@@ -45,14 +47,16 @@ class Layout:
     base: str
     moved: list[str] = field(default_factory=list)
     is_real: bool = False
+    root: Path = field(init=False)
+    """The folder that ARGOSY_ROOT names, or the one that stands for `/`."""
 
-    @property
-    def root(self) -> Path:
-        """Return the folder that ARGOSY_ROOT names, or the one that stands for `/`."""
-        return self.folder / ("argosy" if self.base else "root")
+    def __post_init__(self) -> None:
+        self.root = self.folder / ("argosy" if self.base else "root")
 
     def place(self, path: str) -> Path:
         """Return the real place of a declared path."""
+        if self.base and path == self.base:
+            return self.root
         pure = PurePosixPath(path)
         if self.base:
             try:
@@ -71,8 +75,14 @@ class Layout:
 
     def make_parents(self) -> None:
         """Make the folders above the declared paths; what is mounted must be in place."""
-        for parent in {self.place(path).parent for path in self.moved} - {self.root}:
+        for parent in {self.place(path).parent for path in self.moved} - {self.root, self.folder}:
             parent.mkdir(parents=True, exist_ok=True)
+
+
+def base_of(container: Mapping[str, Any]) -> str:
+    """Return what a container calls its root, `""` for one of a foreign template."""
+    bases = (str(v.get("value") or "") for v in container.get("env") or [] if v.get("name") == ROOT)
+    return next(bases, "").rstrip("/")
 
 
 def layout_of(
@@ -84,9 +94,7 @@ def layout_of(
     is_real: bool,
 ) -> Layout:
     """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards."""
-    variables = {str(v["name"]): str(v.get("value") or "") for v in container.get("env") or []}
-    base = variables.get(ROOT, "").rstrip("/")
-    layout = Layout(folder, base, is_real=is_real)
+    layout = Layout(folder, base_of(container), is_real=is_real)
     layout.root.mkdir(parents=True, exist_ok=True)
     declared = dict.fromkeys(_declared(body, artifacts, container))
     layout.moved = [path for path in declared if path.startswith("/")]

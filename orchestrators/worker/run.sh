@@ -9,8 +9,8 @@
 #
 # work/in/K/VAR/NAME are links to the inputs of the K-th item, work/in/all/VAR/NAME to those of all of them,
 # work/K is the scratch folder of an item, work/names says which item claims an output name, work/taken which
-# item has started, work/K.done that it has succeeded. Variables begin with _: the author's names reach the
-# program by env alone.
+# of several workers started an item, work/K.done that it has succeeded. Variables begin with _: no variable of
+# the author's is set but where its text begins.
 set -euf
 exec </dev/null
 _nl='
@@ -201,13 +201,16 @@ listed() {
     } }' | LC_ALL=C sort | sed 's/.* /;/' | tr -d '\n'
 }
 # Make what is needed for item $1 of the partition, or for all of them, with one call.
-folders() (
-  _k=$1
-  set -- "$_work/in" "$_work/names" "$_work/taken" "$_work/$_k/cwd" "$_work/$_k/out" "$_work/$_k/dir"
-  for _f in $_vars; do set -- "$@" "$_work/in/$_k/$_f"; done
-  [ -z "$_outputs$_odir" ] || set -- "$@" "$_part"
-  exec mkdir -p "$@"
-)
+folders() {
+  _d=$_work/$1
+  set -- "$_d/cwd"
+  [ -z "$_outs" ] || set -- "$@" "$_d/out"
+  [ -z "$_odir" ] || set -- "$@" "$_d/dir"
+  [ -z "$_outs$_odir" ] || set -- "$@" "$_work/names" "$_part"
+  [ "$_workers" -lt 2 ] || set -- "$@" "$_work/taken"
+  for _f in $_vars; do set -- "$@" "$_work/in/${_d##*/}/$_f"; done
+  mkdir -p "$@"
+}
 # Output names of the current item into _nameJ; an item without a file has its index as name.
 names() {
   for _j in $_outs; do
@@ -283,6 +286,17 @@ END {
   }
   print ""
 }'
+# Become the author's text with these assignments. No shell has a meaning of its own for names like the first.
+start() {
+  for _f; do
+    case $_f in
+    [abcdefghijklmnopqrstuvwxyz]*=* | INDEX=* | ITEM=* | ATTEMPT=* | RESULT_FILE=* | INPUT_*=* | OUTPUT_*=*) ;;
+    *) exec env "$@" "$_shell" -eu "$_work/program" ;;
+    esac
+  done
+  for _f; do export "$_f"; done
+  exec "$_shell" -eu "$_work/program"
+}
 # Run the author's text in scratch folder $1 with the assignments that follow, then collect what it wrote.
 run() {
   _d=$_work/$1
@@ -296,7 +310,7 @@ run() {
   [ -z "$_odir" ] || set -- "$@" "$_odir=$_d/dir"
   _s=0
   set -- "$@" "RESULT_FILE=$_d/result" "ATTEMPT=$_attempt"
-  (cd "$_d/cwd" && exec env "$@" "$_shell" -eu "$_work/program") || _s=$?
+  (cd "$_d/cwd" && start "$@") || _s=$?
   [ 0 = $_s ] || fail "the program ended with exit status $_s" $_s
   for _j in $_outs; do
     eval "_var=\$_out$_j _r=\$_name$_j"
@@ -349,7 +363,7 @@ work() {
   _i=0
   for _e; do
     [ ! -e "$_work/failed" ] || return 0
-    if take "taken/$_i" ''; then perform $_i "$_e"; fi
+    if [ "$_workers" -lt 2 ] || take "taken/$_i" ''; then perform $_i "$_e"; fi
     _i=$((_i + 1))
   done
 }
@@ -403,17 +417,10 @@ for _f in $_lines; do
     _j=$((_j + 1))
   done
 done
-# A line inside a value that looks like one of these may go by its name, too.
-IFS=$_nl
-for _f in $(export -p); do
-  case $_f in *" ARGOSY_"*=*)
-    _f=ARGOSY_${_f#* ARGOSY_}
-    _f=${_f%%=*}
-    case $_f in *[!A-Za-z0-9_]*) ;; *) unset "$_f" ;; esac
-    ;;
-  esac
-done
-IFS=$_ifs
+for _f in $_params $_lines; do unset "ARGOSY_P_$_f"; done
+unset ARGOSY_BRACE ARGOSY_ROOT ARGOSY_RETRIES ARGOSY_NODE ARGOSY_EACH ARGOSY_SHELL ARGOSY_PROGRAM ARGOSY_FIELDS \
+  ARGOSY_ITEMS ARGOSY_INPUTS ARGOSY_OUTPUTS ARGOSY_OUTPUT_DIR ARGOSY_OUT ARGOSY_RESULT ARGOSY_WORKERS \
+  ARGOSY_PARAMS ARGOSY_LINES
 
 _j=0 _outs='' _ins='' _vars=''
 IFS=$_nl
@@ -449,7 +456,7 @@ if [ item = "$_each" ]; then
   [ $# -lt 2 ] || {
     for _e; do
       for _f in $_vars; do echo "in/$_k/$_f"; done
-      echo "$_k/cwd $_k/out $_k/dir"
+      echo "$_k/cwd ${_outs:+$_k/out} ${_odir:+$_k/dir}"
       _k=$((_k + 1))
     done
   } | (cd "$_work" && xargs mkdir -p)
@@ -496,11 +503,11 @@ if [ item != "$_each" ]; then
 elif [ "$_workers" -lt 2 ]; then
   work "$@"
 else
-  _p=''
+  _p='' _i=0
   [ "$_workers" -lt $# ] || _workers=$#
-  while [ "$_workers" -gt 0 ]; do
+  while [ "$_i" -lt "$_workers" ]; do
     work "$@" &
-    _p="$_p $!" _workers=$((_workers - 1))
+    _p="$_p $!" _i=$((_i + 1))
   done
   for _f in $_p; do wait "$_f" || _s=$?; done
   [ ! -s "$_work/failed" ] || read -r _s <"$_work/failed"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ SLOT = "INPUT_FILE|slot|slots\\0057INPUT_FILE||1||"
 ALL_SLOTS = "INPUT_DIR|slot|slots\\0057INPUT_FILE||1||"
 SAME_NAME = "OUTPUT_FILE|name"
 SHELLS = ["dash", "bash", "busybox"]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 AWKS = ["mawk", "gawk", "busybox"]
 
 
@@ -379,11 +381,22 @@ def test_an_item_of_empty_text_is_an_item(pod):
 def test_the_program_sees_no_variable_of_the_worker(pod):
     shown = pod.succeed(
         "env; pwd", [["v\nARGOSY_x-y=1"]], ARGOSY_FIELDS="ITEM", ARGOSY_P_x="1", ARGOSY_PARAMS="x",
-        PARTITION_ID=2, RUN_ID="r", ARGOSY_RETRIES=1, ARGOSY_ELSE="a\nARGOSY_u-v=3", n="5", i="6",
+        ARGOSY_LINES="y", ARGOSY_P_y="2", PARTITION_ID=2, RUN_ID="r", ARGOSY_RETRIES=1, n="5", i="6",
     ).decode()  # fmt: skip
     assert re.findall(r"^ARGOSY_(?!x-y).*|^_.+=.*work.*", shown, re.M) == []
-    for entry in ["x=1", "PARTITION_ID=2", "RUN_ID=r", "ATTEMPT=2", "INDEX=0", "n=5", "i=6"]:
+    for entry in ["x=1", "y=2", "PARTITION_ID=2", "RUN_ID=r", "ATTEMPT=2", "INDEX=0", "n=5", "i=6"]:
         assert entry in shown.splitlines()
+
+
+def test_no_variable_of_the_manifests_is_forgotten():
+    manifests = (yaml.safe_load(path.read_text()) for path in EXAMPLES.glob("*.yaml"))
+    scripts = [template.get("script", {}) for each in manifests for template in each["spec"]["templates"]]
+    shells = [script for script in scripts if script.get("command") == ["sh"]]
+    emitted = {variable["name"] for script in shells for variable in script["env"]}
+    removed = set(re.findall(r"ARGOSY_\w+", re.search(r"\nunset (?:.*\\\n)*.*", PROGRAM)[0]))
+    ours = {name for name in emitted if name.startswith("ARGOSY_") and not name.startswith("ARGOSY_P_")}
+    assert len(ours) > 10
+    assert ours - removed == set()
 
 
 def test_stdin_is_at_its_end_and_the_folder_is_a_scratch_folder_of_the_item(pod):
@@ -787,10 +800,9 @@ def test_the_first_failure_lets_started_items_end_and_starts_no_other(pod):
     assert sorted((pod.root / "ran").read_text().split()) == ["0", "1", "ended"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_item_that_cannot_be_taken_is_a_failure_and_not_another_ones_work(pod, workers):
+def test_an_item_that_cannot_be_taken_is_a_failure_and_not_another_ones_work(pod):
     text = '[ 0 != "$INDEX" ] || { mv ../../taken ../../gone; : >../../taken; }; : >"$OUTPUT_FILE"'
-    options = {"ARGOSY_OUTPUTS": "OUTPUT_FILE|index", "ARGOSY_WORKERS": workers}
+    options = {"ARGOSY_OUTPUTS": "OUTPUT_FILE|index", "ARGOSY_WORKERS": 2}
     report = pod.fail(text, [["a"], ["b"], ["c"]], **options)
     assert "cannot write" in report[0]
 
