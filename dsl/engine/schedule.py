@@ -83,6 +83,7 @@ class Engine:
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[Callable[[], None]] = deque()
         self._when_quiet: deque[Callable[[], None]] = deque()
+        self._freed: deque[Node] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._tickets = itertools.count()
         self.locks = Locks(definition.objects, places.namespace)
@@ -315,6 +316,17 @@ class Engine:
         node.branch, node.view = (("Error", 0),), None
 
     def _release(self, boundary: Node) -> None:
+        """Begin what has waited for room below a node.
+
+        What begins may end at once and make room again: the loop that is at work sees to that, however often.
+        """
+        self._freed.append(boundary)
+        if len(self._freed) == 1:
+            while self._freed:
+                self._fill(self._freed[0])
+                self._freed.popleft()
+
+    def _fill(self, boundary: Node) -> None:
         if boundary.fails_fast and boundary.bad:
             boundary.waiting.clear()
             if not boundary.active and boundary.abort and not boundary.is_done:

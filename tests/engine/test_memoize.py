@@ -163,3 +163,20 @@ def test_a_run_that_waits_to_be_resumed_ends_with_the_reason(spec, why, tmp_path
     assert why in outcome.stuck
     assert phases(outcome).get("main/y", "Succeeded") == "Succeeded"
     assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "spec", "phase"),
+    [
+        ({}, {}, "Succeeded"),
+        ({"script": {"image": "i", "command": ["sleep"], "args": ["60"], "source": ""}, "memoize": None},
+         {"activeDeadlineSeconds": 1}, "Failed"),
+        ({"podSpecPatch": "{", "memoize": None}, {}, "Error"),
+    ],
+    ids=["recalled", "past the deadline", "refused"],
+)  # fmt: skip
+def test_what_ends_at_once_makes_room_for_the_next_however_often(tmp_path, more, spec, phase):
+    looped = dag("main", task("make", withSequence={"count": "2000"}), parallelism=1)
+    outcome = ran(workflow(looped, {**made(), **more}, **spec), tmp_path)
+    assert outcome.phase == phase
+    assert [node.phase for path, node in outcome.nodes.items() if "(" in path] == [phase] * 2000
