@@ -27,14 +27,16 @@ LIMIT = 240
 """Seconds that a workflow may take; the busiest ones have five pods one after another."""
 QUIET = 6
 """Seconds without a change after which the controller is made to look again: it can miss its own update."""
+OPEN = 30
+"""Seconds without a change after which a workflow counts as one that nothing will end."""
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """What the engine says, by seed; those that Argo would never end are left out."""
+    """What the engine says, by seed."""
     folder = tmp_path_factory.mktemp("here")
     outcomes = {seed: run(drawn(seed), RunOptions(folder / str(seed), jobs=4)) for seed in SEEDS}
-    return {seed: seen_here(outcome) for seed, outcome in outcomes.items() if not outcome.stuck}
+    return {seed: seen_here(outcome) for seed, outcome in outcomes.items()}
 
 
 SEEDS = range(FIRST, FIRST + COUNT)
@@ -48,38 +50,37 @@ def there(here, tmp_path_factory):
         return dict(zip(here, pool.map(lambda seed: on_argo(seed, folder), here), strict=True))
 
 
-def test_enough_are_compared(here):
-    assert len(here) >= 0.75 * COUNT
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_node_ends_as_it_does_here(seed, here, there):
-    if seed not in here:
-        pytest.skip("Argo would wait for ever")
     assert there[seed] == here[seed]
 
 
+def test_most_of_them_end(here):
+    assert sum("pods" in seen for seen in here.values()) <= 0.25 * COUNT
+
+
 def on_argo(seed, folder):
-    """Run a manifest on the cluster; `{"unended": …}` when it does not end in time."""
+    """Run a manifest on the cluster until it ends, or nothing happens any more."""
     manifest, name = drawn(seed), f"drawn-{seed}-{os.getpid()}"
     manifest["metadata"]["name"] = name
     path = folder / f"{seed}.json"
     path.write_text(json.dumps(manifest))
     argo("submit", str(path))
     until = time.monotonic() + LIMIT
-    before, changed = None, time.monotonic()
+    before, changed, poked = None, time.monotonic(), time.monotonic()
     while True:
         found = json.loads(argo("get", "-o", "json", name))
         if (found["metadata"].get("labels") or {}).get("workflows.argoproj.io/completed") == "true":
             break
-        if time.monotonic() > until:
+        is_open = time.monotonic() > changed + OPEN and not waiting_pods(found)
+        if is_open or time.monotonic() > until:
             argo("terminate", name)
-            return {"unended": seen_there(found, name, seed)}
+            return open_there(seen_there(found, name, seed))
         if found.get("status") != before:
             before, changed = found.get("status"), time.monotonic()
-        elif time.monotonic() - changed > QUIET and shutil.which("kubectl"):
-            changed = time.monotonic()
-            annotation = f"poke={changed:.0f}"
+        elif time.monotonic() - max(changed, poked) > QUIET and shutil.which("kubectl"):
+            poked = time.monotonic()
+            annotation = f"poke={poked:.0f}"
             subprocess.run(["kubectl", "annotate", "--overwrite", "workflow", name, annotation],
                            capture_output=True, check=False)  # fmt: skip
         time.sleep(1)
@@ -88,9 +89,24 @@ def on_argo(seed, folder):
 
 
 def seen_here(outcome):
-    """Return phase, message and nodes of a run of the engine, as far as both sides have them."""
+    """Return phase, message and nodes of a run of the engine, as far as both sides have them.
+
+    Of what Argo would never end, only how its pods ended.
+    """
     nodes = {path: node.to_status() for path, node in outcome.nodes.items()}
-    return normal({"phase": outcome.phase, "message": outcome.message, "nodes": nodes}, outcome.name)
+    seen = normal({"phase": outcome.phase, "message": outcome.message, "nodes": nodes}, outcome.name)
+    return open_there(seen) if outcome.stuck else seen
+
+
+def open_there(seen):
+    """Return how the pods ended of a workflow that does not end."""
+    return {"pods": {path: node["phase"] for path, node in seen["nodes"].items() if node["type"] == "Pod"}}
+
+
+def waiting_pods(workflow):
+    """Whether something of a workflow is still to come without anybody's help."""
+    nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
+    return any(node["type"] in ("Pod", "Suspend") and not node.get("finishedAt") for node in nodes)
 
 
 def seen_there(workflow, name, seed):
