@@ -111,6 +111,9 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         raise
     states = {task: str(facts["state"]) for task, facts in _tasks(out).items()}
     screen.print(untold(outcome, states), end="")
+    if outcome.outdated:
+        names = visible(", ".join(outcome.outdated))
+        screen.print(Text(f"out of date: {names}; `--resume` runs what has changed", style="yellow"))
     tell(outcome.phase, outcome.message, outcome.taken)
     return outcome.succeeded
 

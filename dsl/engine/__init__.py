@@ -158,7 +158,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         end_left(mark_of(state))
         claims.clear()
         journal.close(phase, time.monotonic() - began)
-    return replace(outcome, taken=history.taken)
+    return replace(outcome, taken=history.taken, outdated=tuple(sorted(history.outdated)))
 
 
 def _opened(out: Path, created: float, parameters: Mapping[str, str]) -> Journal:

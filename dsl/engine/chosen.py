@@ -11,9 +11,11 @@ from dsl.engine.results import tasks_of
 
 def known_tasks(definition: Definition) -> list[str]:
     """Return the names that a task can be chosen by: ids of execution functions, or those in the manifest."""
-    named = (task.name for template in definition.templates.values() for task in template.calls)
-    leaves = (template.name for template in definition.templates.values() if template.is_leaf)
-    return tasks_of(definition) or list(dict.fromkeys([*leaves, *named]))
+    templates = definition.templates.values()
+    if any(template.annotations.get("argosy/node") for template in templates):
+        return tasks_of(definition)
+    named = (task.name for template in templates for task in template.calls)
+    return list(dict.fromkeys([*tasks_of(definition), *named]))
 
 
 def refuse_without_inputs(definition: Definition, only: str, former: Former) -> None:

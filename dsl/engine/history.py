@@ -34,8 +34,8 @@ _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an i
 class Resume:
     """How to take a run up again: what stands is taken over, but nothing with `force`.
 
-    The task `start` runs again with all after it; `only` runs alone, and what others left is taken over
-    whatever has changed. A task is an execution function's id, or what a task of the manifest is named.
+    The task `start` runs again with all after it; `only` runs alone, and what others left is taken over, good
+    or bad, whatever has changed. A task is an execution function's id, or what a task of the manifest is named.
     """
 
     force: bool = False
@@ -61,6 +61,7 @@ class History:
         self._open = dict.fromkeys(self._records)
         self._again: set[Position] = set()
         self.taken = 0
+        self.outdated: set[str] = set()
         self._sweep()
 
     # --- taking over ---
@@ -69,6 +70,8 @@ class History:
         """Return how a leaf ended in a former run if that stands; else make room for it to run again."""
         record = self._records.get(leaf.node.path)
         if record and self._stands(leaf, record):
+            if self._resume.only and record.fingerprint != self.fingerprint(leaf):
+                self.outdated.add(leaf.template.task)
             return record
         if not self.leaves_out(leaf):
             self._drop([leaf.node.path])
@@ -84,7 +87,9 @@ class History:
         return bool(record and record.fingerprint == fingerprint and not self._runs_again(node))
 
     def _stands(self, leaf: Leaf, record: Record) -> bool:
-        if self._runs_again(leaf.node) or not (record.phase == "Succeeded" or self._was_retried(record)):
+        if self._runs_again(leaf.node):
+            return False
+        if not (record.phase == "Succeeded" or self.leaves_out(leaf) or self._was_retried(record)):
             return False
         if not self.leaves_out(leaf) and record.fingerprint != self.fingerprint(leaf):
             return False

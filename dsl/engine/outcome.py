@@ -63,7 +63,8 @@ class Outcome:
     """How a run ended.
 
     `nodes` are keyed by path: display names from the root `main`, joined by `/`. `stuck` says why Argo would
-    wait for ever where it would; the phase is Error then. `taken` leaves were taken over from a former run.
+    wait for ever where it would; the phase is Error then. `taken` leaves were taken over from a former run,
+    among them some of `outdated` tasks: these would run again if it were not for `only`.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Outcome:
     started: float = 0.0
     finished: float = 0.0
     taken: int = 0
+    outdated: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:

@@ -1,5 +1,6 @@
 """A run's nodes in, the state, pods, attempts, value and files of every execution function out.
 
+A manifest of others has none: there every template counts that runs processes, and none of them has a value.
 Leaf templates say what they are by annotations: `argosy/node` the task's id, `argosy/each` what one call is
 for, and `argosy/result` how its value is written: `lines` of an index and JSON each, or one `json` text.
 """
@@ -20,6 +21,7 @@ from dsl.expr.gojson import Value
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
+_ID = "argosy/node"
 _EMPTY = "Skipped, empty params"
 
 
@@ -31,8 +33,8 @@ def make_results(definition: Definition, nodes: Iterable[Node], phase: str) -> d
             by_template.setdefault(node.template, []).append(node)
     states = _States(definition, by_template)
     tasks: dict[str, Any] = {}
-    for template in definition.every_template():
-        if template.annotations.get("argosy/node"):
+    for template in _tasks(definition):
+        if template.annotations.get(_ID) or template in by_template or states.callers.get(template):
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
     return {"run": definition.name, "phase": phase, "tasks": tasks}
 
@@ -143,8 +145,14 @@ def rows(document: Mapping[str, Any], table: str, entries: Iterable[tuple[str, V
 
 def tasks_of(definition: Definition) -> list[str]:
     """Return the ids of the execution functions, each once, in the order of the templates."""
-    annotated = (t.task for t in definition.every_template() if t.annotations.get("argosy/node"))
-    return list(dict.fromkeys(annotated))
+    return list(dict.fromkeys(template.task for template in _tasks(definition)))
+
+
+def _tasks(definition: Definition) -> list[Template]:
+    """Return the templates that a user knows as tasks."""
+    every = list(definition.every_template())
+    own = [template for template in every if template.annotations.get(_ID)]
+    return own or [template for template in every if template.is_leaf]
 
 
 def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str], out: Path) -> None:

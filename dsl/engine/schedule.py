@@ -79,7 +79,7 @@ class Engine:
         self.output_artifacts: dict[str, dict[str, Any]] = {}
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
         self.leaves = Leaves(places, history, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
-        self.past_deadline = False
+        self.has_deadline = self.past_deadline = False
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[Callable[[], None]] = deque()
         self._when_quiet: deque[Callable[[], None]] = deque()
@@ -121,7 +121,12 @@ class Engine:
                 return
 
     def _is_idle(self) -> bool:
-        return not (self._ready or self._timers or self.leaves.is_busy or not self.events.empty())
+        timers = len(self._timers) - (self.has_deadline and not self._is_open())
+        return not (self._ready or timers or self.leaves.is_busy or not self.events.empty())
+
+    def _is_open(self) -> bool:
+        """Whether there is something that the workflow's deadline would end."""
+        return bool(self._suspended or self._lock_queue or self.backing_off or self.leaves.nodes())
 
     def _patience(self) -> float:
         """Seconds to wait for an event, 0 not at all.

@@ -187,9 +187,11 @@ class WorkflowRun:
     def _start_deadline(self) -> None:
         seconds = self.spec.get("activeDeadlineSeconds")
         if seconds is not None:
+            self.engine.has_deadline = True
             self.engine.at(time.monotonic() + float(str(seconds)), self._exceeded)
 
     def _exceeded(self) -> None:
+        self.engine.has_deadline = False
         if self.main is None:
             self.engine.exceed_deadline()
 

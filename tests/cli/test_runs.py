@@ -82,6 +82,10 @@ def test_a_changed_function_runs_again_and_so_does_what_is_asked_for(here, dsl, 
     assert ran(here) == ["second 0", "second 1"]
     assert dsl("two.py", "--out", "out", "--only", "first").returncode == 0
     assert ran(here) == ["first a", "first b"]
+    edit(here, "three")
+    only = dsl("two.py", "--out", "out", "--only", "second")
+    assert (only.returncode, ran(here)) == (0, ["second 0", "second 1"])
+    assert "out of date: first; `--resume` runs what has changed\n" in only.stderr
     assert dsl("two.py", "--out", "out", "--force").returncode == 0
     assert len(ran(here)) == 4
 

@@ -208,7 +208,23 @@ def test_from_a_task_on_all_after_it_runs_again(bench):
 def test_only_a_task_runs_again_and_what_others_left_stands(bench):
     bench.run(chain(bench))
     outcome = bench.again(chain(bench, a="echo changed > out/a"), Resume(only="b"))
-    assert (bench.ran, outcome.phase) == (["b-0"], "Succeeded")
+    assert (bench.ran, outcome.phase, outcome.outdated) == (["b-0"], "Succeeded", ("a",))
+
+
+def test_only_a_task_leaves_out_of_date_what_reads_its_new_files(bench):
+    bench.run(made(bench, [("old", "0", ()), ("word", "0", {0}), ("word", "0", ())]))
+    changed = made(bench, [("new", "0", ()), ("word", "0", {0}), ("word", "0", ())])
+    outcome = bench.again(changed, Resume(only="t0"))
+    assert (bench.ran, outcome.phase, outcome.outdated) == (["t0-0"], "Succeeded", ("t1",))
+    assert bench.again(changed).outdated == ()
+    assert bench.ran == ["t1-0"]
+
+
+def test_only_a_task_does_not_turn_the_failure_of_another_into_success(bench):
+    bench.run(chain(bench, b="exit 1"))
+    outcome = bench.again(chain(bench, b="exit 1"), Resume(only="a"))
+    assert (bench.ran, outcome.phase) == (["a-0"], "Failed")
+    assert phases(outcome)["main/b"] == "Failed"
 
 
 def test_only_a_task_leaves_out_what_never_ran(bench):
