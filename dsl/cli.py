@@ -287,6 +287,9 @@ def run(
         if compiled is None:
             return 1
         manifest, others = compiled.manifest, documents
+    keyed = [*_keyed("Secret", secrets), *_keyed("ConfigMap", configs)]
+    folders = _folders(mounts)
+    _require_named(keyed, folders, [manifest, *(other.value for other in others)])
     from dsl import running
 
     resume = running.Resume(force, start or "", only or "")
@@ -295,8 +298,8 @@ def run(
         given,
         jobs,
         Path(out) if out else None,
-        [*(other.value for other in others), *_keyed("Secret", secrets), *_keyed("ConfigMap", configs)],
-        {name: Path(folder) for name, folder in _pairs(mounts, "--mount").items()},
+        [*(other.value for other in others), *keyed],
+        folders,
         runtime or "",
         resume if former is not None or resume != running.Resume() else None,
         former or "",
@@ -472,6 +475,29 @@ def _keyed(kind: str, words: Iterable[str]) -> list[dict[str, Any]]:
         raise click.UsageError(str(unclear)) from None
     except OSError as problem:
         raise click.UsageError(f"cannot read {problem.filename}: {problem.strerror}") from None
+
+
+def _folders(mounts: tuple[str, ...]) -> dict[str, Path]:
+    """Return the folders that `--mount` gives; one that is not there is a misspelt one."""
+    folders = {name: Path(folder) for name, folder in _pairs(mounts, "--mount").items()}
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise click.UsageError(f"--mount: {folder} is no folder")
+    return folders
+
+
+def _require_named(
+    keyed: list[dict[str, Any]], folders: Iterable[str], manifests: list[dict[str, Any]]
+) -> None:
+    from dsl.supplies import Unclear, require_named
+
+    given: dict[str, list[str]] = {"volume": list(folders)}
+    for each in keyed:
+        given.setdefault(each["kind"], []).append(each["metadata"]["name"])
+    try:
+        require_named(given, manifests)
+    except Unclear as unclear:
+        raise click.UsageError(str(unclear)) from None
 
 
 def _complain(problems: tuple[Diagnostic, ...]) -> None:

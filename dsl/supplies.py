@@ -6,7 +6,7 @@ Knows no layout and no exit codes. What the objects mean is for the engine to sa
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from dsl.argo import faults, with_items
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.documents import Document, not_a_mapping, sound_documents
+from dsl.names import did_you_mean
 
 _RUNS = (("Workflow", "CronWorkflow"), ("WorkflowTemplate", "ClusterWorkflowTemplate"))
 """Kinds that run, the likelier ones first."""
@@ -61,6 +62,55 @@ def refused_by_argo(documents: Iterable[Document]) -> tuple[Diagnostic, ...]:
     """
     others = (problem for problem in faults(documents) if problem.code is not Code.UNKNOWN_REFERENCE)
     return tuple(problem for problem in others if problem.is_error)
+
+
+def require_named(given: Mapping[str, Iterable[str]], manifests: Iterable[Mapping[str, Any]]) -> None:
+    """Raise Unclear for a name, by its kind, that nothing refers to: it is misspelt, or of another manifest.
+
+    Kinds are Secret, ConfigMap and `volume`, which is a claim too. What is named at run time may be any.
+    """
+    named = _Names()
+    for manifest in manifests:
+        named.read(manifest)
+    for kind, names in given.items():
+        known = sorted(named.found[kind])
+        for name in names:
+            if not named.may_be_any and name not in known and not any("{{" in each for each in known):
+                guess = did_you_mean(name, known)
+                hint = f"did you mean {guess}?" if guess else f"it refers to {', '.join(known) or 'none'}"
+                raise Unclear(f"the manifest refers to no {kind} {name}; {hint}")
+
+
+class _Names:
+    """The names that manifests refer to; a patch of a pod is a text and may refer to any."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, set[str]] = {"volume": set(), "Secret": set(), "ConfigMap": set()}
+        self.may_be_any = False
+
+    def read(self, value: object, field: str = "") -> None:
+        """Enter what a value refers to, which stands in a field."""
+        if isinstance(value, dict):
+            self._enter(value, field)
+            for name, each in value.items():
+                self.read(each, name)
+        elif isinstance(value, list):
+            for each in value:
+                self.read(each, field)
+
+    def _enter(self, value: Mapping[str, Any], field: str) -> None:
+        self.may_be_any = self.may_be_any or bool(value.get("podSpecPatch"))
+        name = str(value.get("name") or value.get("secretName") or "")
+        if field == "volumes":
+            self.found["volume"].add(name)
+        elif field == "volumeClaimTemplates":
+            self.found["volume"].add(str((value.get("metadata") or {}).get("name")))
+        elif field == "persistentVolumeClaim":
+            self.found["volume"].add(str(value.get("claimName")))
+        elif field in ("secret", "secretRef", "secretKeyRef") or field.endswith("Secret"):
+            self.found["Secret"].add(name)
+        elif field in ("configMap", "configMapRef", "configMapKeyRef"):
+            self.found["ConfigMap"].add(name)
 
 
 def keyed_object(kind: str, name: str, paths: Iterable[str]) -> dict[str, Any]:

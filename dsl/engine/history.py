@@ -35,7 +35,8 @@ class Resume:
     """How to take a run up again: what stands is taken over, but nothing with `force`.
 
     The task `start` runs again with all after it; `only` runs alone, and what others left is taken over, good
-    or bad, whatever has changed. A task is an execution function's id, or what a task of the manifest is named.
+    or bad, whatever has changed. A task is an execution function's id, or what a task in the manifest is
+    named.
     """
 
     force: bool = False

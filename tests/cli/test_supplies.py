@@ -34,6 +34,7 @@ spec:
     - {name: s, secret: {secretName: keys}}
     - {name: d, persistentVolumeClaim: {claimName: disk}}
 """
+LINKED = "\n---\n" + LIBRARY
 WORDS = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: words}\ndata: {word: hello}\n"
 
 
@@ -98,6 +99,10 @@ def test_a_list_holds_objects_and_a_later_key_goes_before(said, tmp_path):
         (RUNS, ["--with", "gone.yaml"], 2, "cannot read gone.yaml"),
         (RUNS, ["--secret", "x"], 2, "--secret takes NAME=VALUE"),
         (RUNS, ["--config", "x=gone"], 2, "gone is no file or folder"),
+        (RUNS + LINKED, ["--mount", "dsk=disk"], 2, "refers to no volume dsk; did you mean disk?"),
+        (RUNS + LINKED, ["--mount", "disk=gone"], 2, "--mount: gone is no folder"),
+        (RUNS + LINKED, ["--secret", "other=keys"], 2, "refers to no Secret other; it refers to keys"),
+        (RUNS + LINKED, ["--config", "wrds=keys"], 2, "refers to no ConfigMap wrds; did you mean words?"),
         (RUNS.replace("name: a,", "name: a, template: b,"), [], 1, "flow.yaml:9"),
     ],
 )
