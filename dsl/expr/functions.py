@@ -11,10 +11,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from dsl.expr import gojson
 from dsl.expr.gojson import Value
+
+_LONG = 1000  # characters of a text that is worth keeping its parts
 
 
 def kind_of(value: object) -> str:
@@ -65,7 +68,15 @@ def _string(value: Value) -> str:
 def _split(text: str, separator: str, limit: int | None = None) -> list[str]:
     if separator == "":
         return list(text)
+    if limit is None and len(text) > _LONG:
+        return _long_split(text, separator)
     return text.split(separator) if limit is None or limit < 0 else text.split(separator, limit - 1)
+
+
+@lru_cache(maxsize=8)
+def _long_split(text: str, separator: str) -> list[str]:
+    """Every item of a loop may split the same list to take one element."""
+    return text.split(separator)
 
 
 def _join(parts: Sequence[Any], separator: str = "") -> str:

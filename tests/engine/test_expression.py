@@ -56,6 +56,11 @@ def test_an_expression_has_the_value_that_expr_gives_it(source, value):
     assert compiled(source).value(KNOWN) == value
 
 
+def test_a_long_list_is_split_once_whoever_takes_an_element_of_it():
+    split, known = compiled("split(list, ',')"), {"list": "a," * 1000}
+    assert split.value(known) is split.value(known)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
