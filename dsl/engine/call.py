@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dsl.engine.definition import Template
-from dsl.engine.node import Node, NodeFault, hash32
+from dsl.engine.node import NOTHING, Node, NodeFault, hash32
 from dsl.engine.objects import NoValue, Objects
 from dsl.engine.scope import Globals, Scope
 from dsl.engine.tags import Document, TagError, substitute
@@ -53,7 +53,7 @@ class Prepared:
 
     call: Call
     template: Template
-    inputs: dict[str, str]
+    inputs: Mapping[str, str]
     artifacts: dict[str, dict[str, Any]]
     scope: Scope
     body: dict[str, Any]
@@ -90,7 +90,7 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
         )
     _add_paths(local, template)
     scope = Scope(shared, local)
-    inputs = {name: substitute(value, scope) for name, value in values.items()}
+    inputs = {name: substitute(value, scope) for name, value in values.items()} or NOTHING
     for name, value in inputs.items():
         local[f"inputs.parameters.{name}"] = value
     artifacts = {name: Document(raw).filled(scope) for name, raw in _artifacts(call).items()}

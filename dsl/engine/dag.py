@@ -100,7 +100,6 @@ class DagRun:
 
     def start(self) -> None:
         """Begin the tasks that wait for nothing."""
-        self.node.abort = self._abort
         target = str((self.prepared.body.get("dag") or {}).get("target") or "")
         plans: dict[str, DagPlan] = self.prepared.template.__dict__.setdefault("_plans", {})
         try:
@@ -118,7 +117,7 @@ class DagRun:
 
     def _schedule(self, name: str) -> None:
         self.open += 1
-        self.engine.later(partial(self._begin, self.tasks[name]))
+        self.engine.later(self._begin, self.tasks[name])
 
     # --- one task ---
 
@@ -216,20 +215,19 @@ class DagRun:
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
         node.template = self.engine.definition.called(task.raw, self.prepared.template)
-        filled = resolved_items(raw, items, scope, _LOOP_FIELDS)
+        calls = resolved_items(raw, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
         self.nodes[task.name] = node
         self.unfinished[task.name] = len(items)
         for name, count in self.engine.definition.leaf_counts(node.template).items():
             self.engine.progress.expected(name, count * len(items))
-        node.children = [node] * len(items)  # the places; each is taken when its child ends
-        for index, (item, new) in enumerate(zip(items, filled, strict=True)):
-            done = partial(self._item_ended, task, index)
+        node.children = children = [node] * len(items)  # the places; each is taken when its child ends
+        done = partial(self._item_ended, task, children)
+        for index, (item, new) in enumerate(calls):
             self._run(task, f"{task.name}({index}:{item.label})", new, index, done)
 
-    def _item_ended(self, task: Task, index: int, node: Node) -> None:
-        group = self.nodes[task.name]
-        group.children[index] = node
+    def _item_ended(self, task: Task, children: list[Node], node: Node) -> None:
+        children[node.order[-1]] = node
         run_hooks(self.engine, self, task, node, partial(self._item_settled, task))
 
     def _item_settled(self, task: Task) -> None:
@@ -244,7 +242,7 @@ class DagRun:
         self.engine.finish(group, phase)
         run_hooks(self.engine, self, task, group, partial(self._settled, task, group), "others")
         if has_exit_hook(task):
-            self.engine.when_quiet(partial(self._look_again, task, group))
+            self.engine.when_quiet(self._look_again, task, group)
 
     def _look_again(self, task: Task, group: Node) -> None:
         """Run the exit hook of a loop: Argo does so when it visits the ended loop again, if it ever does."""
@@ -272,7 +270,7 @@ class DagRun:
         if not self.open:
             self._assess()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         """The template fails fast, a child has failed and none is active any more."""
         if not self.node.is_done:
             self.engine.finish(self.node, "Failed", FAILED_FAST)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.node import NodeFault
 from dsl.expr import gojson
@@ -28,29 +28,41 @@ class _Number(str):
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One item: what its tags stand for, and the text that names its node."""
 
     variables: Mapping[str, str]
     label: str
 
 
-def items_of(task: Mapping[str, Any]) -> list[Item]:
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The items of a loop, each made when it is looked at: a loop may have very many."""
+
+    values: Sequence[Any]
+
+    def __iter__(self) -> Iterator[Item]:
+        return map(_item, self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def items_of(task: Mapping[str, Any]) -> Items:
     """Return the items of a task whose tags are already replaced.
 
     Raises:
         NodeFault: the list is no list, a number no number; unless `when` is false anyway.
     """
     if task.get("withItems"):
-        return [_item(_exact(value)) for value in task["withItems"]]
+        return Items([_exact(value) for value in task["withItems"]])
     try:
         if task.get("withParam"):
-            return [_item(value) for value in _parsed(str(task["withParam"]))]
-        return [_item(value) for value in _sequence(task.get("withSequence") or {})]
+            return Items(_parsed(str(task["withParam"])))
+        return Items(_sequence(task.get("withSequence") or {}))
     except NodeFault:
         if is_false(str(task.get("when") or "")):
-            return []
+            return Items(())
         raise
 
 
@@ -92,6 +104,8 @@ def _sequence(sequence: Mapping[str, Any]) -> list[str]:
         raise NodeFault("neither end nor count was specified in withSequence")
     numbers = range(start, end + 1) if start <= end else range(start, end - 1, -1)
     pattern = str(sequence.get("format") or "%d")
+    if pattern == "%d":
+        return list(map(str, numbers))
     return [_formatted(pattern, number) for number in numbers]
 
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsl.engine.definition import Template
 from dsl.engine.outcome import NodeOutcome
 from dsl.engine.scope import View
 from dsl.expr import gojson
 
+if TYPE_CHECKING:
+    from dsl.engine.call import Call
+
 COUNTED = ("Pod", "Steps", "DAG")
 COMPLETED = ("Succeeded", "Failed", "Error")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""Stands for what most nodes of a large run never have."""
 Branch = tuple[tuple[str, int], ...]
-Waiting = tuple[tuple[int, ...], int, Callable[[], None]]
+_ALONE: dict[str, Branch] = {phase: ((phase, 0),) for phase in COMPLETED}
 BAD = ("Failed", "Error")
 FAILED_FAST = "template has failed or errored children and failFast enabled"
 
@@ -39,7 +43,12 @@ def merged(branches: Iterable[Branch]) -> Branch:
 def shown(node: Node, phase: str, *, outside: bool = False) -> Branch:
     """Return the branch of a node in a group that has ended with a phase, which a skipped one passes on."""
     branch = node.outer if outside and node.outer is not None else node.branch
-    return ((phase, 0),) if branch is None else branch
+    return alone(phase) if branch is None else branch
+
+
+def alone(phase: str) -> Branch:
+    """Return the branch of a node that nothing hangs below."""
+    return _ALONE.get(phase) or ((phase, 0),)
 
 
 def further(branch: Branch, edges: int) -> Branch:
@@ -60,8 +69,23 @@ def hash32(text: str) -> int:
 
 
 def _nothing() -> Mapping[str, Any]:
-    """The default of what most nodes of a large run never have."""
-    return _NOTHING
+    return NOTHING
+
+
+@dataclass(slots=True, eq=False)
+class Inside:
+    """The calls that stand in a DAG or steps node.
+
+    `limit` is how many of them may run at once, 0 for any number, and `active` how many do; `waiting` are
+    those that may not begin yet, by their turn; `bad` is how many failed, and `abort` ends a node for that.
+    """
+
+    limit: int
+    fails_fast: bool
+    abort: Callable[[], None] | None
+    active: int = 0
+    bad: int = 0
+    waiting: list[tuple[tuple[int, ...], int, Call]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +122,7 @@ class Node:
     artifacts: Mapping[str, dict[str, Any]] = field(default_factory=_nothing)
     result: str | None = None
     exit_code: str | None = None
-    children: list[Node] = field(default_factory=list)
+    children: Sequence[Node] = ()
     started: float = field(default_factory=time.time)
     finished: float = 0.0
     ran: bool = False
@@ -108,12 +132,7 @@ class Node:
     branch: Branch | None = None
     outer: Branch | None = None
     exports: Mapping[str, Any] = field(default_factory=_nothing)
-    limit: int = 0
-    fails_fast: bool = False
-    bad: int = 0
-    abort: Callable[[], None] | None = None
-    active: int = 0
-    waiting: list[Waiting] = field(default_factory=list)
+    inside: Inside | None = None
     done: Callable[[Node], None] | None = None
     view: View | None = None
 
@@ -141,7 +160,7 @@ class Node:
             self.result,
             self.inputs,
             self.outputs,
-            {name: _located(artifact) for name, artifact in self.artifacts.items()} or _NOTHING,
+            {name: _located(artifact) for name, artifact in self.artifacts.items()} or NOTHING,
             self.flag,
             self.template.name if self.template else "",
             None if self.memo is None else self.recalled,
@@ -204,7 +223,7 @@ def _of_skipped(template: Template) -> dict[str, str | None]:
     }
 
 
-def aggregated(children: list[Node]) -> dict[str, str]:
+def aggregated(children: Sequence[Node]) -> dict[str, str]:
     """Return the lists of a loop's outputs (operator.go:processAggregateNodeOutputs, v4.1.2).
 
     Raises:

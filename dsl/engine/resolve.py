@@ -5,12 +5,13 @@ Source: workflow/controller/dag.go:resolveDependencyReferences and steps.go:reso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dsl.engine.arguments import absent_arguments, fill, without
 from dsl.engine.definition import Task
-from dsl.engine.loops import Item
+from dsl.engine.loops import Item, Items
 from dsl.engine.node import NodeFault
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Document, MissingError, Mode, substitute
@@ -47,9 +48,11 @@ def resolved(task: Task, outer: Scope, scope: Scope, artifacts_of: Artifacts) ->
 
 
 def resolved_items(
-    raw: dict[str, Any], items: Sequence[Item], scope: Scope, keys: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Fill the tags of each item in the fields `keys` of a resolved loop.
+    raw: dict[str, Any], items: Items, scope: Scope, keys: Sequence[str]
+) -> Iterator[tuple[Item, dict[str, Any]]]:
+    """Fill the tags of each item in the fields `keys` of a resolved loop; return what each calls.
+
+    All are filled before the first is given away, and none is kept longer than the caller keeps it.
 
     Raises:
         NodeFault: a name that nothing will ever define.
@@ -58,6 +61,7 @@ def resolved_items(
     document = Document({key: raw[key] for key in keys if raw.get(key)})
     mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
     try:
-        return [{**raw, **document.filled(scope.with_local(item.variables), mode)} for item in items]
+        filled = deque(document.filled(scope.with_local(item.variables), mode) for item in items)
     except MissingError as missing:
         raise NodeFault(str(missing)) from None
+    return ((item, {**raw, **filled.popleft()}) for item in items)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.engine.arguments import fill
 from dsl.engine.call import Prepared, again, pod_name
 from dsl.engine.clock import seconds_of
-from dsl.engine.node import Node, NodeFault
+from dsl.engine.node import Node, NodeFault, alone
 from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr.expression import compiled
 
@@ -101,7 +101,7 @@ class RetryRun:
         last = self.attempts[-1]
         self.node.outputs, self.node.artifacts = dict(last.outputs), dict(last.artifacts)
         self.node.result, self.node.exit_code = last.result, last.exit_code
-        self.node.branch = ((phase, 0),)
+        self.node.branch = alone(phase)
         self.node.outer = last.branch if last.type in ("DAG", "Steps") else None
         self.engine.finish(self.node, phase, message)
 

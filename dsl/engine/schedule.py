@@ -29,7 +29,7 @@ from dsl.engine.journal import Record
 from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
 from dsl.engine.locks import Lock, Locks
 from dsl.engine.memo import Memo
-from dsl.engine.node import BAD, COMPLETED, COUNTED, Node, NodeFault, Waiting
+from dsl.engine.node import BAD, COMPLETED, COUNTED, Inside, Node, NodeFault, alone
 from dsl.engine.patch import patched
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.retry import RetryRun
@@ -43,6 +43,19 @@ _EXCEEDED = "Step exceeded its deadline"
 _LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
 _AT_A_TIME = 256
 _LONGEST_SLEEP = 0.5
+
+
+_Action = tuple[Any, ...]
+"""A callable and what it is called with: a run may have 100,000 of them, and a tuple is small."""
+
+
+def _act(action: Callable[..., None], *arguments: object) -> None:
+    action(*arguments)
+
+
+def _around(node: Node) -> Inside | None:
+    """Return the calls among which a node counts, if it counts."""
+    return node.boundary.inside if node.boundary and node.type in COUNTED else None
 
 
 def _limit(prepared: Prepared) -> int:
@@ -81,36 +94,35 @@ class Engine:
         self.leaves = Leaves(places, history, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
         self.has_deadline = self.past_deadline = False
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
-        self._ready: deque[Callable[[], None]] = deque()
-        self._when_quiet: deque[Callable[[], None]] = deque()
-        self._freed: deque[Node] = deque()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._ready: deque[_Action] = deque()
+        self._when_quiet: deque[_Action] = deque()
+        self._freed: deque[Inside] = deque()
+        self._timers: list[tuple[float, int, _Action]] = []
         self._tickets = itertools.count()
         self.locks = Locks(definition.objects, places.namespace)
         self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
         self._memo = Memo(places.cache, places.store)
-        self._suspended: set[Node] = set()
         self.backing_off: dict[Node, Callable[[], None]] = {}
 
     # --- time ---
 
-    def later(self, action: Callable[[], None]) -> None:
+    def later(self, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` soon, after what is already waiting."""
-        self._ready.append(action)
+        self._ready.append((action, *arguments))
 
-    def when_quiet(self, action: Callable[[], None]) -> None:
+    def when_quiet(self, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when all that can happen now has happened: in Argo, the next time it is woken."""
-        self._when_quiet.append(action)
+        self._when_quiet.append((action, *arguments))
 
-    def at(self, moment: float, action: Callable[[], None]) -> None:
+    def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when `time.monotonic()` has reached `moment`."""
-        heapq.heappush(self._timers, (moment, next(self._tickets), action))
+        heapq.heappush(self._timers, (moment, next(self._tickets), (action, *arguments)))
 
     def run_until_quiet(self, is_over: Callable[[], bool]) -> None:
         """Work until `is_over()`, or until nothing is left that could change anything."""
         while not is_over():
             for _ in range(min(len(self._ready), _AT_A_TIME)):
-                self._ready.popleft()()
+                _act(*self._ready.popleft())
             if not self._ready and self._when_quiet:
                 self._ready.append(self._when_quiet.popleft())
                 continue
@@ -150,7 +162,7 @@ class Engine:
     def _fire_timers(self) -> bool:
         fired = False
         while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
+            _act(*heapq.heappop(self._timers)[2])
             fired = True
         return fired
 
@@ -158,13 +170,11 @@ class Engine:
 
     def call(self, call: Call) -> None:
         """Begin a call, now or when the parallelism of what it stands in allows."""
-        boundary = call.boundary
-        if boundary and boundary.fails_fast and boundary.bad:
+        around = call.boundary.inside if call.boundary else None
+        if around and around.fails_fast and around.bad:
             return
-        if boundary and boundary.limit and boundary.active >= boundary.limit:
-            begin = partial(self._begin, call)
-            entry: Waiting = (call.order, next(self._tickets), begin)
-            heapq.heappush(boundary.waiting, entry)
+        if around and around.limit and around.active >= around.limit:
+            heapq.heappush(around.waiting, (call.order, next(self._tickets), call))
         else:
             self._begin(call)
 
@@ -251,22 +261,19 @@ class Engine:
         if path in self.nodes:
             node.path = node.name.replace(self.workflow, "main", 1)
         self.nodes[node.path] = node
-        if node.boundary and node.type in COUNTED:
-            node.boundary.active += 1
+        if around := _around(node):
+            around.active += 1
         return node
 
     def run_body(self, prepared: Prepared, node: Node, done: Callable[[Node], None]) -> None:
         """Run a template whose node exists."""
         node.done = done
         kind = prepared.template.kind
-        node.limit = _limit(prepared)
-        node.fails_fast = prepared.body.get("failFast") is True
         if kind in ("dag", "steps"):
             self.history.node_begins(node, {task.name for task in prepared.template.calls})
-        if kind == "dag":
-            self.later(DagRun(self, prepared, node).start)
-        elif kind == "steps":
-            self.later(StepsRun(self, prepared, node).start)
+            inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
+            node.inside = Inside(_limit(prepared), prepared.body.get("failFast") is True, inner.abort)
+            self.later(inner.start)
         elif kind == "suspend":
             self._suspend(prepared, node)
         else:
@@ -294,15 +301,17 @@ class Engine:
         node.phase, node.message, node.finished = phase, message, moment or time.time()
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
-            node.branch = ((phase, 0),)
+            node.branch = alone(phase)
         if node.type != "Suspend" and not node.recalled:
             self.export(node)
-        if node.boundary and node.type in COUNTED:
-            node.boundary.active -= 1
-            node.boundary.bad += phase in BAD
-            self._release(node.boundary)
+        if node.inside:
+            node.inside.abort = None
+        if around := _around(node):
+            around.active -= 1
+            around.bad += phase in BAD
+            self._release(around)
         if node.done:
-            self.later(partial(node.done, node))
+            self.later(node.done, node)
             node.done = None
 
     def _memoized(self, node: Node, memo: Mapping[str, Any]) -> tuple[str, str]:
@@ -315,30 +324,30 @@ class Engine:
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""
-        if node.boundary and node.type in COUNTED:
-            node.boundary.bad += node.phase not in BAD
+        if around := _around(node):
+            around.bad += node.phase not in BAD
         node.phase, node.message, node.fault = "Error", fault, fault
-        node.branch, node.view = (("Error", 0),), None
+        node.branch, node.view = alone("Error"), None
 
-    def _release(self, boundary: Node) -> None:
+    def _release(self, around: Inside) -> None:
         """Begin what has waited for room below a node.
 
         What begins may end at once and make room again: the loop that is at work sees to that, however often.
         """
-        self._freed.append(boundary)
+        self._freed.append(around)
         if len(self._freed) == 1:
             while self._freed:
                 self._fill(self._freed[0])
                 self._freed.popleft()
 
-    def _fill(self, boundary: Node) -> None:
-        if boundary.fails_fast and boundary.bad:
-            boundary.waiting.clear()
-            if not boundary.active and boundary.abort and not boundary.is_done:
-                self.later(boundary.abort)
+    def _fill(self, around: Inside) -> None:
+        if around.fails_fast and around.bad:
+            around.waiting.clear()
+            if not around.active and around.abort:
+                self.later(around.abort)
             return
-        while boundary.waiting and (not boundary.limit or boundary.active < boundary.limit):
-            heapq.heappop(boundary.waiting)[2]()
+        while around.waiting and (not around.limit or around.active < around.limit):
+            self._begin(heapq.heappop(around.waiting)[2])
 
     def export(self, node: Node) -> None:
         """Make outputs with a `globalName` outputs of the workflow; for some nodes when their DAG ends."""
@@ -384,38 +393,45 @@ class Engine:
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]
-        if node.boundary and node.type in COUNTED:
-            node.boundary.active -= 1
+        if around := _around(node):
+            around.active -= 1
 
     def waits(self) -> list[str]:
         """Return what nodes wait for that nothing in the run will ever give."""
         locks = [f"{node.path}: {node.message}" for *_, node in sorted(self._lock_queue)]
-        return locks + [f"{node.path} is suspended until somebody resumes it" for node in self._suspended]
+        return locks + [f"{node.path} is suspended until somebody resumes it" for node in self._suspended()]
 
     # --- suspend ---
 
+    def _suspended(self) -> list[Node]:
+        return [node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Running"]
+
     def _suspend(self, prepared: Prepared, node: Node) -> None:
         if not prepared.body["suspend"].get("duration"):
-            self._suspended.add(node)
             return
         try:
             duration = seconds_of(str(prepared.body["suspend"].get("duration", "")))
         except ValueError as wrong:
             self.fail(node, prepared.call, f"unable to parse {wrong}")
             return
-        self._suspended.add(node)
-        fingerprint = digest_of([prepared.body, prepared.inputs]) if duration > 0 else ""
+        fingerprint = digest_of([prepared.body, dict(prepared.inputs)]) if duration > 0 else ""
+        supplied = prepared if prepared.template.outputs else None
         if self.past_deadline or duration <= 0 or self.history.has_waited(node, fingerprint):
-            self.later(partial(self._resume, prepared, node))
+            self.later(self._resume, node, supplied)
         else:
-            self.at(time.monotonic() + duration, partial(self._resume, prepared, node, fingerprint))
+            self.at(time.monotonic() + duration, self._resume, node, supplied, fingerprint)
 
-    def _resume(self, prepared: Prepared, node: Node, fingerprint: str = "") -> None:
-        if node not in self._suspended:
+    def _resume(self, node: Node, supplied: Prepared | None, fingerprint: str = "") -> None:
+        """Go on after a suspend node; `supplied` is its call if it has outputs."""
+        if node.is_done:
             return
         if fingerprint:
             self.history.waited(node, fingerprint)
-        self._suspended.discard(node)
+        if supplied is None or self._supply(supplied, node):
+            self.finish(node, "Succeeded")
+
+    def _supply(self, prepared: Prepared, node: Node) -> bool:
+        """Give a suspend node its outputs; False when it failed because one has no value."""
         defaults = {str(p["name"]): p.get("default") for p in prepared.template.inputs}
         for declared in (prepared.body.get("outputs") or {}).get("parameters") or []:
             source, name = declared.get("valueFrom") or {}, str(declared["name"])
@@ -430,9 +446,9 @@ class Engine:
                     prepared.call,
                     f"raw output parameter '{name}' has not been set and does not have a default value",
                 )
-                return
+                return False
             node.outputs = {**node.outputs, name: str(value)}
-        self.finish(node, "Succeeded")
+        return True
 
     # --- leaves: every process starts and ends here ---
 
@@ -455,10 +471,10 @@ class Engine:
             str(prepared.scope.local.get("pod.name", "")),
         )  # fmt: skip
         if record := self.history.former(leaf):
-            self.later(partial(self._take_over, leaf, record))
+            self.later(self._take_over, leaf, record)
         elif self.history.leaves_out(leaf):
             self.progress.skipped(leaf.template.task, 1)
-            self.later(partial(self.finish, node, "Omitted", _LEFT_OUT))
+            self.later(self.finish, node, "Omitted", _LEFT_OUT)
         else:
             self.leaves.add(leaf, node.order)
 
@@ -541,8 +557,7 @@ class Engine:
     def exceed_deadline(self) -> None:
         """The workflow's deadline has passed: end what is open and has a pod or waits for a clock."""
         self.past_deadline = True
-        for node in list(self._suspended):
-            self._suspended.discard(node)
+        for node in self._suspended():
             self.finish(node, "Failed", _EXCEEDED)
         locked, self._lock_queue = sorted(self._lock_queue), []
         for _, _, _, prepared, node in locked:

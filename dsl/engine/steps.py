@@ -12,7 +12,7 @@ from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
 from dsl.engine.hooks import run_hooks
-from dsl.engine.loops import Item, items_of
+from dsl.engine.loops import Items, items_of
 from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
@@ -51,7 +51,6 @@ class StepsRun:
 
     def start(self) -> None:
         """Begin the next group, or end."""
-        self.node.abort = self._abort
         self.index += 1
         groups = self.prepared.template.groups
         if self.index == len(groups):
@@ -91,14 +90,14 @@ class StepsRun:
             units += self._expanded(step, raw, items)
         return units
 
-    def _expanded(self, step: Task, raw: dict[str, Any], items: list[Item]) -> list[Unit]:
+    def _expanded(self, step: Task, raw: dict[str, Any], items: Items) -> list[Unit]:
         template = self.engine.definition.called(step.raw, self.prepared.template)
         for name, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(name, count * len(items))
-        filled = resolved_items(raw, items, self.scope, _LOOP_FIELDS)
+        calls = resolved_items(raw, items, self.scope, _LOOP_FIELDS)
         return [
             (step, f"{step.name}({index}:{item.label})", new, index)
-            for index, (item, new) in enumerate(zip(items, filled, strict=True))
+            for index, (item, new) in enumerate(calls)
         ]
 
     def _resolved(self, step: Task) -> dict[str, Any]:
@@ -172,7 +171,7 @@ class StepsRun:
 
     # --- ends ---
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         """The template fails fast, a child has failed and none is active any more."""
         if not self.node.is_done:
             self._set_branch("Failed")

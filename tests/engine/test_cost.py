@@ -1,0 +1,34 @@
+"""What a node of a large run costs, in memory and in work."""
+
+import tracemalloc
+
+import pytest
+from engine.manifests import dag, ran, task, workflow
+
+PARAMETER = {"parameters": {"p": "{{item}}"}}
+
+
+def peak(count, folder, more, template):
+    """Return the most bytes that were taken while a loop over a template ran."""
+    main = dag("main", task("x", withSequence={"count": str(count)}, **more))
+    tracemalloc.start()
+    try:
+        outcome, _ = ran(workflow(main, {"name": "x", **template}), folder)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        assert len(outcome.nodes) == count + 2
+
+
+@pytest.mark.parametrize(
+    ("more", "template"),
+    [
+        ({}, {"suspend": {"duration": "0"}}),
+        ({}, {"suspend": {"duration": "0.3"}}),
+        ({"when": "{{item}} < 0"}, {"suspend": {"duration": "0"}}),
+        (PARAMETER, {"suspend": {"duration": "0"}, "inputs": {"parameters": [{"name": "p"}]}}),
+    ],
+)
+def test_a_node_without_a_process_takes_little_memory(more, template, tmp_path):
+    small, large = (peak(count, tmp_path / str(count), more, template) for count in (100, 800))
+    assert (large - small) / 700 < 1280
