@@ -5,15 +5,16 @@ Source: workflow/common/util.go:ProcessArgs (v4.1.2).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dsl.engine.definition import Template
 from dsl.engine.node import NOTHING, Node, NodeFault, hash32
 from dsl.engine.objects import NoValue, Objects
 from dsl.engine.scope import Globals, Scope
-from dsl.engine.tags import Document, TagError, substitute
+from dsl.engine.tags import Document, Mode, TagError, substitute
 from dsl.expr import gojson
 from dsl.expr.gojson import Value
 
@@ -48,7 +49,8 @@ class Call:
 class Prepared:
     """A call whose inputs are known.
 
-    `scope` has globals and inputs, `body` the template with its tags filled.
+    `scope` has globals and inputs, `body` the template with its tags filled, but for those that inputs
+    brought into the template of a pod, which `has_tags`.
     """
 
     call: Call
@@ -57,6 +59,7 @@ class Prepared:
     artifacts: dict[str, dict[str, Any]]
     scope: Scope
     body: dict[str, Any]
+    has_tags: bool = False
 
 
 def pod_name(workflow: str, node: str, template: str) -> str:
@@ -83,6 +86,10 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)
+    has_tags = template.is_leaf and not retried and any("{{" in value for value in values.values())
+    body = template.body
+    if has_tags:
+        body = Document(body.filled(Scope(shared, local), Mode.ONCE))
     local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
     if template.shows_all_inputs:
         local["inputs.parameters"] = gojson.dumps(
@@ -90,6 +97,8 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
         )
     _add_paths(local, template)
     scope = Scope(shared, local)
+    if has_tags:
+        body = Document(body.filled(scope, Mode.ONCE))
     inputs = {name: substitute(value, scope) for name, value in values.items()} or NOTHING
     for name, value in inputs.items():
         local[f"inputs.parameters.{name}"] = value
@@ -97,7 +106,29 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
     for name, artifact in artifacts.items():
         local[f"inputs.artifacts.{name}"] = artifact
     scope = Scope(shared, local)
-    return Prepared(call, template, inputs, artifacts, scope, template.body.filled(scope))
+    filled = body.value if has_tags else body.filled(scope)
+    return Prepared(call, template, inputs, artifacts, scope, filled, has_tags)
+
+
+def in_pod(prepared: Prepared) -> Prepared:
+    """Fill the tags that inputs brought in, as Argo does when it has made a pod of the template.
+
+    The pod holds the template once more, as JSON in a variable, from which come a script's source, artifacts
+    and outputs. There a value ends up unquoted inside of a quoted text: one with quotes or line breaks spoils
+    it (workflowpod.go:substitutePodParams, v4.1.2).
+
+    Raises:
+        ValueError: the variable is no JSON any more, or a tag cannot be replaced.
+    """
+    scope, kind = prepared.scope, prepared.template.kind
+    variable = gojson.dumps({**prepared.body, "inputs": {"artifacts": list(prepared.artifacts.values())}})
+    copy: Value = gojson.load_with(substitute(variable, scope, Mode.ONCE), json.JSONDecoder())
+    body = Document(prepared.body).filled(scope, Mode.ONCE)
+    body = {key: copy[key] if key == "outputs" else value for key, value in body.items()}
+    if kind == "script":
+        body[kind] = {**body[kind], "source": copy[kind].get("source")}
+    artifacts = dict(zip(prepared.artifacts, copy["inputs"]["artifacts"], strict=True))
+    return replace(prepared, artifacts=artifacts, body=body)
 
 
 def again(prepared: Prepared, more: Mapping[str, str]) -> Prepared:

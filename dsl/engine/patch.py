@@ -19,9 +19,11 @@ def patched(body: Mapping[str, Any], kind: str, patches: Iterable[str]) -> Mappi
         try:
             changes = json.loads(patch)
         except ValueError as wrong:
-            raise ValueError(f"Failed to convert the PodSpecPatch yaml to json: {wrong}") from None
+            raise ValueError(
+                f"Error applying PodSpecPatch: Failed to convert the PodSpecPatch yaml to json: {wrong}"
+            ) from None
         if not isinstance(changes, dict):
-            raise ValueError(f"invalid podSpecPatch {json.dumps(patch)}")
+            raise ValueError(f"Error applying PodSpecPatch: invalid podSpecPatch {json.dumps(patch)}")
         body = _patched(body, kind, changes)
     return body
 

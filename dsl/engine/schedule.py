@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
-from dsl.engine.call import Call, Prepared, prepare
+from dsl.engine.call import Call, Prepared, in_pod, prepare
 from dsl.engine.clock import seconds_of
 from dsl.engine.contents import digest_of
 from dsl.engine.dag import DagRun
@@ -462,9 +462,12 @@ class Engine:
         keeps = caller is not None and call.task in caller.read_results and not call.flag
         attempt = int(prepared.scope.local.get("retries", "0"))
         try:
+            if prepared.has_tags:
+                prepared = in_pod(prepared)
             body = self._patched(prepared)
         except ValueError as wrong:
-            self._leaf_ended(node, LeafResult("Error", str(wrong)))
+            self.skip_expected(node)
+            self.fail(node, call, str(wrong), prefixed="retries" not in prepared.scope.local)
             return
         leaf = Leaf(
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,

@@ -23,9 +23,13 @@ _LATE = {
 
 
 class Mode(Enum):
-    """Which unresolved tags are faults: none, those of other nodes, or all."""
+    """Which unresolved tags are faults: none, those of other nodes, or all.
+
+    ONCE is lenient too, and leaves the tags that a value brought in for the next pass.
+    """
 
     LENIENT = "none"
+    ONCE = "none of one pass"
     NODES = "nodes"
     ALL = "all"
 
@@ -130,7 +134,7 @@ def _evaluated(source: str, scope: Scope, mode: Mode) -> str:
     for path in missing:
         if _is_strict(path, mode):
             raise MissingError(f"failed to evaluate expression: {path} is missing")
-    lenient = bool(missing) or mode is Mode.LENIENT
+    lenient = bool(missing) or mode in (Mode.LENIENT, Mode.ONCE)
     if lenient and any(path in _LATE for path in missing):
         return verbatim
     try:

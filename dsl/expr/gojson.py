@@ -18,6 +18,8 @@ Value = Any
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _HTML_CHARACTER = re.compile("[<>&\u2028\u2029]")
 _WHITE = re.compile(r"[ \t\r\n]*")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
 
 
@@ -78,9 +80,24 @@ def _complaint(text: str, begin: int, wrong: json.JSONDecodeError) -> str:
     if wrong.msg.startswith("Expecting property name"):
         return f"invalid character {character!r} looking for beginning of object key string"
     if wrong.msg.startswith("Expecting ',' delimiter"):
-        inside = "array element" if text[begin] == "[" else "object key:value pair"
+        inside = "array element" if _innermost(text[begin:place]) == "[" else "object key:value pair"
         return f"invalid character {character!r} after {inside}"
+    if wrong.msg.startswith("Invalid control character"):
+        return f"invalid character {character!r} in string literal"
+    if wrong.msg.startswith("Invalid \\escape"):
+        return f"invalid character {text[place + 1 : place + 2]!r} in string escape code"
     return f"invalid character {character!r} looking for beginning of value"
+
+
+def _innermost(begun: str) -> str:
+    """Return the bracket of the list or mapping in which a text breaks off."""
+    opened = [""]
+    for bracket in _BRACKET.findall(_STRING.sub("", begun)):
+        if bracket in "[{":
+            opened.append(bracket)
+        else:
+            opened.pop()
+    return opened[-1]
 
 
 def sprint(value: object) -> str:

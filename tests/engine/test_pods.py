@@ -187,4 +187,52 @@ def test_a_patch_may_change_sidecars_and_what_makes_no_difference_here(tmp_path)
 def test_a_patch_that_is_none_is_the_node_s_error(tmp_path):
     outcome = alone(pod("true", podSpecPatch='{"x": '), tmp_path)
     assert outcome.nodes["main"].phase == "Error"
-    assert outcome.nodes["main"].message.startswith("Failed to convert the PodSpecPatch yaml to json")
+    message = outcome.nodes["main"].message
+    assert message.startswith("Error applying PodSpecPatch: Failed to convert the PodSpecPatch yaml to json")
+
+
+# --- tags in the values of inputs, which are filled when the pod is made ---
+
+
+def showing(b, **more):
+    """A leaf whose input `a` is a tag that names its input `b`, in its source and in its environment."""
+    source = "printf '%s|%s' \"$A\" '{{inputs.parameters.a}}' > /w/o"
+    env = [{"name": "A", "value": "{{inputs.parameters.a}}"}]
+    given = [{"name": "a", "value": "{{inputs.parameters.b}}"}, {"name": "b", "value": b}]
+    return {
+        "name": "main",
+        "inputs": {"parameters": given},
+        "script": {"image": "busybox:1", "command": ["sh"], "source": source, "env": env},
+        "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/w/o"}}]},
+        **more,
+    }
+
+
+def test_a_value_s_tag_is_filled_in_the_pod_where_a_source_stands_in_json(tmp_path):
+    assert alone(showing(r"1\n2"), tmp_path).nodes["main"].outputs == {"o": "1\\n2|1\n2"}
+
+
+@pytest.mark.parametrize(
+    ("b", "message"),
+    [
+        ('q"uote', "invalid character 'u' after object key:value pair"),
+        ("two\nlines", r"invalid character '\n' in string literal"),
+        (r"C:\Data", "invalid character 'D' in string escape code"),
+    ],
+)
+def test_a_value_that_spoils_the_json_of_its_pod_is_the_node_s_error(b, message, tmp_path):
+    node = alone(showing(b), tmp_path).nodes["main"]
+    assert (node.type, node.phase, node.message) == ("Pod", "Error", message)
+
+
+def test_an_attempt_fills_the_tags_of_values_before_its_pod_is_made(tmp_path):
+    outcome = alone(showing('q"uote', retryStrategy={"limit": "1"}), tmp_path)
+    assert outcome.nodes["main"].outputs == {"o": 'q"uote|q"uote'}
+
+
+def test_a_pod_that_cannot_be_made_in_a_step_is_told_of_by_its_group(tmp_path):
+    steps = {"name": "main", "steps": [[{"name": "a", "template": "spoiled"}]]}
+    outcome, _ = ran(workflow(steps, showing('"', name="spoiled")), tmp_path)
+    why = "invalid character '\"' after object key:value pair"
+    group = f"step group deemed errored due to child wf[0].a error: {why}"
+    assert (outcome.nodes["main/[0]"].message, outcome.nodes["main/a"].message) == (group, why)
