@@ -242,7 +242,8 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
         place = folder
         if not base_of(leaf.main) and _NOT_PLAIN.search(str(folder)):
             place = _plain_link(folder, after)
-        layout = layout_of(leaf.body, leaf.artifacts, leaf.main, place, is_real=places.runtime.is_real)
+        inputs = (*leaf.template.input_artifacts, *leaf.artifacts.values())
+        layout = layout_of(leaf.body, inputs, leaf.main, place, is_real=places.runtime.is_real)
         result = _prepared(leaf, places, layout, after)
     if result.phase == "Succeeded":
         clear_away(folder)
@@ -299,7 +300,7 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
             own = Layout(layout.folder, layout.base, [*layout.moved, *moved], layout.is_real)
         else:
             place = layout.folder / "containers" / name
-            own = layout_of({}, {}, raw, place, is_real=layout.is_real)
+            own = layout_of({}, (), raw, place, is_real=layout.is_real)
         mount(own, mounts, volumes)
         own.make_parents()
         return Container(name, raw, own, group)

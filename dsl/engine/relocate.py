@@ -8,7 +8,7 @@ imitated here too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -87,13 +87,16 @@ def base_of(container: Mapping[str, Any]) -> str:
 
 def layout_of(
     body: Mapping[str, Any],
-    artifacts: Mapping[str, Mapping[str, Any]],
+    artifacts: Iterable[Mapping[str, Any]],
     container: Mapping[str, Any],
     folder: Path,
     *,
     is_real: bool,
 ) -> Layout:
-    """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards."""
+    """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards.
+
+    `artifacts` are its inputs, also optional ones that nobody gave: a file of this machine is none of them.
+    """
     layout = Layout(folder, base_of(container), is_real=is_real)
     layout.root.mkdir(parents=True, exist_ok=True)
     declared = dict.fromkeys(_declared(body, artifacts, container))
@@ -102,9 +105,9 @@ def layout_of(
 
 
 def _declared(
-    body: Mapping[str, Any], artifacts: Mapping[str, Mapping[str, Any]], container: Mapping[str, Any]
+    body: Mapping[str, Any], artifacts: Iterable[Mapping[str, Any]], container: Mapping[str, Any]
 ) -> Iterator[str]:
-    for artifact in artifacts.values():
+    for artifact in artifacts:
         yield str(artifact.get("path") or "")
     outputs = body.get("outputs") or {}
     for artifact in outputs.get("artifacts") or []:

@@ -104,3 +104,13 @@ def test_a_zip_that_is_none_is_an_error(tmp_path):
     }
     node = run(workflow(reads), RunOptions(tmp_path / "out", inputs=tmp_path)).nodes["main"]
     assert (node.phase, "artifact a failed to load: zip: " in node.message) == ("Error", True)
+
+
+def test_an_optional_input_that_nobody_gave_is_no_file_of_this_machine(tmp_path):
+    (tmp_path / "x").write_text("not given")
+    inputs = {"artifacts": [{"name": "x", "path": str(tmp_path / "x"), "optional": True}]}
+    script = {"image": "busybox:1", "command": ["sh"], "source": f"! test -e {tmp_path}/x"}
+    outcome = run(
+        workflow({"name": "main", "inputs": inputs, "script": script}), RunOptions(tmp_path / "out")
+    )
+    assert outcome.phase == "Succeeded"
