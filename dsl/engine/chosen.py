@@ -44,9 +44,9 @@ def _needed(definition: Definition, own: set[str]) -> set[str]:
 
 
 def _leaves(definition: Definition, task: Task, seen: tuple[str, ...] = ()) -> set[str]:
-    """Return the tasks of the leaves that a call starts."""
+    """Return the tasks of the leaves that a call starts; a daemon, which leaves nothing, runs again."""
     template = definition.called(task.raw)
-    if template is None or template.name in seen:
+    if template is None or template.name in seen or template.is_daemon:
         return set()
     if template.is_leaf:
         return {template.task}

@@ -94,6 +94,11 @@ class Template:
         return self.kind in ("container", "script", "containerSet")
 
     @property
+    def is_daemon(self) -> bool:
+        """Whether others go on once its processes are ready, which run until their caller ends."""
+        return self.is_leaf and self.raw.get("daemon") is True
+
+    @property
     def members(self) -> list[JsonObject]:
         """Return the containers of a set."""
         return (self.raw.get("containerSet") or {}).get("containers") or []

@@ -79,8 +79,12 @@ class History:
         return None
 
     def leaves_out(self, leaf: Leaf) -> bool:
-        """Whether a leaf shall not run: only another task shall."""
-        return bool(self._resume.only) and not _is_of(leaf.node, self._resume.only)
+        """Whether a leaf shall not run: only another task shall, which may need a daemon."""
+        return (
+            bool(self._resume.only)
+            and not leaf.template.is_daemon
+            and not _is_of(leaf.node, self._resume.only)
+        )
 
     def has_waited(self, node: Node, fingerprint: str) -> bool:
         """Whether a suspend node has ended in a former run."""
@@ -143,7 +147,9 @@ class History:
         return [note for place in kept for note in self._contents.note(place)]
 
     def ended(self, leaf: Leaf, result: LeafResult, finished: float) -> None:
-        """Put down how a leaf that ran has ended. Raises OSError."""
+        """Put down how a leaf that ran has ended, but for a daemon: it has to run again. Raises OSError."""
+        if leaf.template.is_daemon:
+            return
         record = Record(
             leaf.node.path, leaf.template.task, leaf.fingerprint, result.phase, result.message,
             result.exit_code, result.result, result.outputs, dict(result.members), result.artifacts,

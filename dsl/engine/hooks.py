@@ -94,7 +94,7 @@ def exit_hook(
 def _scope(owner: Owner, task: Task, node: Node) -> Scope:
     scope = owner.scope_of(task)
     prefix = scope.prefix
-    own: dict[str, Any] = {f"{prefix}.{task.name}.status": node.phase}
+    own: dict[str, Any] = {f"{prefix}.{task.name}.status": node.status}
     source = node.children[-1] if node.type == "Retry" and node.children else node
     for name, value in source.outputs.items():
         own[f"{prefix}.{task.name}.outputs.parameters.{name}"] = value or ""

@@ -14,7 +14,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from queue import SimpleQueue
 from typing import IO, Any
@@ -33,11 +34,14 @@ from dsl.engine.objects import Objects
 from dsl.engine.orphans import MARK
 from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, own_of
 from dsl.engine.process import Group
+from dsl.engine.readiness import Readiness
 from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT, Runtime
 from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
+from dsl.expr.depends import DAEMONED
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
+_SCOPE_ENDED = "the template that started it has ended"
 _NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
@@ -63,6 +67,7 @@ class Places:
 class LeafResult:
     """How a leaf ended, and what it left: `kept` are the places of its outputs, `files` what is there.
 
+    The phase is Daemoned for a daemon that has not ended and is ready.
     `members` are phase and message of the containers of a set.
     """
 
@@ -81,7 +86,8 @@ class LeafResult:
 class Leaf:
     """A leaf to run; `attempt` counts from 0.
 
-    `log` is the log of its task and `lines` its own part of it, known when it starts.
+    `log` is the log of its task and `lines` its own part of it, known when it starts; `ready` is called when
+    a daemon is.
     """
 
     node: Node
@@ -96,6 +102,7 @@ class Leaf:
     log: Path = Path()
     lines: Path = Path()
     fingerprint: str = ""
+    ready: Callable[[], None] | None = None
     _own: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -111,7 +118,10 @@ class Leaf:
 
 
 class Leaves:
-    """The leaves that wait and run; the least `order` starts first."""
+    """The leaves that wait and run; the least `order` starts first.
+
+    Daemons that are ready run beside them: they take no place but in the parallelism of the workflow.
+    """
 
     def __init__(
         self, places: Places, history: History, jobs: int, ended: Callable[[Leaf, LeafResult], None]
@@ -124,14 +134,26 @@ class Leaves:
         self._waiting: list[tuple[tuple[int, ...], int, Leaf]] = []
         self._leaves: dict[Node, Leaf] = {}
         self._running: set[Node] = set()
+        self._daemons: set[Node] = set()
         self._given: SimpleQueue[Leaf | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._logs = threading.Lock()
 
     @property
     def is_busy(self) -> bool:
-        """Whether a leaf runs."""
+        """Whether a leaf runs that will end."""
         return bool(self._running)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether a leaf waits and daemons leave it no place."""
+        return bool(self._waiting and self._daemons and self._places_left() < 1)
+
+    def _places_left(self) -> int:
+        """Return how many more may run."""
+        limit = self.places.spec.get("parallelism")
+        most = min(self.jobs, int(limit) - len(self._daemons)) if self._daemons and limit else self.jobs
+        return most - len(self._running)
 
     def nodes(self) -> list[Node]:
         """Return the nodes of all leaves that wait or run."""
@@ -144,7 +166,7 @@ class Leaves:
 
     def start_waiting(self, starts: Callable[[Leaf], None]) -> None:
         """Start as many as may run; `starts` hears of each."""
-        while self._waiting and len(self._running) < self.jobs:
+        while self._waiting and self._places_left() > 0:
             leaf = heapq.heappop(self._waiting)[2]
             if leaf.node not in self._leaves:
                 continue
@@ -153,7 +175,7 @@ class Leaves:
             starts(leaf)
             self._running.add(leaf.node)
             self._given.put(leaf)
-            if len(self._threads) < len(self._running):
+            if len(self._threads) < len(self._running) + len(self._daemons):
                 self._threads.append(threading.Thread(target=self._work, daemon=True))
                 self._threads[-1].start()
 
@@ -162,6 +184,8 @@ class Leaves:
             self._run(leaf)
 
     def _run(self, leaf: Leaf) -> None:
+        if leaf.template.is_daemon:
+            leaf.ready = partial(self._ended, leaf, LeafResult(DAEMONED))
         try:
             self.history.fingerprint(leaf)
             result = run_leaf(leaf, self.places)
@@ -180,7 +204,20 @@ class Leaves:
     def forget(self, node: Node) -> Leaf | None:
         """Take an ended leaf out."""
         self._running.discard(node)
+        self._daemons.discard(node)
         return self._leaves.pop(node, None)
+
+    def let_be(self, node: Node) -> None:
+        """Let a daemon that is ready run beside the others."""
+        self._running.discard(node)
+        self._daemons.add(node)
+
+    def end_daemon(self, node: Node) -> Leaf:
+        """Stop a daemon whose scope has ended."""
+        self._daemons.discard(node)
+        leaf = self._leaves[node]
+        leaf.group.stop(_SCOPE_ENDED)
+        return leaf
 
     def cancel(self, node: Node, reason: str) -> bool:
         """Stop a leaf; True when it had not started, so that nobody else will end it."""
@@ -201,8 +238,10 @@ class Leaves:
             self.places.runtime.close()
 
     def close(self) -> None:
-        """End what only waits for more leaves."""
-        self._join(5.0)
+        """End what only waits for more leaves, and daemons that nobody waits for any more."""
+        for leaf in self._leaves.values():
+            leaf.group.stop(_SCOPE_ENDED)
+        self._join(6.0)  # longer than a stubborn daemon is let live
         self.places.runtime.close()
 
     def _join(self, seconds: float) -> None:
@@ -245,9 +284,18 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
         inputs = (*leaf.template.input_artifacts, *leaf.artifacts.values())
         layout = layout_of(leaf.body, inputs, leaf.main, place, is_real=places.runtime.is_real)
         result = _prepared(leaf, places, layout, after)
+    if leaf.template.is_daemon:
+        result = _of_daemon(leaf, result)
     if result.phase == "Succeeded":
         clear_away(folder)
     return result
+
+
+def _of_daemon(leaf: Leaf, result: LeafResult) -> LeafResult:
+    """A daemon has success when it runs until its scope ends; an end of its own is a failure."""
+    if leaf.group.stopped == _SCOPE_ENDED:
+        return LeafResult("Succeeded")
+    return replace(result, phase="Failed") if result.phase == "Succeeded" else result
 
 
 def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
@@ -319,6 +367,8 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
     except ValueError as wrong:
         return LeafResult("Error", f"invalid timeout format {wrong}")
     is_alone = len((*pod.init, *pod.own, *pod.sidecars)) == 1
+    names = {container.name for container in (*pod.own, *pod.sidecars)}
+    readiness = Readiness(names, leaf.ready) if leaf.ready else None
     with leaf.lines.open("wb", buffering=0) as log, contextlib.ExitStack() as after:
         if seconds is not None and not is_alone:
             timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
@@ -326,14 +376,19 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
             after.callback(timer.cancel)
             seconds = None
         try:
-            pod.run(lambda container: _execute(leaf, places, container, log, seconds))
+            pod.run(lambda container: _execute(leaf, places, container, log, seconds, readiness))
         except ValueError as wrong:
             return LeafResult("Error", f"failed to get retry strategy: {wrong}")
     return _collected(leaf, places, layout, pod)
 
 
 def _execute(
-    leaf: Leaf, places: Places, container: Container, log: IO[bytes], seconds: float | None
+    leaf: Leaf,
+    places: Places,
+    container: Container,
+    log: IO[bytes],
+    seconds: float | None,
+    readiness: Readiness | None,
 ) -> Ended:
     """Run one container to its end."""
     raw, layout = container.raw, container.layout
@@ -348,12 +403,13 @@ def _execute(
         script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
         script.chmod(0o755)
         command.append(SCRIPT if layout.is_real else str(script))
+    begin = readiness.starting(container, places.runtime.start) if readiness else places.runtime.start
     with places.runtime.starting(container, command, env) as start:
         try:
             code, stdout = container.group.run(
                 start.command, start.env, start.folder, log,
                 keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
-                seconds=seconds, reason=_ACTIVE_TOO_LONG, start=places.runtime.start,
+                seconds=seconds, reason=_ACTIVE_TOO_LONG, start=begin,
             )  # fmt: skip
         except OSError as wrong:
             return Ended(64, message=_unstartable(command, wrong, log))

@@ -14,6 +14,7 @@ from dsl.engine.definition import Template
 from dsl.engine.outcome import NodeOutcome
 from dsl.engine.scope import View
 from dsl.expr import gojson
+from dsl.expr.depends import DAEMONED
 
 if TYPE_CHECKING:
     from dsl.engine.call import Call
@@ -101,7 +102,7 @@ class Node:
     when it passes on what came from above; `outer` is what one above the node's own DAG or steps sees, where
     that differs: what waits for retried steps hangs below the last attempt, and out there below its steps;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
-    template's `memoize`, and `recalled` whether a cache had the outputs;
+    template's `memoize`, and `recalled` whether a cache had the outputs; `ip` is where a daemon listens;
     `taken` is whether a former run ran it.
     """
 
@@ -131,6 +132,7 @@ class Node:
     taken: bool = False
     branch: Branch | None = None
     outer: Branch | None = None
+    ip: str = ""
     exports: Mapping[str, Any] = field(default_factory=_nothing)
     inside: Inside | None = None
     done: Callable[[Node], None] | None = None
@@ -138,8 +140,13 @@ class Node:
 
     @property
     def is_done(self) -> bool:
-        """Whether it has its last phase."""
+        """Whether it has its last phase, or is a daemon that is ready."""
         return self.phase not in ("Pending", "Running")
+
+    @property
+    def status(self) -> str:
+        """Return its phase as others see it."""
+        return "Running" if self.phase == DAEMONED else self.phase
 
     @property
     def has_outputs(self) -> bool:
@@ -154,7 +161,7 @@ class Node:
         """Return what a caller of `run` sees of it."""
         return NodeOutcome(
             self.type,
-            self.phase,
+            self.status,
             self.message,
             self.exit_code,
             self.result,
@@ -191,11 +198,13 @@ def view_of(node: Node, workflow: str, *, with_artifacts: bool = False) -> View:
     source = node.children[-1] if node.type == "Retry" and node.children else node
     flat: dict[str, Any] = {
         "id": source.identity(workflow),
-        "status": source.phase,
+        "status": source.status,
         "startedAt": _moment(source.started),
     }
     if source.finished:
         flat["finishedAt"] = _moment(source.finished)
+    if ip := source.ip or node.ip:
+        flat["ip"] = ip
     if node.type == "TaskGroup":
         flat.update(aggregated(node.children))
     if source.result is not None:

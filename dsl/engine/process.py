@@ -80,6 +80,11 @@ class Group:
         self._others: list[Group] = []
         self.stopped = ""
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its process has ended, or was asked to."""
+        return self._is_over or bool(self.stopped)
+
     def join(self, other: Group) -> None:
         """Let another group be stopped and killed whenever this one is."""
         with self._lock:

@@ -15,9 +15,8 @@ from dsl.expr.expression import compiled
 from dsl.expr.grammar import SyntaxFault
 
 _SPEC = {"shutdown", "executorPlugins"}
-_TEMPLATE = {
-    "daemon", "executorPlugins", "plugin",
-}  # fmt: skip
+_TEMPLATE = {"executorPlugins", "plugin"}
+_PROBES = ("startupProbe", "readinessProbe")
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
 _VOLUMES = {"emptyDir", "persistentVolumeClaim", "hostPath", "secret", "configMap", "projected"}
 _PROJECTED = {"secret", "configMap"}
@@ -33,7 +32,7 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
     templates = _reachable(definition)
     reasons = list(dict.fromkeys(_reasons(definition, templates)))
     for template in templates:
-        reasons += _sidecar_reasons(template) if in_containers else _image_reasons(template)
+        reasons += _container_only_reasons(template) if in_containers else _image_reasons(template)
     if reasons:
         raise Refused(f"not supported: {', '.join(reasons)}")
     missing = list(dict.fromkeys(need for template in templates for need in _missing(definition, template)))
@@ -199,6 +198,9 @@ def _parameter_reasons(parameter: Mapping[str, Any], of: str) -> Iterator[str]:
 
 
 def _container_reasons(container: Mapping[str, Any], template: Template) -> Iterator[str]:
+    for probe in _PROBES if template.is_daemon else ():
+        if (container.get(probe) or {}).get("grpc"):
+            yield f"grpc {probe} of template {template.name}"
     for variable in container.get("env") or []:
         source = variable.get("valueFrom") or {}
         field = (source.get("fieldRef") or {}).get("fieldPath")
@@ -211,7 +213,9 @@ def _image_reasons(template: Template) -> Iterator[str]:
         yield f"image without command of template {template.name}"
 
 
-def _sidecar_reasons(template: Template) -> Iterator[str]:
+def _container_only_reasons(template: Template) -> Iterator[str]:
+    if template.is_daemon:
+        yield f"daemon in containers of template {template.name}"
     if template.raw.get("sidecars"):
         yield f"sidecars in containers of template {template.name}"
 

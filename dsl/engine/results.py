@@ -84,7 +84,7 @@ class _States:
 
     def of(self, template: Template, seen: tuple[Template, ...] = ()) -> str:
         phases = [
-            "Succeeded" if node.message == _EMPTY else node.phase
+            "Succeeded" if node.message == _EMPTY else node.status
             for node in self.by_template.get(template, [])
             if node.type != "TaskGroup" and node.flag != "retried"
         ]

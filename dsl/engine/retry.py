@@ -16,6 +16,7 @@ from dsl.engine.call import Prepared, again, pod_name
 from dsl.engine.clock import seconds_of
 from dsl.engine.node import Node, NodeFault, alone
 from dsl.engine.tags import Mode, TagError, substitute
+from dsl.expr.depends import DAEMONED
 from dsl.expr.expression import compiled
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class RetryRun:
         self.engine.run_body(prepared, attempt, self._ended)
 
     def _ended(self, attempt: Node) -> None:
+        if attempt.phase == DAEMONED:
+            attempt.done = self._ended
+            self.engine.daemoned(self.node)
+            return
         if attempt.phase not in ("Failed", "Error"):
             self._finish("Succeeded", "")
             return

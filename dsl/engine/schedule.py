@@ -32,10 +32,12 @@ from dsl.engine.memo import Memo
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Inside, Node, NodeFault, alone
 from dsl.engine.patch import patched
 from dsl.engine.progress import LeafEvent, Progress
+from dsl.engine.readiness import ADDRESS
 from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
 from dsl.engine.tags import TagError, substitute
+from dsl.expr.depends import DAEMONED
 
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
@@ -103,6 +105,7 @@ class Engine:
         self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
         self._memo = Memo(places.cache, places.store)
         self.backing_off: dict[Node, Callable[[], None]] = {}
+        self._daemons: dict[Node | None, list[Node]] = {}
 
     # --- time ---
 
@@ -138,7 +141,7 @@ class Engine:
 
     def _is_open(self) -> bool:
         """Whether there is something that the workflow's deadline would end."""
-        return bool(self._suspended or self._lock_queue or self.backing_off or self.leaves.nodes())
+        return bool(self._suspended() or self._lock_queue or self.backing_off or self.leaves.nodes())
 
     def _patience(self) -> float:
         """Seconds to wait for an event, 0 not at all.
@@ -296,9 +299,10 @@ class Engine:
 
     def finish(self, node: Node, phase: str, message: str = "", moment: float = 0.0) -> None:
         """End a node, now or at a moment that has been, and tell whoever waits for it."""
-        if node.memo and phase == "Succeeded" and node.type in COUNTED and not node.recalled:
+        if node.memo and phase == "Succeeded" and node.type in COUNTED and not (node.recalled or node.ip):
             phase, message = self._memoized(node, node.memo)
         node.phase, node.message, node.finished = phase, message, moment or time.time()
+        node.view = None
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)
@@ -310,6 +314,8 @@ class Engine:
             around.active -= 1
             around.bad += phase in BAD
             self._release(around)
+        if node in self._daemons:
+            self.end_daemons(node)
         if node.done:
             self.later(node.done, node)
             node.done = None
@@ -399,6 +405,9 @@ class Engine:
     def waits(self) -> list[str]:
         """Return what nodes wait for that nothing in the run will ever give."""
         locks = [f"{node.path}: {node.message}" for *_, node in sorted(self._lock_queue)]
+        held = [scope.path for scope in self._daemons if scope and scope.inside and scope.inside.waiting]
+        held += ["the workflow"] if self.leaves.is_held_up else []
+        locks += [f"daemons take up the parallelism of {each}" for each in held]
         return locks + [f"{node.path} is suspended until somebody resumes it" for node in self._suspended()]
 
     # --- suspend ---
@@ -515,7 +524,14 @@ class Engine:
         )
 
     def _leaf_ended(self, node: Node, result: LeafResult) -> None:
+        if result.phase == DAEMONED:
+            if not node.is_done:
+                self.leaves.let_be(node)
+                self.daemoned(node)
+            return
         leaf = self.leaves.forget(node)
+        if node.is_done and node.phase != DAEMONED:  # a daemon whose scope has ended
+            return
         if leaf is None:
             self.finish(node, result.phase, result.message)
             return
@@ -566,12 +582,38 @@ class Engine:
         for _, _, _, prepared, node in locked:
             node.done = prepared.call.done
             self.finish(node, "Failed", _EXCEEDED)
-        for node in self.leaves.nodes():
+        for node in [node for node in self.leaves.nodes() if not node.is_done]:
             waiting = self.leaves.cancel(node, _EXCEEDED)
             if waiting:
                 self._leaf_ended(node, LeafResult("Failed", _EXCEEDED))
         for resume in list(self.backing_off.values()):
             resume()
+
+    # --- daemons ---
+
+    def daemoned(self, node: Node) -> None:
+        """A daemon is ready: what waits for it goes on. A later attempt of it changes nothing."""
+        if node.phase == DAEMONED:
+            return
+        node.phase, node.ip = DAEMONED, ADDRESS
+        self._daemons.setdefault(node.boundary, []).append(node)
+        if node.done:
+            self.later(partial(node.done, node))
+            node.done = None
+
+    def end_daemons(self, scope: Node | None) -> None:
+        """End the daemons that a DAG or steps, or the workflow itself, started: they have had success.
+
+        Source: workflow/controller/exec_control.go:killDaemonedChildren (v4.1.2).
+        """
+        for node in self._daemons.pop(scope, ()):
+            if self.backing_off.pop(node, None):
+                self.finish(node, "Succeeded")
+            for each in node.children if node.type == "Retry" else [node]:
+                if each.phase == DAEMONED or not each.is_done:
+                    leaf = self.leaves.end_daemon(each)
+                    self.finish(each, "Succeeded")
+                    self._tell_ended(leaf, LeafResult("Succeeded"))
 
     # --- progress ---
 

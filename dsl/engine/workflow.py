@@ -18,6 +18,7 @@ from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
 from dsl.expr import gojson
+from dsl.expr.depends import DAEMONED
 from dsl.expr.expression import ExpressionError, compiled
 from dsl.expr.gojson import Value
 
@@ -179,7 +180,7 @@ class WorkflowRun:
         ran = [path for path, node in nodes.items() if node.ran]
         begun = {path[: mark.start()] for path in ran for mark in re.finditer(r"[/(]|$", path)}
         for path, node in nodes.items():
-            if not node.is_done:
+            if not node.is_done or node.phase == DAEMONED:
                 node.phase, node.message = ("Failed" if path in begun else "Omitted"), message
                 node.finished = time.time()
         return self._ended(phase, message)
@@ -201,6 +202,7 @@ class WorkflowRun:
         return self._ended("Error", f"Argo would wait for ever: {shown}", stuck=shown)
 
     def _ended(self, phase: str, message: str, stuck: str = "") -> Outcome:
+        self.engine.end_daemons(None)
         nodes = {path: node.to_outcome() for path, node in self.engine.nodes.items()}
         artifacts = {
             name: {"key": (found.get("s3") or {}).get("key", "")}

@@ -13,12 +13,15 @@ from typing import Any
 from dsl.expr.expression import Expression, compiled
 
 _WORD = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
+DAEMONED = "Daemoned"
+"""The phase of a daemon that is ready, and runs: others see it as Running."""
 _RESULTS = {
     "Succeeded": "Succeeded",
     "Failed": "Failed",
     "Error": "Errored",
     "Skipped": "Skipped",
     "Omitted": "Omitted",
+    "Daemoned": DAEMONED,
 }
 
 
@@ -53,7 +56,6 @@ class Dependencies:
 def result_of(phase: str, group: list[str] | None) -> dict[str, Any]:
     """Return the words a dependency offers. `group` lists the phases of a loop's children."""
     words: dict[str, Any] = {word: phase == name for name, word in _RESULTS.items()}
-    words["Daemoned"] = False
     words["AnySucceeded"] = bool(group) and "Succeeded" in (group or ())
     words["AllFailed"] = bool(group) and set(group or ()) == {"Failed"}
     return words
