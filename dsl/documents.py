@@ -136,10 +136,23 @@ def sound_documents(content: bytes, path: str) -> list[Document]:
 def yaml_fault(text: str) -> str:
     """Return why Argo cannot read a YAML text inside a manifest, or nothing."""
     try:
-        _Builder(text, "", 1, []).document(is_whole=False)
-    except _Fault as fault:
-        return fault.message
+        yaml_value(text)
+    except ValueError as fault:
+        return str(fault)
     return ""
+
+
+def yaml_value(text: str) -> object:
+    """Return what a YAML text inside a manifest says, None when it is empty.
+
+    Raises:
+        ValueError: Argo cannot read it.
+    """
+    try:
+        document = _Builder(text, "", 1, []).document(is_whole=False)
+    except _Fault as fault:
+        raise ValueError(fault.message) from None
+    return document.value if document else None
 
 
 def not_a_mapping(document: Document) -> Diagnostic:

@@ -20,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from dsl.documents import yaml_value
 from dsl.engine import (
     Missing,
     Refused,
@@ -85,6 +86,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         cache=Path(".argosy", "cache"),
         runtime=options.runtime,
         resume=options.resume,
+        yaml=yaml_value,
     )
     screen = console(sys.stderr)
 

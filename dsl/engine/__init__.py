@@ -8,10 +8,11 @@ anything starts; what would make Argo wait for ever ends with the reason. Below 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,7 +83,8 @@ class RunOptions:
     refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
     they made, else it goes with the run; `runtime` is podman or docker where images shall run and not
     processes; `name` is `workflow.name` where the manifest's own shall not be used; `resume` says how to take
-    up the run that `out` holds, instead of beginning one.
+    up the run that `out` holds, instead of beginning one; `yaml` reads a patch that is not JSON, and raises
+    ValueError.
     """
 
     out: Path
@@ -95,6 +97,7 @@ class RunOptions:
     runtime: str = ""
     name: str = ""
     resume: Resume | None = None
+    yaml: Callable[[str], Any] = json.loads
 
 
 def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | None = None) -> Outcome:
@@ -145,6 +148,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         Containers(program, state) if program else Processes(),
         definition.spec,
         definition.objects,
+        options.yaml,
     )
     phase = "Interrupted"
     claims.clear()

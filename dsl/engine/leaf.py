@@ -48,7 +48,7 @@ _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadlin
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Folders of a run, and what all its leaves share."""
+    """Folders of a run, and what all its leaves share; `yaml` reads the texts of patches."""
 
     store: Store
     claims: Claims
@@ -61,6 +61,7 @@ class Places:
     runtime: Runtime
     spec: Mapping[str, Any]
     objects: Objects
+    yaml: Callable[[str], Any]
 
 
 @dataclass(slots=True)

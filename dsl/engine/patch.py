@@ -6,26 +6,40 @@ Source: workflow/util/util.go:ApplyPodSpecPatch (v4.1.2).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dsl.engine.merging import merged
 from dsl.engine.pod import MAIN, is_set
+from dsl.expr.gojson import load_with
 
 
-def patched(body: Mapping[str, Any], kind: str, patches: Iterable[str]) -> Mapping[str, Any]:
-    """Return a template with JSON patches of its pod applied in order. Raises ValueError."""
-    for patch in patches:
-        try:
-            changes = json.loads(patch)
-        except ValueError as wrong:
-            raise ValueError(
-                f"Error applying PodSpecPatch: Failed to convert the PodSpecPatch yaml to json: {wrong}"
-            ) from None
-        if not isinstance(changes, dict):
-            raise ValueError(f"Error applying PodSpecPatch: invalid podSpecPatch {json.dumps(patch)}")
-        body = _patched(body, kind, changes)
+def patched(
+    body: Mapping[str, Any], kind: str, patches: Iterable[str], yaml: Callable[[str], Any]
+) -> Mapping[str, Any]:
+    """Return a template with patches of its pod applied in order; `yaml` reads those that are not JSON.
+
+    Raises:
+        ValueError: a patch is none.
+    """
+    try:
+        for patch in patches:
+            body = _patched(body, kind, _changes(patch, yaml))
+    except ValueError as wrong:
+        raise ValueError(f"Error applying PodSpecPatch: {wrong}") from None
     return body
+
+
+def _changes(patch: str, yaml: Callable[[str], Any]) -> Mapping[str, Any]:
+    is_json, invalid = patch.lstrip().startswith("{"), f"invalid podSpecPatch {json.dumps(patch)}"
+    try:
+        changes: Any = load_with(patch, json.JSONDecoder()) if is_json else yaml(patch)
+    except ValueError as wrong:
+        what = invalid if is_json else "Failed to convert the PodSpecPatch yaml to json"
+        raise ValueError(f"{what}: {wrong}") from None
+    if not isinstance(changes or {}, dict):
+        raise ValueError(f"{invalid}: it is no mapping")
+    return changes or {}
 
 
 def _patched(body: Mapping[str, Any], kind: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:

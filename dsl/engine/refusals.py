@@ -98,8 +98,6 @@ def _reasons(definition: Definition, templates: list[Template]) -> Iterator[str]
     spec = definition.spec
     yield from (f"spec.{key}" for key in sorted(_SPEC) if spec.get(key))
     yield from _lock_reasons(spec.get("synchronization") or {}, "the workflow")
-    if not _is_json(spec.get("podSpecPatch")):
-        yield "spec.podSpecPatch in YAML"
     for parameter in (spec.get("arguments") or {}).get("parameters") or []:
         yield from _parameter_reasons(parameter, "the workflow")
     yield from _volume_reasons(spec.get("volumes") or [])
@@ -162,8 +160,6 @@ def _template_reasons(template: Template) -> Iterator[str]:
     if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
         yield f"{template.kind or 'empty'} template {name}"
     yield from (f"{key} of template {name}" for key in sorted(_TEMPLATE) if raw.get(key))
-    if not _is_json(raw.get("podSpecPatch")):
-        yield f"podSpecPatch in YAML of template {name}"
     yield from _lock_reasons(raw.get("synchronization") or {}, f"template {name}")
     if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
         yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
@@ -179,10 +175,6 @@ def _template_reasons(template: Template) -> Iterator[str]:
         for parameter in arguments.get("parameters") or []:
             yield from _parameter_reasons(parameter, f"task {task.name} of template {name}")
         yield from _artifact_reasons(arguments.get("artifacts") or [], name, is_read=True)
-
-
-def _is_json(patch: object) -> bool:
-    return not patch or str(patch).lstrip().startswith("{")
 
 
 def _lock_reasons(rule: Mapping[str, Any], of: str) -> Iterator[str]:

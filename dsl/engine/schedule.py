@@ -512,7 +512,7 @@ class Engine:
         """Return a leaf's template with what patches say of its pod. Raises ValueError."""
         whole = substitute(str(self.definition.spec.get("podSpecPatch") or ""), prepared.scope)
         patches = [patch for patch in (whole, str(prepared.body.get("podSpecPatch") or "")) if patch]
-        return patched(prepared.body, prepared.template.kind, patches)
+        return patched(prepared.body, prepared.template.kind, patches, self.leaves.places.yaml)
 
     def _leaf_starts(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"

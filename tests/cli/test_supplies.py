@@ -112,3 +112,10 @@ def test_what_is_wrong_with_it_is_told_before_anything_starts(flow, options, cod
     assert returned == code, told
     assert words in told
     assert not (tmp_path / "out").exists()
+
+
+def test_a_patch_of_pods_may_be_yaml(said, tmp_path):
+    patch = """  podSpecPatch: "containers: [{name: main, command: [sh, -c, 'echo patched > /tmp/o']}]"\n"""
+    (tmp_path / "flow.yaml").write_text(f"{RUNS}{patch}\n---\n{LIBRARY}{WORDS}")
+    assert said("--secret", "keys=keys", "--mount", "disk=disk")[0] == 0
+    assert output(tmp_path) == {"o": "patched"}

@@ -6,6 +6,7 @@ import time
 import pytest
 from engine.manifests import NOP, dag, phases, ran, task, workflow
 
+from dsl.documents import yaml_value
 from dsl.engine import Refused
 
 OUTPUT = {"parameters": [{"name": "o", "valueFrom": {"path": "/w/o"}}]}
@@ -187,8 +188,31 @@ def test_a_patch_may_change_sidecars_and_what_makes_no_difference_here(tmp_path)
 def test_a_patch_that_is_none_is_the_node_s_error(tmp_path):
     outcome = alone(pod("true", podSpecPatch='{"x": '), tmp_path)
     assert outcome.nodes["main"].phase == "Error"
-    message = outcome.nodes["main"].message
-    assert message.startswith("Error applying PodSpecPatch: Failed to convert the PodSpecPatch yaml to json")
+    why = r'invalid podSpecPatch "{\"x\": ": unexpected end of JSON input'
+    assert outcome.nodes["main"].message == f"Error applying PodSpecPatch: {why}"
+
+
+@pytest.mark.parametrize(
+    ("patch", "why"),
+    [
+        ("a: [", "Failed to convert the PodSpecPatch yaml to json: not valid YAML: "),
+        ("- a", 'invalid podSpecPatch "- a": it is no mapping'),
+    ],
+)
+def test_a_patch_in_yaml_that_is_none_is_the_node_s_error(patch, why, tmp_path):
+    outcome = ran(workflow(pod("true", podSpecPatch=patch)), tmp_path, yaml=yaml_value)[0]
+    assert outcome.nodes["main"].message.startswith(f"Error applying PodSpecPatch: {why}")
+
+
+def test_a_patch_may_be_yaml_once_its_tags_are_filled(tmp_path):
+    patch = """
+      containers:
+      - name: main
+        args: [{{inputs.parameters.x}}]
+    """
+    given = {"parameters": [{"name": "x", "value": "'echo patched > /w/o'"}]}
+    flow = workflow(pod("true", podSpecPatch=patch, inputs=given))
+    assert ran(flow, tmp_path, yaml=yaml_value)[0].nodes["main"].outputs == {"o": "patched"}
 
 
 # --- tags in the values of inputs, which are filled when the pod is made ---
