@@ -431,8 +431,6 @@ def _documents(path: str) -> list[Document]:
 
     try:
         return read(path)
-    except OSError as problem:
-        raise click.UsageError(f"cannot read {path}: {problem.strerror}") from None
     except Rejected as rejected:
         _complain(rejected.diagnostics)
         raise click.exceptions.Exit(1) from None

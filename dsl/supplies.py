@@ -14,6 +14,7 @@ from dsl.argo import faults, with_items
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
 from dsl.documents import Document, not_a_mapping, sound_documents
+from dsl.load import content_of
 from dsl.names import did_you_mean
 
 _RUNS = (("Workflow", "CronWorkflow"), ("WorkflowTemplate", "ClusterWorkflowTemplate"))
@@ -26,8 +27,8 @@ class Unclear(ValueError):
 
 
 def read(path: str) -> list[Document]:
-    """Return the documents of a file, those of a list one by one. Raises Rejected, and OSError."""
-    documents = list(with_items(sound_documents(Path(path).read_bytes(), path)))
+    """Return the documents of a file, those of a list one by one. Raises Rejected."""
+    documents = list(with_items(sound_documents(content_of(path), path)))
     if others := [not_a_mapping(one) for one in documents if not isinstance(one.value, dict)]:
         raise Rejected(*others)
     return documents

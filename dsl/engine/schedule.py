@@ -141,7 +141,7 @@ class Engine:
 
     def _is_open(self) -> bool:
         """Whether there is something that the workflow's deadline would end."""
-        return bool(self._suspended() or self._lock_queue or self.backing_off or self.leaves.nodes())
+        return bool(self._lock_queue or self.backing_off or self.leaves.nodes() or self._suspended())
 
     def _patience(self) -> float:
         """Seconds to wait for an event, 0 not at all.

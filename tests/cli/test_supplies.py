@@ -1,6 +1,7 @@
 """`dsl run` with what a manifest refers to: files of documents, keys of Secrets and ConfigMaps, folders."""
 
 import json
+import os
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_list_holds_objects_and_a_later_key_goes_before(said, tmp_path):
             "that run: Workflow wf, Workflow other; give one",
         ),
         (WORDS + WORDS, [], 2, "holds 2 manifests, and none that runs"),
-        (RUNS, ["--with", "gone.yaml"], 2, "cannot read gone.yaml"),
+        (RUNS, ["--with", "gone.yaml"], 1, "gone.yaml: error[DSL101]: the file does not exist"),
         (RUNS, ["--secret", "x"], 2, "--secret takes NAME=VALUE"),
         (RUNS, ["--config", "x=gone"], 2, "gone is no file or folder"),
         (RUNS + LINKED, ["--mount", "dsk=disk"], 2, "refers to no volume dsk; did you mean disk?"),
@@ -112,6 +113,15 @@ def test_what_is_wrong_with_it_is_told_before_anything_starts(flow, options, cod
     assert returned == code, told
     assert words in told
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["flow.yaml", "lib.yaml"])
+def test_a_pipe_holds_no_run_up(where, said, tmp_path):
+    for name, text in {"flow.yaml": RUNS, "lib.yaml": LIBRARY}.items():
+        (tmp_path / name).write_text(text) if name != where else os.mkfifo(tmp_path / name)
+    code, words = said("--with", "lib.yaml")
+    assert code == 1
+    assert f"{where}: error[DSL102]: this is a pipe, a socket or a device, not a file" in words
 
 
 def test_a_patch_of_pods_may_be_yaml(said, tmp_path):
