@@ -187,11 +187,40 @@ with DAG("A {{title}}"):
     }  # fmt: skip
 
 
-def test_a_run_without_results_shows_its_graph(tmp_path, failed):
+@pytest.fixture
+def at_work(failed):
+    """Return the folder of that run as if it were at work, when all but `b` has ended."""
     for name in ("results.json", "status.json", ".argosy/timeline.json"):
         (failed / name).unlink()
-    found = facts(failed)
-    assert (found["phase"], found["pods"], found["edges"]) == ("", [], [[0, 1]])
+    return failed
+
+
+def pods_in(found):
+    return sorted((found["functions"][row[0]]["name"], *row[1:5]) for row in found["pods"])
+
+
+def test_a_run_at_work_shows_its_graph_and_what_has_ended(at_work):
+    found = facts(at_work)
+    assert (found["phase"], found["ended"], found["edges"]) == ("", None, [[0, 1]])
+    assert pods_in(found) == [
+        ("a", "a(0:0)", 1, "Succeeded", "0"),
+        ("a", "a(1:1)", 1, "Retried", "1"),
+        ("a", "a(1:1)", 2, "Succeeded", "0"),
+        ("a", "a(2:2)", 1, "Retried", "1"),
+        ("a", "a(2:2)", 2, "Failed", "1"),
+    ]
+    assert [fn["state"] for fn in found["functions"]] == ["Failed", ""]
+    assert [lines.startswith("said 2") for lines in found["logs"].values()] == [True]
+    start, end = found["pods"][0][-2:]
+    assert 0 <= start < end < 60_000
+
+
+def test_a_run_that_was_taken_up_shows_no_former_failure(at_work):
+    with (at_work / ".argosy/journal.jsonl").open("a") as journal:
+        journal.write('{"began":1.0,"parameters":{}}\n')
+    found = facts(at_work)
+    assert pods_in(found) == [("a", "a(0:0)", 1, "Succeeded", "0"), ("a", "a(1:1)", 2, "Succeeded", "0")]
+    assert [fn["state"] for fn in found["functions"]] == ["", ""]
 
 
 # --- what the run says is data ---

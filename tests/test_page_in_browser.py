@@ -272,6 +272,15 @@ def test_of_a_run_at_work_it_shows_what_there_is(browser, report, tmp_path):
     assert page.texts("#notes summary, #notes pre") == ["a", "so far <b>good</b>"]
     assert page.value("document.getElementById('times').hidden")
     page.close()
+    journal = (report.parent / ".argosy/journal.jsonl").read_text().splitlines(keepends=True)
+    ended = next(place for place, line in enumerate(journal) if '"leaf"' in line)
+    (out / ".argosy/journal.jsonl").write_text("".join(journal[: ended + 1]))
+    page = browser.open(written(out))
+    assert page.problems == []
+    assert sum(bars(page).values()) == 1
+    assert "started" in page.texts("#totals dt")
+    assert "took" not in page.texts("#totals dt")
+    page.close()
 
 
 @pytest.mark.slow

@@ -45,12 +45,16 @@ class Record:
 
 @dataclass(slots=True)
 class Former:
-    """What a journal holds: when the run was first begun, its last parameters, its leaves, what they read."""
+    """What a journal holds: when the run was first begun, its last parameters, its leaves, what they read.
+
+    `older` are the leaves that had ended before the run was taken up last, and have not since.
+    """
 
     created: float = 0.0
     parameters: dict[str, str] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     read: list[FileNote] = field(default_factory=list)
+    older: set[str] = field(default_factory=set)
     phase: str = ""
     seconds: float = 0.0
 
@@ -89,11 +93,13 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
     if "leaf" in line:
         line["files"] = [tuple(note) for note in line["files"]]
         former.records[line["leaf"]] = Record(**line)
+        former.older.discard(line["leaf"])
     elif "file" in line:
         former.read.append(tuple(line["file"]))
     elif "began" in line:
         former.created = former.created or line["began"]
         former.parameters, former.phase = line["parameters"], ""
+        former.older = set(former.records)
     elif "ended" in line:
         former.phase, former.seconds = line["phase"], line["seconds"]
 

@@ -18,8 +18,10 @@ from typing import Any
 
 from dsl.engine.folder import (
     GRAPH,
+    JOURNAL,
     LOGS,
     RESULTS,
+    STATE,
     STATUS,
     TASKS,
     TIMELINE,
@@ -27,7 +29,8 @@ from dsl.engine.folder import (
     log_file,
     task_folder,
 )
-from dsl.page.pods import BAD, RETRIED, Pod, pods_of, seconds
+from dsl.engine.journal import read_journal
+from dsl.page.pods import BAD, RETRIED, Pod, ended_pods, pods_of, seconds
 from dsl.report import end_of, visible
 
 _TEXT = 200  # characters of a value, of a pod's name and of its inputs that are shown
@@ -75,13 +78,18 @@ def embedded(value: object) -> str:
 
 
 def facts(out: Path) -> dict[str, Any]:
-    """Return what the page shows; a run without results shows its graph and logs. Raises Damaged."""
+    """Return what the page shows; of a run without results its graph, logs and journal. Raises Damaged."""
     graph = _read(out / GRAPH)
     is_over = (out / STATUS).exists()
     results, status, timeline = (_read(out / name) if is_over else {} for name in (RESULTS, STATUS, TIMELINE))
     try:
-        pods = list(pods_of(status, timeline)) if is_over else []
-        began, ended = seconds(timeline, "startedAt"), seconds(timeline, "finishedAt")
+        if is_over:
+            pods = list(pods_of(status, timeline))
+            began, ended = seconds(timeline, "startedAt"), seconds(timeline, "finishedAt")
+        else:
+            journal = read_journal(out / STATE / JOURNAL)
+            pods = list(ended_pods(journal))
+            began, ended = journal.created or None, None
         return {
             "dag": visible(str(graph["dag"])),
             "run": visible(out.resolve().name),
@@ -89,7 +97,7 @@ def facts(out: Path) -> dict[str, Any]:
             "message": visible(str(status["message"])) if is_over else "",
             "began": began,
             "ended": ended,
-            **_functions(out, graph, pods, results.get("tasks") or {}, began or 0.0),
+            **_functions(out, graph, pods, results.get("tasks") or {}, began or 0.0, is_over),
             "logs": _logs(out, pods),
             "notes": {} if is_over else _notes(out, graph["functions"]),
         }
@@ -114,7 +122,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _functions(
-    out: Path, graph: Mapping[str, Any], pods: Iterable[Pod], tasks: Mapping[str, Any], began: float
+    out: Path,
+    graph: Mapping[str, Any],
+    pods: Iterable[Pod],
+    tasks: Mapping[str, Any],
+    began: float,
+    is_over: bool,
 ) -> dict[str, Any]:
     """Return what became of every function, the edges between their places in that list, and the pods."""
     own: dict[str, list[Pod]] = {name: [] for name in (*graph["functions"], *tasks)}
@@ -122,17 +135,21 @@ def _functions(
         own.setdefault(pod.function, []).append(pod)
     places = {name: place for place, name in enumerate(own)}
     return {
-        "functions": [_function(out, name, ran, tasks.get(name) or {}) for name, ran in own.items()],
+        "functions": [_function(out, name, ran, tasks.get(name) or {}, is_over) for name, ran in own.items()],
         "edges": [[places[before], places[after]] for before, after in graph["edges"]],
         "pods": [[places[pod.function], *_row(pod, began)] for pod in pods],
     }
 
 
-def _function(out: Path, name: str, pods: list[Pod], task: Mapping[str, Any]) -> dict[str, Any]:
+def _function(
+    out: Path, name: str, pods: list[Pod], task: Mapping[str, Any], is_over: bool
+) -> dict[str, Any]:
+    """Return what the page shows of a function; at work it has no state until a pod has failed."""
     count, size = _files(task_folder(out, name))
+    states = (pod.state for pod in pods if is_over or pod.state in BAD)
     return {
         "name": visible(name or "(inline)"),
-        "state": visible(str(task.get("state") or max((pod.state for pod in pods), key=_rank, default=""))),
+        "state": visible(str(task.get("state") or max(states, key=_rank, default=""))),
         "value": _value(task.get("value")),
         "files": count,
         "bytes": size,

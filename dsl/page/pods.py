@@ -1,4 +1,7 @@
-"""The status and the timeline of a run in, its pods out: every attempt, and every call that came to none."""
+"""The status and the timeline of a run in, its pods out: every attempt, and every call that came to none.
+
+Of a run at work its journal knows the pods that have ended.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from dsl.engine.journal import Former
 
 RETRIED = "Retried"
 """The state of a failed attempt after which there was another."""
@@ -45,6 +50,24 @@ def pods_of(status: Mapping[str, Any], timeline: Mapping[str, Any]) -> Iterator[
         beside = timeline["nodes"][path]
         if _counts(node, beside["kind"], path in above):
             yield _pod(beside["task"], path, nodes, beside)
+
+
+def ended_pods(journal: Former) -> Iterator[Pod]:
+    """Yield the pods of a run at work that have ended.
+
+    What failed before the run was taken up is left out: it runs again.
+    """
+    for path, record in journal.records.items():
+        if not record.started or (record.phase in BAD and path in journal.older):  # 0: a suspend template
+            continue
+        name, attempt, state = path, 1, record.phase
+        if found := _ATTEMPT.search(path):
+            name, attempt = path[: found.start()], int(found[1]) + 1
+            state = RETRIED if f"{name}({attempt})" in journal.records else state
+        yield Pod(
+            record.task, path, name.removeprefix("main/"), attempt, state, record.message,
+            record.exit_code or "", {}, record.started, record.finished,
+        )  # fmt: skip
 
 
 def _counts(node: Mapping[str, Any], kind: str, is_above: bool) -> bool:

@@ -81,14 +81,14 @@ function showHeader() {
   byId("dag").textContent = run.dag;
   byId("phase").replaceWith(stateLabel(run.phase || "At work"));
   const message = run.phase ? run.message : "This run is still at work, or was killed: " +
-    "what became of its pods is written at its end. Here is what its graph and its logs say.";
+    "here are the pods that have ended so far, its graph, and its logs.";
   byId("message").textContent = message;
   byId("message").hidden = !message;
   byId("message").className = stateClass(run.phase);
   const totals = [["run", run.run]];
   if (run.began) {
     totals.push(["started", new Date(run.began * 1000).toLocaleString()]);
-    totals.push(["took", duration((run.ended - run.began) * 1000)]);
+    if (run.ended) totals.push(["took", duration((run.ended - run.began) * 1000)]);
   }
   totals.push(["execution functions", run.functions.length.toLocaleString("en")]);
   const counts = new Map([["pods", calls(pods).length], ...Object.keys(SIGNS).map((state) => [state, 0])]);
@@ -206,7 +206,8 @@ function curve(way, x) {
 function box(fn, place, x, y) {
   const own = calls(podsOf[place]), bad = own.filter((pod) => BAD.includes(pod.state)).length;
   const count = counted(own.length, "pod");
-  const facts = bad ? [`${bad.toLocaleString("en")} of ${count} failed`] : run.phase ? [fn.state, count] : [];
+  const facts = bad ? [`${bad.toLocaleString("en")} of ${count} failed`] : run.phase ? [fn.state, count] :
+    own.length ? [`${count} so far`] : [];
   const told = [fn.name, ...facts].join(", ");
   const link = drawn("a", {tabindex: 0, role: "button", class: stateClass(fn.state), "aria-label": told},
     drawn("title", {}, told));
