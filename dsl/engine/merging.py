@@ -31,18 +31,29 @@ def joined(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def merged(base: Value, own: Value) -> Value:
-    """Return a value laid over another: mappings by key, known lists by their key, else the upper one."""
-    if isinstance(base, Mapping) and isinstance(own, Mapping):
-        return {**base, **{key: _merged_field(key, base.get(key), value) for key, value in own.items()}}
-    return base if own is None else own
+def merged(base: Value, own: Value, *, nulls_delete: bool = False) -> Value:
+    """Return a value laid over another: mappings by key, known lists by their key, else the upper one.
+
+    A null of the upper one says nothing, or that what is below goes.
+    """
+    if not (isinstance(base, Mapping) and isinstance(own, Mapping)):
+        return base if own is None else own
+    gone = {key for key, value in own.items() if value is None} if nulls_delete else set()
+    laid = {
+        key: _merged_field(key, base.get(key), value, nulls_delete)
+        for key, value in own.items()
+        if key not in gone
+    }
+    return {**{key: value for key, value in base.items() if key not in gone}, **laid}
 
 
-def _merged_field(name: str, base: Value, own: Value) -> Value:
-    return _merged_list(base, own, _KEYS[name]) if name in _KEYS else merged(base, own)
+def _merged_field(name: str, base: Value, own: Value, nulls_delete: bool) -> Value:
+    if name in _KEYS:
+        return _merged_list(base, own, _KEYS[name], nulls_delete)
+    return merged(base, own, nulls_delete=nulls_delete)
 
 
-def _merged_list(base: Value, own: Value, key: str) -> Value:
+def _merged_list(base: Value, own: Value, key: str, nulls_delete: bool) -> Value:
     """Return a list whose elements are laid over those of another with the same key; new ones come last."""
     if not (isinstance(base, list) and isinstance(own, list)):
         return base if own is None else own
@@ -50,7 +61,7 @@ def _merged_list(base: Value, own: Value, key: str) -> Value:
         return own
     over = {str(one.get(key)): one for one in own}
     names = {str(one.get(key)) for one in base}
-    there = [merged(one, over.get(str(one.get(key)))) for one in base]
+    there = [merged(one, over.get(str(one.get(key))), nulls_delete=nulls_delete) for one in base]
     return there + [one for name, one in over.items() if name not in names]
 
 

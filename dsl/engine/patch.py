@@ -50,7 +50,7 @@ def _patched(body: Mapping[str, Any], kind: str, changes: Mapping[str, Any]) -> 
         "initContainers": body.get("initContainers") or [],
         "volumes": body.get("volumes") or [],
     }
-    new = merged(pod, {key: value for key, value in changes.items() if key in pod})
+    new = merged(pod, {key: value for key, value in changes.items() if key in pod}, nulls_delete=True)
     beside = {container["name"] for container in sidecars}
     containers = [container for container in new["containers"] if container["name"] not in beside]
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -16,6 +17,7 @@ from dsl.expr.grammar import SyntaxFault
 
 _SPEC = {"shutdown", "executorPlugins"}
 _TEMPLATE = {"executorPlugins", "plugin"}
+_DIRECTIVE = re.compile(r"\$(?:patch|retainKeys|setElementOrder/|deleteFromPrimitiveList/)")
 _PROBES = ("startupProbe", "readinessProbe")
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
 _VOLUMES = {"emptyDir", "persistentVolumeClaim", "hostPath", "secret", "configMap", "projected"}
@@ -98,6 +100,8 @@ def _reasons(definition: Definition, templates: list[Template]) -> Iterator[str]
     spec = definition.spec
     yield from (f"spec.{key}" for key in sorted(_SPEC) if spec.get(key))
     yield from _lock_reasons(spec.get("synchronization") or {}, "the workflow")
+    if found := _DIRECTIVE.search(str(spec.get("podSpecPatch") or "")):
+        yield f"{found[0]} in spec.podSpecPatch"
     for parameter in (spec.get("arguments") or {}).get("parameters") or []:
         yield from _parameter_reasons(parameter, "the workflow")
     yield from _volume_reasons(spec.get("volumes") or [])
@@ -160,6 +164,8 @@ def _template_reasons(template: Template) -> Iterator[str]:
     if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
         yield f"{template.kind or 'empty'} template {name}"
     yield from (f"{key} of template {name}" for key in sorted(_TEMPLATE) if raw.get(key))
+    if found := _DIRECTIVE.search(str(raw.get("podSpecPatch") or "")):
+        yield f"{found[0]} in podSpecPatch of template {name}"
     yield from _lock_reasons(raw.get("synchronization") or {}, f"template {name}")
     if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
         yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"

@@ -192,6 +192,22 @@ def test_a_patch_that_is_none_is_the_node_s_error(tmp_path):
     assert outcome.nodes["main"].message == f"Error applying PodSpecPatch: {why}"
 
 
+def test_a_null_in_a_patch_deletes(tmp_path):
+    patch = '{"containers": [{"name": "main", "env": [{"name": "A", "value": "b", "valueFrom": null}]}]}'
+    template = pod('echo "$A" > /w/o', podSpecPatch=patch)
+    source = {"fieldRef": {"fieldPath": "metadata.name"}}
+    template["container"]["env"] = [{"name": "A", "valueFrom": source}]
+    assert alone(template, tmp_path).nodes["main"].outputs == {"o": "b"}
+
+
+def test_a_directive_in_a_patch_is_refused_by_name(tmp_path):
+    patch = '{"containers": [{"name": "main", "$patch": "delete"}]}'
+    with pytest.raises(Refused, match=r"^not supported: \$patch in podSpecPatch of template main$"):
+        alone(pod("true", podSpecPatch=patch), tmp_path)
+    with pytest.raises(Refused, match=r"^not supported: \$retainKeys in spec.podSpecPatch$"):
+        alone(pod("true"), tmp_path, podSpecPatch='{"volumes": [{"$retainKeys": ["name"]}]}')
+
+
 @pytest.mark.parametrize(
     ("patch", "why"),
     [
