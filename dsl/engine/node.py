@@ -171,6 +171,7 @@ class Node:
             self.flag,
             self.template.name if self.template else "",
             None if self.memo is None else self.recalled,
+            self.phase == DAEMONED,
             kind=self.template.kind if self.template else "",
             task=self.template.task if self.template else "",
             started=self.started,

@@ -13,8 +13,8 @@ class NodeOutcome:
     """How one node ended. `outputs` has None for what was declared and never set.
 
     `flag` is `retried` or `hooked`; `memo_hit` says of a template with `memoize` whether a cache had
-    its outputs; `kind` is that of its template, `task` what this is for; `started` and `finished` are
-    seconds since 1970, 0 for never.
+    its outputs; `daemoned` is whether it is a daemon that has not ended; `kind` is that of its template,
+    `task` what this is for; `started` and `finished` are seconds since 1970, 0 for never.
     """
 
     type: str
@@ -28,6 +28,7 @@ class NodeOutcome:
     flag: str = ""
     template: str = ""
     memo_hit: bool | None = None
+    daemoned: bool = False
     kind: str = ""
     task: str = ""
     started: float = 0.0
@@ -49,6 +50,8 @@ class NodeOutcome:
                 status[name] = dict(value)
         if self.memo_hit is not None:
             status["memoHit"] = self.memo_hit
+        if self.daemoned:
+            status["daemoned"] = True
         if self.flag:
             status["flag"] = {self.flag: True}
         return status

@@ -201,7 +201,9 @@ def test_a_daemon_counts_among_what_runs_at_once(limited, tmp_path):
     outcome, _ = ran(workflow(main, daemon(FOREVER), client("true"), **spec), tmp_path)
     of = "the workflow" if limited == "workflow" else "main"
     assert outcome.stuck == f"daemons take up the parallelism of {of}"
-    assert outcome.nodes["main/d"].phase == "Running"
+    assert outcome.to_status()["nodes"]["main/d"] == {
+        "type": "Pod", "phase": "Running", "message": "", "daemoned": True
+    }  # fmt: skip
 
 
 @pytest.mark.slow
