@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,8 @@ from dsl.engine import (
     Resume,
     RunOptions,
     Unusable,
+    component,
+    fresh_name,
     known_tasks,
     read_definition,
     run,
@@ -70,12 +70,12 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     Progress goes to standard error, the table or results.json to standard output. Raises Refused, before it
     starts, for what the engine does not do, and KeyboardInterrupt or SystemExit, after telling, for a signal.
     """
-    parent = folder_of(manifest)
+    parent, name = folder_of(manifest), fresh_name(manifest)
     if options.resume:
         _require_tasks(manifest, options.resume)
         out = options.out or former_run(parent, options.former)
     else:
-        out = options.out or _fresh_folder(parent)
+        out = options.out or parent / component(name)
     chosen = RunOptions(
         out=out.absolute(),
         jobs=options.jobs or os.cpu_count() or 1,
@@ -85,6 +85,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         objects=options.objects,
         cache=Path(".argosy", "cache"),
         runtime=options.runtime,
+        name=name,
         resume=options.resume,
         yaml=yaml_value,
     )
@@ -128,12 +129,6 @@ def _require_tasks(manifest: Mapping[str, Any], resume: Resume) -> None:
             guess = did_you_mean(task, known)
             hint = f"did you mean {guess}?" if guess else f"there are: {', '.join(known)}"
             raise Unusable(f"there is no task {visible(task)}; {visible(hint)}")
-
-
-def _fresh_folder(parent: Path) -> Path:
-    """Return `<time>-<random>` below `parent`; names sort by time."""
-    moment = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return parent / f"{moment}-{secrets.token_hex(2)}"
 
 
 def _point_to(out: Path) -> None:

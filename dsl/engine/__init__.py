@@ -31,6 +31,7 @@ from dsl.engine.folder import (
     TIMELINE,
     Unusable,
     clear,
+    component,
     discard,
     how_it_ended,
     occupied,
@@ -48,6 +49,7 @@ from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
 from dsl.engine.refused import Missing, Refused
 from dsl.engine.results import link_files, make_results, rows, tasks_of
+from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
@@ -65,7 +67,9 @@ __all__ = [
     "RunOptions",
     "Silent",
     "Unusable",
+    "component",
     "discard",
+    "fresh_name",
     "how_it_ended",
     "known_tasks",
     "read_definition",
@@ -82,9 +86,9 @@ class RunOptions:
     claims, and to volumes, by name, others are made below `out`; `objects` are documents of what the manifest
     refers to, WorkflowTemplates, ConfigMaps and Secrets; `cache` is where templates with `memoize` keep what
     they made, else it goes with the run; `runtime` is podman or docker where images shall run and not
-    processes; `name` is `workflow.name` where the manifest's own shall not be used; `resume` says how to take
-    up the run that `out` holds, instead of beginning one; `yaml` reads a patch that is not JSON, and raises
-    ValueError.
+    processes; `name` is that of a new run whose manifest is no Workflow with a name, where `""` is made up;
+    `resume` says how to take up the run that `out` holds, instead of beginning one; `yaml` reads a patch that
+    is not JSON, and raises ValueError.
     """
 
     out: Path
@@ -123,6 +127,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
 def _run(definition: Definition, options: RunOptions, out: Path, program: str, progress: Progress) -> Outcome:
     began, state, resume = time.monotonic(), out / STATE, options.resume
     former = read_journal(state / JOURNAL) if resume else Former()
+    definition = replace(definition, name=former.name or definition.name)
     parameters = {**former.parameters, **options.parameters}
     created = former.created or time.time()
     shared = make_globals(definition, parameters, created)
@@ -152,7 +157,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     )
     phase = "Interrupted"
     claims.clear()
-    journal = _opened(out, created, parameters)
+    journal = _opened(out, definition.name, created, parameters)
     try:
         history = History(out, places, journal, former, resume)
         engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
@@ -165,10 +170,10 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     return replace(outcome, taken=history.taken, outdated=tuple(sorted(history.outdated)))
 
 
-def _opened(out: Path, created: float, parameters: Mapping[str, str]) -> Journal:
+def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str]) -> Journal:
     try:
         journal = Journal(out / STATE / JOURNAL)
-        journal.begin(created, parameters)
+        journal.begin(name, created, parameters)
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
     return journal

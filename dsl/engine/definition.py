@@ -16,6 +16,7 @@ from typing import Any
 from dsl.engine.merging import joined, merged
 from dsl.engine.objects import Objects
 from dsl.engine.refused import Missing, Refused
+from dsl.engine.run_name import fresh_name
 from dsl.engine.tags import Document, parts
 from dsl.expr.depends import Dependencies, dependencies_of
 from dsl.expr.expression import compiled
@@ -255,7 +256,7 @@ def read_definition(
 ) -> Definition:
     """Read a Workflow, WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow.
 
-    `name` overrides the run's name, `objects` are what it may refer to.
+    Its name is that of a Workflow, else `name`, else a fresh one; `objects` are what it may refer to.
 
     Raises:
         Refused: it is of another kind or has no spec, or refers to a WorkflowTemplate that is not given.
@@ -272,8 +273,9 @@ def read_definition(
     if spec.get("workflowTemplateRef"):
         spec = joined(spec, required_spec(given, spec["workflowTemplateRef"]))
     metadata |= _joined_notes(metadata, spec.get("workflowMetadata") or {})
-    own = str(metadata.get("name") or f"{metadata.get('generateName') or 'workflow-'}local")
-    return Definition(name or own, kind, metadata, spec, read_templates(spec, spec), given)
+    own = str(metadata.get("name") or "") if kind == "Workflow" else ""
+    named = own or name or fresh_name(manifest)
+    return Definition(named, kind, metadata, spec, read_templates(spec, spec), given)
 
 
 def _joined_notes(metadata: Mapping[str, Any], more: Mapping[str, Any]) -> JsonObject:

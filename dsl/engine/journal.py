@@ -45,11 +45,12 @@ class Record:
 
 @dataclass(slots=True)
 class Former:
-    """What a journal holds: when the run was first begun, its last parameters, its leaves, what they read.
+    """What a journal holds: the run's name, first start and last parameters, its leaves, what they read.
 
     `older` are the leaves that had ended before the run was taken up last, and have not since.
     """
 
+    name: str = ""
     created: float = 0.0
     parameters: dict[str, str] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
@@ -97,6 +98,7 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
     elif "file" in line:
         former.read.append(tuple(line["file"]))
     elif "began" in line:
+        former.name = line.get("name", "")  # in the journals of before there is none
         former.created = former.created or line["began"]
         former.parameters, former.phase = line["parameters"], ""
         former.older = set(former.records)
@@ -117,9 +119,9 @@ class Journal:
         self._thread = threading.Thread(target=self._make_durable, daemon=True)
         self._thread.start()
 
-    def begin(self, created: float, parameters: Mapping[str, str]) -> None:
+    def begin(self, name: str, created: float, parameters: Mapping[str, str]) -> None:
         """Note that a run begins, or goes on, and when it was begun first. Raises OSError."""
-        self._add({"began": created, "parameters": dict(parameters)})
+        self._add({"began": created, "name": name, "parameters": dict(parameters)})
 
     def add_file(self, note: FileNote) -> None:
         """Note a file that was read; where there is no room it will be read again."""

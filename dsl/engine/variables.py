@@ -33,7 +33,7 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
         "workflow.namespace": str(metadata.get("namespace") or "argo"),
         "workflow.mainEntrypoint": str(spec.get("entrypoint") or ""),
         "workflow.serviceAccountName": str(spec.get("serviceAccountName") or ""),
-        "workflow.uid": str(uuid.uuid5(uuid.NAMESPACE_URL, definition.name)),
+        "workflow.uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{definition.name} {created}")),
         "workflow.status": "Running",
         "workflow.duration": "0.000000",
     }
