@@ -93,8 +93,8 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
 
     def tell(phase: str, message: str, taken: int = 0) -> None:
         line = closing(phase, message, time.monotonic() - began, str(out), taken)
-        if out.parent == parent:
-            _point_to(out)
+        if out.resolve().parent == parent.resolve():
+            _point_to(out.resolve())
         if options.keep is not None:
             keep_newest(parent, options.keep, out)
         if as_json:

@@ -100,7 +100,8 @@ def find_run(name: str | None = None) -> Path:
 def keep_newest(parent: Path, number: int, current: Path) -> None:
     """Remove finished runs but for the newest, among which the current one counts; it is never removed."""
     finished = [run for run in _runs(parent) if run.phase in _FINISHED]
-    finished.sort(key=lambda run: (run.folder == current, run.when, run.name), reverse=True)
+    own = current.resolve()
+    finished.sort(key=lambda run: (run.folder.resolve() == own, run.when, run.name), reverse=True)
     for run in finished[max(number, 1) :]:
         with suppress(Unusable):  # somebody has just taken it up, or put something of his own there
             discard(run.folder)

@@ -138,3 +138,25 @@ def test_the_newest_runs_are_kept(here, dsl, runs):
     assert shown[0].split() == ["dag", "run", "when", "phase", "seconds", "folder"]
     assert shown[1].split()[:2] == ["two", left[0]]
     assert runs("--dag", "other") == []
+
+
+@pytest.mark.parametrize(
+    "options", [("--out", "{}/{}", "--resume"), ("--resume", "{}/{}"), ("--resume", "{1}")]
+)
+def test_the_run_that_has_just_ended_is_kept_however_it_is_named(options, here, dsl, runs):
+    for _ in range(2):
+        assert dsl("two.py", "--quiet").returncode == 0
+    oldest = runs()[-1]["run"]
+    parent = Path(".argosy/two").absolute()
+    named = [option.format(parent, oldest) for option in options]
+    assert dsl("two.py", *named, "--keep", "1", "--quiet").returncode == 0
+    assert [run["run"] for run in runs()] == [oldest]
+    assert (parent / "latest").resolve().name == oldest
+    assert (parent / "latest/results.json").exists()
+
+
+def test_the_latest_run_can_be_taken_up_by_that_name(here, dsl, runs):
+    assert dsl("two.py", "--quiet").returncode == 0
+    assert dsl("two.py", "--resume", "latest", "--quiet").returncode == 0
+    [run] = runs()
+    assert Path(".argosy/two/latest").resolve().name == run["run"]
