@@ -17,7 +17,7 @@ from typing import Any
 
 from dsl.engine.copies import remove
 from dsl.engine.journal import Former, read_ends
-from dsl.engine.lock import Held, locked
+from dsl.engine.lock import Held, is_locked, locked
 from dsl.engine.refused import Refused
 
 STATE, LOGS, RESULTS, STATUS, REPORT = ".argosy", "logs", "results.json", "status.json", "report.html"
@@ -130,18 +130,15 @@ def how_it_ended(out: Path) -> tuple[float, str, float] | None:
     state = out / STATE
     if not (state / _RECORD).is_file():
         return None
-    former = Former()
+    former, is_running = Former(), False
+    with suppress(OSError):
+        is_running = is_locked(state / _LOCK)  # before its journal is read, which may end meanwhile
     with suppress(OSError):
         former = read_ends(state / JOURNAL)
     began = former.created or (state / _RECORD).stat().st_mtime
-    phase = former.phase or "Interrupted"
-    try:
-        with locked(state / _LOCK):
-            return began, phase, former.seconds
-    except Held:
+    if is_running:
         return began, "Running", max(0.0, time.time() - began)
-    except OSError:
-        return began, phase, former.seconds
+    return began, former.phase or "Interrupted", former.seconds
 
 
 def discard(out: Path) -> None:

@@ -2,12 +2,16 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
 
-from dsl.engine import Refused, RunOptions, Silent, run
+from dsl.engine import Refused, RunOptions, Silent, how_it_ended, run
+from dsl.engine.lock import locked
 
 INDEX = {"index": "{{item}}"}
 SUMMARY = 'mkdir out; echo "$INDEX" > out/summary.txt; echo "$INDEX" > out/own-$INDEX.txt'
@@ -74,6 +78,43 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_starts(tmp_path
     (tmp_path / "file").touch()
     with pytest.raises(Refused, match="Not a directory"):
         run(workflow(dag("main", task("nop")), NOP), RunOptions(tmp_path / "file/out"))
+
+
+def looking(out):
+    """Start a process that looks again and again how the run in a folder ended; return its id."""
+    child = os.fork()
+    if not child:
+        while True:
+            how_it_ended(out)
+    return child
+
+
+def test_a_look_at_a_run_keeps_nobody_from_taking_it_up(tmp_path):
+    ran(workflow(dag("main", task("nop")), NOP), tmp_path)
+    lock = tmp_path / ".argosy/lock"
+    lock.write_text("written")
+    assert how_it_ended(tmp_path)[1] == "Succeeded"
+    assert lock.read_text() == "written"
+    child = looking(tmp_path)
+    try:
+        for _ in range(2000):
+            with locked(lock):
+                pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_run_is_running_as_long_as_its_folder_is_held_by_this_process_or_another(tmp_path):
+    ran(workflow(dag("main", task("nop")), NOP), tmp_path)
+    with locked(tmp_path / ".argosy/lock"):
+        assert how_it_ended(tmp_path)[1] == "Running"
+        look = f"print(how_it_ended(Path({str(tmp_path)!r}))[1])"
+        other = f"from pathlib import Path; from dsl.engine import how_it_ended; {look}"
+        assert subprocess.check_output([sys.executable, "-c", other], text=True) == "Running\n"
+        with pytest.raises(Refused, match=f"is in use by process {os.getpid()}"):
+            ran(workflow(dag("main", task("nop")), NOP), tmp_path)
+    assert how_it_ended(tmp_path)[1] == "Succeeded"
 
 
 def test_one_name_from_several_partitions_is_kept_below_each(tmp_path):
