@@ -166,7 +166,9 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     finally:
         end_left(mark_of(state))
         claims.clear()
-        journal.close(phase, time.monotonic() - began)
+        lost = journal.close(phase, time.monotonic() - began)
+    if lost:
+        outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")
     return replace(outcome, taken=history.taken, outdated=tuple(sorted(history.outdated)))
 
 

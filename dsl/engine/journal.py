@@ -1,16 +1,19 @@
 """The journal of a run: what began, was read and ended, a line of JSON each; read again when it is taken up.
 
 Lines are added at the end, each by one write: what kills the run loses the line that was being written, no
-other. A thread makes them durable in their order: a power failure leaves no line without those before it.
+other. A thread makes them durable in their order, once a second: a power failure loses the last of them, and
+none before a line that it leaves.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,8 @@ from typing import Any
 
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _PAUSE = 1.0  # seconds between two times that lines are made durable
+_CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system says that has no durable files."""
 
 FileNote = tuple[str, int, int, str]
 """A file: path, size in bytes, time of change in nanoseconds, digest of what is in it."""
@@ -106,15 +111,36 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
         former.phase, former.seconds = line["phase"], line["seconds"]
 
 
-class Journal:
-    """Adds lines. May be used by many threads."""
+def make_durable(file: int) -> None:
+    """Return when all that was written to a file outlasts a power failure, where that is possible.
 
-    def __init__(self, path: Path) -> None:
+    Raises OSError when it was lost.
+    """
+    if sys.platform == "darwin":
+        with suppress(OSError):  # a file system that has only what is below
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)  # there fsync leaves it in the memory of the drive
+            return
+    try:
+        os.fsync(file)
+    except OSError as wrong:
+        if wrong.errno not in _CANNOT:
+            raise
+
+
+class Journal:
+    """Adds lines. May be used by many threads.
+
+    When lines could not be made durable no more are added: the system tells of a loss only once.
+    """
+
+    def __init__(self, path: Path, durable: Callable[[int], None] = make_durable) -> None:
         """Open or begin a journal; a torn last line is cut off. Raises OSError."""
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._end = _whole(path)
         os.ftruncate(self._file, self._end)
         self._lock = threading.Lock()
+        self._durable = durable
+        self._lost: OSError | None = None
         self._added, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._make_durable, daemon=True)
         self._thread.start()
@@ -132,18 +158,21 @@ class Journal:
         """Note a leaf that ended. Raises OSError; nothing of it is noted then."""
         self._add(record.__dict__)
 
-    def close(self, phase: str, seconds: float) -> None:
-        """Note the end, if it can be, and return when all is durable."""
+    def close(self, phase: str, seconds: float) -> OSError | None:
+        """Note the end, if it can be, and return when all is durable, or what kept it from being."""
         with suppress(OSError):
             self._add({"ended": True, "phase": phase, "seconds": round(seconds, 3)})
         self._closing.set()
         self._added.set()
         self._thread.join()
         os.close(self._file)
+        return self._lost
 
     def _add(self, line: Mapping[str, Any]) -> None:
         text = _JSON.encode(line).encode() + b"\n"
         with self._lock:
+            if self._lost:
+                raise self._lost.with_traceback(None)
             try:
                 if os.write(self._file, text) != len(text):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -154,14 +183,15 @@ class Journal:
         self._added.set()
 
     def _make_durable(self) -> None:
-        while not self._closing.is_set():
-            self._added.wait()
-            self._added.clear()
-            with suppress(OSError):  # a file system that cannot
-                os.fsync(self._file)
-            self._closing.wait(_PAUSE)
-        with suppress(OSError):
-            os.fsync(self._file)
+        try:
+            while not self._closing.is_set():
+                self._added.wait()
+                self._added.clear()
+                self._durable(self._file)
+                self._closing.wait(_PAUSE)
+            self._durable(self._file)
+        except OSError as wrong:
+            self._lost = wrong
 
 
 def _whole(path: Path) -> int:
