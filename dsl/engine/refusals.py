@@ -42,6 +42,11 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
         flags = " or ".join(f"--{flag} NAME=PATH" for flag in ("secret", "config"))
         raise Missing(f"not given: {', '.join(missing)}; use --with FILE, {flags}")
     spec = definition.spec
+    entry = str(spec.get("entrypoint") or "")
+    if not entry:
+        raise Refused("spec.entrypoint is required")
+    if entry not in definition.templates:
+        raise Refused(f"spec.entrypoint template name '{entry}' undefined")
     _refuse_broken_hooks(definition, "spec", spec, None)
     for template in templates:
         _refuse_broken(definition, template)

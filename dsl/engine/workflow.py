@@ -37,8 +37,7 @@ class WorkflowRun:
 
     def outcome(self) -> Outcome:
         """Run everything and say how it ended."""
-        name = str(self.spec.get("entrypoint") or "")
-        template = self._template(name)
+        template = self.engine.definition.templates[str(self.spec["entrypoint"])]
         if self.engine.globals.fault:
             return self._ended("Failed", self.engine.globals.fault)
         if self.spec.get("suspend"):
@@ -68,14 +67,6 @@ class WorkflowRun:
         if self.exit and self.exit.phase in BAD and phase == "Succeeded":
             phase, message = self.exit.phase, self.exit.message
         return self._ended(phase, message)
-
-    def _template(self, name: str) -> Template:
-        template = self.engine.definition.templates.get(name)
-        if not name:
-            raise Refused("spec.entrypoint is required")
-        if template is None:
-            raise Refused(f"template name '{name}' undefined")
-        return template
 
     def _call(self, template: Template, suffix: str, arguments: Mapping[str, Any], done: Value) -> Call:
         scope = Scope(self.engine.globals, {})

@@ -43,6 +43,22 @@ def test_a_broken_hook_is_refused_before_a_pod_runs(spec, hooks, words, tmp_path
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (None, "is required"),
+        ("gone", "template name 'gone' undefined"),
+        ("{{workflow.name}}", "template name '{{workflow.name}}' undefined"),
+    ],
+)
+def test_a_workflow_that_nothing_can_enter_is_refused_and_leaves_the_former_run_alone(entry, words, tmp_path):
+    ran(workflow(dag("main", task("nop")), NOP), tmp_path)
+    with pytest.raises(Refused, match=f"^spec.entrypoint {re.escape(words)}$"):
+        run(workflow(dag("main", task("nop")), NOP, entrypoint=entry), RunOptions(tmp_path))
+    assert (tmp_path / "results.json").exists()
+    assert run(workflow(dag("main", task("nop")), NOP), RunOptions(tmp_path, resume=Resume())).succeeded
+
+
 @pytest.mark.parametrize("expression", ["tasks.other.status == 'Failed'", "int('a') == 1", "tasks.a.x.y.z"])
 def test_a_hook_that_cannot_be_evaluated_is_an_error_of_its_node(expression, tmp_path):
     main = dag("main", hooked(expression=expression), task("other", "x"), task("after", "x", "a"))
