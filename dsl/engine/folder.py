@@ -27,6 +27,10 @@ _LOCK, _RECORD = "lock", "run.json"
 _TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, LOGS, RESULTS, STATUS, REPORT)))})(\.files)*")
 
 
+_NOBODYS = (".DS_Store",)
+"""What a system puts into a folder that somebody looks at; it is in nobody's way."""
+
+
 class Unusable(Refused):
     """The folder for a run cannot be used; the text says why."""
 
@@ -85,7 +89,11 @@ def _is_free(out: Path) -> bool:
     """Whether a folder is not there, or holds no more than a run that was killed when it had just begun."""
     if not out.exists():
         return True
-    return out.is_dir() and not any(path != out / STATE or any(path.iterdir()) for path in out.iterdir())
+    return out.is_dir() and not any(path != out / STATE or _entries(path) for path in _entries(out))
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name not in _NOBODYS]
 
 
 def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed: bool) -> None:
@@ -113,7 +121,7 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
 
 
 def _remove_all(out: Path, names: Collection[str]) -> None:
-    if any(path.name not in (STATE, *names) for path in out.iterdir()):
+    if any(path.name not in (STATE, *names) for path in _entries(out)):
         raise Unusable(f"{out} is not empty and holds no run; choose another folder")
     for name in names:
         remove(out / name)
@@ -145,7 +153,8 @@ def discard(out: Path) -> None:
     """Remove a run and its folder. Raises Unusable when somebody works in it or something else is there."""
     with occupied(out, resumed=True):
         clear(out, (), {}, resumed=False)
-        remove(out / STATE)
+        for name in (STATE, *_NOBODYS):
+            remove(out / name)
         out.rmdir()
 
 

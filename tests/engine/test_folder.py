@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
 
-from dsl.engine import Refused, RunOptions, Silent, how_it_ended, run
+from dsl.engine import Refused, RunOptions, Silent, discard, how_it_ended, run
 from dsl.engine.lock import locked
 
 INDEX = {"index": "{{item}}"}
@@ -63,6 +63,17 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
 def test_a_run_that_was_killed_when_it_had_just_begun_leaves_its_folder_free(tmp_path):
     (tmp_path / "out/.argosy").mkdir(parents=True)
     ran(workflow(dag("main", task("nop")), NOP), tmp_path / "out")
+
+
+def test_what_a_system_puts_into_each_folder_is_in_nobodys_way(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for _ in range(2):
+        (out / ".DS_Store").touch()
+        ran(workflow(dag("main", task("nop")), NOP), out)
+    assert (out / ".DS_Store").exists()
+    discard(out)
+    assert not out.exists()
 
 
 def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
