@@ -76,6 +76,12 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         out = options.out or former_run(parent, options.former)
     else:
         out = options.out or parent / component(name)
+    place = out.resolve()
+
+    def point() -> None:
+        if place.parent == parent.resolve():
+            _point_to(place)
+
     chosen = RunOptions(
         out=out.absolute(),
         jobs=options.jobs or os.cpu_count() or 1,
@@ -88,13 +94,13 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         name=name,
         resume=options.resume,
         yaml=yaml_value,
+        begun=point,
     )
     screen = console(sys.stderr)
 
     def tell(phase: str, message: str, taken: int = 0) -> None:
         line = closing(phase, message, time.monotonic() - began, str(out), taken)
-        if out.resolve().parent == parent.resolve():
-            _point_to(out.resolve())
+        point()  # again, since another run may have pointed to itself, and `keep` removes others
         if options.keep is not None:
             keep_newest(parent, options.keep, out)
         if as_json:
@@ -136,6 +142,7 @@ def _point_to(out: Path) -> None:
     link = out.parent / "latest"
     aside = out.parent / f".{out.name}"
     with suppress(OSError):
+        aside.unlink(missing_ok=True)
         aside.symlink_to(out.name)
         aside.replace(link)
 

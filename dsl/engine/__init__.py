@@ -88,7 +88,8 @@ class RunOptions:
     they made, else it goes with the run; `runtime` is podman or docker where images shall run and not
     processes; `name` is that of a new run whose manifest is no Workflow with a name, where `""` is made up;
     `resume` says how to take up the run that `out` holds, instead of beginning one; `yaml` reads a patch that
-    is not JSON, and raises ValueError.
+    is not JSON, and raises ValueError; `begun` is called when `out` holds the run and nothing of it has
+    started.
     """
 
     out: Path
@@ -102,6 +103,7 @@ class RunOptions:
     name: str = ""
     resume: Resume | None = None
     yaml: Callable[[str], Any] = json.loads
+    begun: Callable[[], None] = lambda: None
 
 
 def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | None = None) -> Outcome:
@@ -159,6 +161,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     claims.clear()
     journal = _opened(out, definition.name, created, parameters)
     try:
+        options.begun()
         history = History(out, places, journal, former, resume)
         engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
         outcome = _outcome(engine, out)

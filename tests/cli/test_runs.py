@@ -155,6 +155,18 @@ def test_the_run_that_has_just_ended_is_kept_however_it_is_named(options, here, 
     assert (parent / "latest/results.json").exists()
 
 
+def test_the_latest_run_is_the_one_that_is_under_way(here, dsl):
+    assert dsl("two.py", "--quiet").returncode == 0
+    former = Path(".argosy/two/latest").resolve()
+    look = f"readlink {here}/.argosy/two/latest >> {here}/log"
+    (here / "two.py").write_text((here / "two.py").read_text().replace("echo one >", f"{look}; echo one >"))
+    ran(here)
+    assert dsl("two.py", "--quiet").returncode == 0
+    latest = Path(".argosy/two/latest").resolve()
+    assert latest != former
+    assert [line for line in ran(here) if line.startswith("two-")] == [latest.name] * 2
+
+
 def test_the_latest_run_can_be_taken_up_by_that_name(here, dsl, runs):
     assert dsl("two.py", "--quiet").returncode == 0
     assert dsl("two.py", "--resume", "latest", "--quiet").returncode == 0
