@@ -22,6 +22,7 @@ from dsl.expr.gojson import Value
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 _ID = "argosy/node"
+_DIGITS = 20  # more than any index has, and fewer than Python would read
 _EMPTY = "Skipped, empty params"
 
 
@@ -105,7 +106,7 @@ def _value(template: Template, nodes: list[Node]) -> Value:
     numbered: list[tuple[int, Any]] = []
     for line in (line for text in texts for line in text.split("\n") if line):
         number, _, text = line.partition(" ")
-        if number.isdecimal():  # else it is the default of a pod that wrote none
+        if number.isdecimal() and len(number) < _DIGITS:  # else it is the default of a pod that wrote none
             numbered.append((int(number), _decoded(text)))
     return [value for _, value in sorted(numbered, key=lambda pair: pair[0])]
 

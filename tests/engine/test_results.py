@@ -23,6 +23,12 @@ def test_values_are_sorted_by_index_and_decoded(tmp_path):
     assert tasks["a"]["value"] == [{"n": "{"}] * 3 + [None] * 3
 
 
+def test_a_line_that_begins_with_no_index_is_no_value(tmp_path):
+    source = "{ head -c 5000 /dev/zero | tr '\\0' 7; echo; echo 0 1; echo x 2; } > result"
+    _, tasks = ran(workflow(dag("main", task("a", parameters={"index": "0"})), leaf("a", source)), tmp_path)
+    assert tasks["a"]["value"] == [1]
+
+
 def test_a_lane_without_items_has_succeeded(tmp_path):
     _, tasks = ran(lane(count="0"), tmp_path)
     assert tasks["b"] == {"state": "Succeeded", "pods": 0, "attempts": 0, "value": None}
