@@ -1,6 +1,7 @@
 """Files and folders in, digests of what is in them out. May be used by many threads.
 
-A file that has the size and the time that it had when it was read is not read again.
+A file that has the stamp that it had when it was read is not read again. What a run's own leaves left gets
+its results linked to it, which changes the last number of its stamp: of such a file it is not looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,14 @@ from pathlib import Path
 
 from dsl.engine.journal import FileNote
 
+Stamp = tuple[int, int, int, int]
+"""A file: its inode, its size in bytes, when it was written, and when it or what is said of it was changed.
+
+The latter no program can set: copies that keep times, `cp -p` or `rsync -t`, show there. Times in nanoseconds.
+"""
+
+_LASTING = 3
+"""Numbers of a stamp that a new hard link leaves as they are."""
 _KIND = "sha256"
 _JSON = json.JSONEncoder(sort_keys=True)
 
@@ -31,10 +40,10 @@ class Contents:
         path = os.fspath(place)
         if path in self._folders:
             return self._folders[path]
-        notes = list(self._notes(path, self._read))
+        notes = list(self._notes(path, is_left=False))
         if len(notes) == 1 and notes[0][0] == path:
-            return notes[0][3]
-        lines = sorted((note[0][len(path) :], note[3]) for note in notes)
+            return notes[0][-1]
+        lines = sorted((note[0][len(path) :], note[-1]) for note in notes)
         digest = digest_of(lines) if lines or place.exists() else ""
         return self._folders.setdefault(path, digest)
 
@@ -43,25 +52,26 @@ class Contents:
         path = os.fspath(place)
         for above in (path, *map(os.fspath, place.parents)):
             self._folders.pop(above, None)
-        return list(self._notes(path, lambda _: None))
+        return list(self._notes(path, is_left=True))
 
     def is_as_noted(self, note: FileNote) -> bool:
         """Whether a file is what it was."""
-        found = _stamp(note[0])
-        return found == note[1:3] or (found is not None and self.of(Path(note[0])) == note[3])
+        found = stamp_of(note[0])
+        return found is not None and (_is_of(found, note) or self.of(Path(note[0])) == note[-1])
 
-    def _notes(self, path: str, read: Callable[[FileNote], None]) -> Iterator[FileNote]:
+    def _notes(self, path: str, *, is_left: bool) -> Iterator[FileNote]:
         for each in _files(path):
-            stamp = _stamp(each)
+            stamp = stamp_of(each)
             note = self._known.get(each)
             if stamp is None:  # it has just been removed
                 continue
-            if note is None or note[1:3] != stamp:
+            if note is None or not _is_of(stamp, note):
                 digest = _digest(each)
                 if digest is None:
                     continue
-                note = self._known[each] = (each, *stamp, digest)
-                read(note)
+                note = self._known[each] = (each, *stamp[: _LASTING if is_left else None], digest)
+                if not is_left:
+                    self._read(note)
             yield note
 
 
@@ -78,13 +88,20 @@ def _files(path: str) -> Iterator[str]:
         yield from (f"{folder}/{name}" for name in names)
 
 
-def _stamp(path: str) -> tuple[int, int] | None:
-    """Return the size and the time of a regular file, None for anything else."""
+def stamp_of(path: str) -> Stamp | None:
+    """Return the stamp of a regular file, None for anything else."""
     try:
         status = os.stat(path)  # noqa: PTH116  # as above
     except OSError:
         return None
-    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _is_of(stamp: Stamp, note: FileNote) -> bool:
+    """Whether a stamp is, or begins with, the one in a note."""
+    return stamp[: len(note) - 2] == note[1:-1]
 
 
 def _digest(path: str) -> str | None:

@@ -59,7 +59,7 @@ class Fingerprints:
         if record.phase != "Succeeded" or not _is_shared(self._mounted(leaf).values()):
             return
         is_ours = any(v.get("name") == ROOT for v in leaf.body[leaf.template.kind].get("env") or [])
-        files = [(path, digest) for path, _, _, digest in record.files]
+        files = [(note[0], note[-1]) for note in record.files]
         left: object = files if is_ours else (record.fingerprint, record.finished)
         for position in positions(leaf.node):
             self._left[position][record.leaf] = left

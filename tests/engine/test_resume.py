@@ -1,6 +1,7 @@
 """A run that is taken up again: what stands is not repeated, what a change concerns is, and no more."""
 
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, run
+from dsl.engine.contents import Contents
 
 INDEX, FIRST = {"index": "{{item}}"}, {"index": "0"}
 RESULT = "{{tasks.a.outputs.parameters.result}}"
@@ -127,6 +129,44 @@ def test_an_input_file_counts_by_its_content(bench):
     bench.again(manifest)
     assert bench.ran == ["a-0"]
     assert (bench.out / "main/copy").read_text() == "two"
+
+
+def replaced(path, text):
+    """Write another file of the same size and time, and put it in the place of one, as `rsync -t` does."""
+    kept = path.stat()
+    aside = path.with_name("aside")
+    aside.write_text(text)
+    os.utime(aside, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    aside.replace(path)
+
+
+def rewritten(path, text):
+    """Write a file anew and give it back the time that it had, as `cp -p` does."""
+    kept = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [replaced, rewritten])
+def test_an_input_file_of_the_same_size_and_time_counts_by_its_content(change, bench):
+    read = {"name": "in", "path": "/argosy/in", "s3": {"key": "inputs/data.txt"}}
+    main = leaf("main", bench.source("a", "cat in > out/copy"), artifacts=[read])
+    manifest = workflow(main, arguments={"parameters": [{"name": "index", "value": "0"}]})
+    data = bench.folder / "data.txt"
+    data.write_text("one")
+    bench.run(manifest)
+    change(data, "two")
+    bench.again(manifest)
+    assert (bench.out / "main/copy").read_text() == "two"
+
+
+def test_a_result_that_was_linked_since_is_not_read_again(tmp_path):
+    result = tmp_path / "result"
+    result.write_text("one")
+    [note] = Contents([], lambda _: None).note(result)
+    (tmp_path / "link").hardlink_to(result)
+    rewritten(result, "two")  # what reads it would see that
+    assert Contents([note], lambda _: None).is_as_noted(note)
 
 
 def test_a_parameter_of_the_former_run_holds_until_another_is_given(bench):
