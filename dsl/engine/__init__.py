@@ -42,6 +42,7 @@ from dsl.engine.graph import make_graph
 from dsl.engine.history import History, Resume
 from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
+from dsl.engine.mounts import Mounts
 from dsl.engine.objects import read_objects
 from dsl.engine.orphans import end_left, mark_of
 from dsl.engine.outcome import NodeOutcome, Outcome
@@ -160,15 +161,17 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     phase = "Interrupted"
     claims.clear()
     journal = _opened(out, definition.name, created, parameters)
+    mounts = Mounts(given, former.mounts, journal.add_mount, out)
     try:
         options.begun()
-        history = History(out, places, journal, former, resume)
+        history = History(out, places, journal, former, mounts, resume)
         engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
         outcome = _outcome(engine, out)
         phase = outcome.phase
     finally:
         end_left(mark_of(state))
         claims.clear()
+        mounts.close()
         lost = journal.close(phase, time.monotonic() - began)
     if lost:
         outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")

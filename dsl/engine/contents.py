@@ -18,7 +18,7 @@ from dsl.engine.journal import FileNote
 Stamp = tuple[int, int, int, int]
 """A file: its inode, its size in bytes, when it was written, and when it or what is said of it was changed.
 
-The latter no program can set: copies that keep times, `cp -p` or `rsync -t`, show there. Times in nanoseconds.
+The last no program can set: copies that keep times, `cp -p` or `rsync -t`, show there. Nanoseconds.
 """
 
 _LASTING = 3

@@ -1,6 +1,7 @@
 """A leaf in, a digest of all that decides what it makes out: its program, its inputs, and what is in them.
 
-What a leaf reads on a volume it does not say: there it is whatever the leaves before it left.
+What a leaf reads on a volume it does not say: there it is whatever the leaves before it left, and for a
+program that is not ours all that the user gave there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.contents import Contents, digest_of
 from dsl.engine.journal import Record
+from dsl.engine.mounts import Mounts
 from dsl.engine.node import Node
 from dsl.engine.relocate import ROOT, expand
 from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
@@ -27,9 +29,10 @@ _SHARED = ("persistentVolumeClaim", "claimTemplate", "hostPath")
 class Fingerprints:
     """Digests of leaves; knows what the leaves of this run left on volumes."""
 
-    def __init__(self, places: Places, contents: Contents) -> None:
+    def __init__(self, places: Places, contents: Contents, mounts: Mounts) -> None:
         self._places = places
         self._contents = contents
+        self._mounts = mounts
         self._programs: dict[str, str] = {}
         self._left: defaultdict[Position, dict[str, object]] = defaultdict(dict)
         self._digests: dict[Position, tuple[int, str]] = {}
@@ -51,6 +54,7 @@ class Fingerprints:
                 self._objects(leaf, volumes.values()),
                 self._places.runtime.is_real,
                 sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
+                [] if _is_ours(leaf) else [self._mounts.of(name) for name in self._given(volumes)],
             ]
         )
 
@@ -58,9 +62,8 @@ class Fingerprints:
         """Note what a leaf may have left on a volume: a program of ours its files alone."""
         if record.phase != "Succeeded" or not _is_shared(self._mounted(leaf).values()):
             return
-        is_ours = any(v.get("name") == ROOT for v in leaf.body[leaf.template.kind].get("env") or [])
         files = [(note[0], note[-1]) for note in record.files]
-        left: object = files if is_ours else (record.fingerprint, record.finished)
+        left: object = files if _is_ours(leaf) else (record.fingerprint, record.finished)
         for position in positions(leaf.node):
             self._left[position][record.leaf] = left
 
@@ -99,6 +102,12 @@ class Fingerprints:
         names = (str(mount.get("name")) for mount in mounts)
         return {name: known[name] for name in names if name in known}
 
+    def _given(self, volumes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Return the names under which folders were given for volumes."""
+        claims = {name: volume.get("persistentVolumeClaim") for name, volume in volumes.items()}
+        names = {str(claim.get("claimName")) if claim else name for name, claim in claims.items()}
+        return sorted(names & self._places.claims.given.keys())
+
     def _left_before(self, node: Node) -> Iterable[str]:
         for position in before(node):
             left = self._left.get(position)
@@ -114,6 +123,11 @@ def _containers(leaf: Leaf) -> list[Mapping[str, Any]]:
     """Return all containers of a leaf's pod."""
     body = leaf.body
     return [*(body.get("initContainers") or []), *leaf.own, *(body.get("sidecars") or [])]
+
+
+def _is_ours(leaf: Leaf) -> bool:
+    """Whether a leaf reads nothing but what the manifest names."""
+    return any(variable.get("name") == ROOT for variable in leaf.body[leaf.template.kind].get("env") or [])
 
 
 def _is_shared(volumes: Iterable[Mapping[str, Any]]) -> bool:

@@ -20,6 +20,7 @@ from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.contents import Contents
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
+from dsl.engine.mounts import Mounts
 from dsl.engine.node import BAD, Node
 
 if TYPE_CHECKING:
@@ -48,7 +49,13 @@ class History:
     """The records of former runs and of this one. Threads may call `fingerprint` and `files`."""
 
     def __init__(
-        self, out: Path, places: Places, journal: Journal, former: Former, resume: Resume | None
+        self,
+        out: Path,
+        places: Places,
+        journal: Journal,
+        former: Former,
+        mounts: Mounts,
+        resume: Resume | None,
     ) -> None:
         self._out = out
         self._places = places
@@ -57,7 +64,7 @@ class History:
         self._records = former.records
         known = [self._absolute(note) for record in self._records.values() for note in record.files]
         self._contents = Contents([*former.read, *known], journal.add_file)
-        self._fingerprints = Fingerprints(places, self._contents)
+        self._fingerprints = Fingerprints(places, self._contents, mounts)
         self._live: set[str] = set()
         self._open = dict.fromkeys(self._records)
         self._again: set[Position] = set()

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,19 @@ class Record:
     finished: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class MountNote:
+    """The stamps of the files in a folder that was given for the volume `mount`, by path below it.
+
+    `digest` stands for what it held when the run began; `ended` tells whether all leaves had ended then.
+    """
+
+    mount: str
+    digest: str
+    files: dict[str, list[int]]
+    ended: bool = False
+
+
 @dataclass(slots=True)
 class Former:
     """What a journal holds: the run's name, first start and last parameters, its leaves, what they read.
@@ -61,6 +74,7 @@ class Former:
     records: dict[str, Record] = field(default_factory=dict)
     read: list[FileNote] = field(default_factory=list)
     older: set[str] = field(default_factory=set)
+    mounts: dict[str, MountNote] = field(default_factory=dict)
     phase: str = ""
     seconds: float = 0.0
 
@@ -102,6 +116,8 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
         former.older.discard(line["leaf"])
     elif "file" in line:
         former.read.append(tuple(line["file"]))
+    elif "mount" in line:
+        former.mounts[line["mount"]] = MountNote(**line)
     elif "began" in line:
         former.name = line.get("name", "")  # in the journals of before there is none
         former.created = former.created or line["began"]
@@ -153,6 +169,11 @@ class Journal:
         """Note a file that was read; where there is no room it will be read again."""
         with suppress(OSError):
             self._add({"file": note})
+
+    def add_mount(self, note: MountNote) -> None:
+        """Note what a folder for a volume holds; where there is no room it will seem changed."""
+        with suppress(OSError):
+            self._add(asdict(note))
 
     def add(self, record: Record) -> None:
         """Note a leaf that ended. Raises OSError; nothing of it is noted then."""
