@@ -33,7 +33,7 @@ from dsl.engine.node import Node
 from dsl.engine.objects import Objects
 from dsl.engine.orphans import MARK
 from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, own_of
-from dsl.engine.process import Group
+from dsl.engine.process import Group, Unlogged
 from dsl.engine.readiness import Readiness
 from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT, Runtime
@@ -42,6 +42,7 @@ from dsl.expr.depends import DAEMONED
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
 _SCOPE_ENDED = "the template that started it has ended"
+_UNLOGGED = "the log cannot be written"
 _NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
@@ -199,7 +200,7 @@ class Leaves:
             if result.phase == "Succeeded":
                 leaf.lines.unlink(missing_ok=True)
         except OSError as wrong:
-            result = LeafResult("Error", f"the log cannot be written: {wrong}")
+            result = LeafResult("Error", f"{_UNLOGGED}: {wrong}")
         self._ended(leaf, result)
 
     def forget(self, node: Node) -> Leaf | None:
@@ -380,6 +381,8 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
             pod.run(lambda container: _execute(leaf, places, container, log, seconds, readiness))
         except ValueError as wrong:
             return LeafResult("Error", f"failed to get retry strategy: {wrong}")
+    if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
+        return LeafResult("Error", f"{_UNLOGGED}: {why}")
     return _collected(leaf, places, layout, pod)
 
 
@@ -414,6 +417,8 @@ def _execute(
             )  # fmt: skip
         except OSError as wrong:
             return Ended(64, message=_unstartable(command, wrong, log))
+        except Unlogged as wrong:
+            return Ended(64, unlogged=str(wrong))
     return Ended(code, stdout)
 
 

@@ -39,11 +39,12 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a container ended; `message` is why it could not begin."""
+    """How a container ended; `message` is why it could not begin, `unlogged` why its log is not whole."""
 
     code: int
     stdout: bytes = b""
     message: str = ""
+    unlogged: str = ""
 
     def told(self, name: str) -> str:
         """Return it in Argo's words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 KEPT = 256 * 1024  # bytes of stdout that Argo keeps as a result
+_LARGEST_PIPE = 1 << 20
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -69,6 +71,10 @@ def _nothing() -> int:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
+class Unlogged(Exception):
+    """What a program wrote could not be put into its log; the text says why."""
+
+
 class Group:
     """A process that leads a group of its own. `stop` may be called from any thread, at any time."""
 
@@ -111,18 +117,22 @@ class Group:
 
         Raises:
             OSError: the program cannot be started.
+            Unlogged: what it wrote could not be put into the log.
         """
-        tail = bytearray()
-        with contextlib.ExitStack() as after, self._lock:
+        with self._lock:
             if self.stopped:
                 return 143, b""
-            written, pump = log.fileno(), None
-            if keeps_stdout:
-                read, written = os.pipe()
-                after.callback(os.close, written)
-                pump = threading.Thread(target=_copy, args=(read, log, tail), daemon=True)
-                pump.start()
-            self._process = start(Program(command, env, folder, written, log.fileno()))
+            pump = _Pump(log.fileno()) if keeps_stdout else None
+            written = pump.written if pump else log.fileno()
+            try:
+                self._process = start(Program(command, env, folder, written, log.fileno()))
+            except OSError:
+                if pump:
+                    pump.end()
+                raise
+            finally:
+                if pump:
+                    os.close(written)
         if seconds is not None:
             self._after(seconds, lambda: self.stop(reason))
         code = self._process.wait()
@@ -131,9 +141,7 @@ class Group:
         for timer in self._timers:
             timer.cancel()
         self._signal(signal.SIGKILL)
-        if pump:
-            pump.join(_GRACE)
-        return (128 - code if code < 0 else code), bytes(tail)
+        return (128 - code if code < 0 else code), pump.end() if pump else b""
 
     def stop(self, reason: str) -> None:
         """Ask the group to end, and kill it when it does not."""
@@ -170,14 +178,59 @@ class Group:
         timer.start()
 
 
-def _copy(source: int, log: IO[bytes], tail: bytearray) -> None:
-    with open(source, "rb", buffering=0) as pipe:
-        while chunk := pipe.read(65536):
-            log.write(chunk)
-            log.flush()
-            tail += chunk
-            if len(tail) > 2 * KEPT:
-                del tail[: -KEPT - 1]
-    if tail.endswith(b"\n"):
-        del tail[-1:]
-    del tail[:-KEPT]
+class _Pump:
+    """Copies what comes out of a pipe into a log until the end, and keeps the last of it."""
+
+    def __init__(self, log: int) -> None:
+        self._log = log
+        self._tail = bytearray()
+        self._wrong: OSError | None = None
+        self._source, self.written = os.pipe()
+        self._over, self._ends = os.pipe()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def end(self) -> bytes:
+        """Take what is in the pipe, as its writer has ended; return the tail, less one final newline.
+
+        Who else has the pipe, as a daemon has that the writer left, finds it closed.
+
+        Raises:
+            Unlogged: something is not in the log.
+        """
+        os.close(self._ends)
+        self._thread.join()
+        if self._wrong:
+            raise Unlogged(self._wrong.strerror or str(self._wrong))
+        return bytes(self._tail.removesuffix(b"\n")[-KEPT:])
+
+    def _work(self) -> None:
+        try:
+            ready = select.poll()
+            ready.register(self._source, select.POLLIN)
+            ready.register(self._over, select.POLLIN)
+            while self._over not in dict(ready.poll()):
+                if not self._take():
+                    return
+            os.set_blocking(self._source, False)
+            left = _LARGEST_PIPE  # a daemon may write for ever
+            with contextlib.suppress(BlockingIOError):
+                while left > 0 and (size := self._take()):
+                    left -= size
+        finally:
+            os.close(self._source)
+            os.close(self._over)
+
+    def _take(self) -> int:
+        """Copy what is there; return its size, 0 at the end."""
+        chunk = os.read(self._source, 65536)
+        self._tail += chunk
+        if len(self._tail) > 2 * KEPT:
+            del self._tail[: -KEPT - 1]
+        rest = memoryview(chunk)
+        while rest and not self._wrong:
+            try:
+                rest = rest[os.write(self._log, rest) :]
+            except OSError as wrong:
+                self._wrong = wrong
+        return len(chunk)

@@ -271,6 +271,23 @@ def test_a_full_disk_fails_what_finds_no_room_and_loses_nothing(small, tmp_path)
     assert run(manifest, RunOptions(small / "out", resume=Resume())).taken == 2
 
 
+def test_a_result_whose_log_has_no_room_is_an_error_and_no_empty_result(small):
+    fill = f"head -c 4000000 /dev/zero > {small}/fill; echo RESULT; sleep 0.2; rm {small}/fill"
+    outcome = run(read_by(fill), RunOptions(small / "out"))
+    assert outcome.nodes["main/x"].phase == "Error"
+    assert outcome.nodes["main/x"].message == "the log cannot be written: No space left on device"
+
+
+def test_a_daemon_that_keeps_stdout_delays_nobody_and_adds_nothing(tmp_path, capfd):
+    daemon = "trap '' HUP; while sleep 1; do echo late || exit; done"
+    outcome, _ = ran(read_by(f'setsid sh -c "{daemon}" & echo result'), tmp_path)
+    node = outcome.nodes["main/x"]
+    assert (node.phase, node.result) == ("Succeeded", "result")
+    assert node.finished - node.started < 4
+    assert (tmp_path / "logs/x.log").read_text() == "result\n"
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.slow
 def test_ten_thousand_partitions_are_taken_over(tmp_path):
     loop = task("x", withSequence={"count": "10000"})
