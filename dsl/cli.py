@@ -499,11 +499,13 @@ def _require_named(
 
 
 def _complain(problems: tuple[Diagnostic, ...]) -> None:
-    """Show diagnostics on standard error: what was asked for is on standard output."""
+    """Show what is worth telling on standard error: what was asked for is on standard output."""
     if problems:
         from dsl import report
+        from dsl.validation import worth_telling
 
-        report.console(sys.stderr).print(report.to_text(problems))
+        if shown := worth_telling(problems):
+            report.console(sys.stderr).print(report.to_text(shown))
 
 
 def exit_code(arguments: list[str]) -> int:

@@ -68,13 +68,26 @@ def _as_given(diagnostic: Diagnostic, spelled: Mapping[str, str]) -> Diagnostic:
 
 def heeded(found: Collection[Diagnostic], files: Mapping[str, bool], unread: set[str]) -> list[Diagnostic]:
     """Return the findings that comments leave, and a warning for each comment that ignores nothing."""
-    ignores: dict[str, list[Ignore]] = {}
-    for path in {**files, **{diagnostic.location.path: False for diagnostic in found}}:
-        with suppress(Rejected):
-            ignores[path] = ignores_in(path, content_of(path))
+    ignores = _ignores([*files, *(diagnostic.location.path for diagnostic in found)])
     remaining, used = without_ignored(found, ignores)
     judged = [ignore for path in files if path not in unread for ignore in ignores.get(path, ())]
     return remaining + [unused(ignore) for ignore in judged if ignore not in used]
+
+
+def worth_telling(found: Collection[Diagnostic]) -> list[Diagnostic]:
+    """Return the errors, and the warnings that comments leave: an error keeps a file from being used."""
+    errors = [diagnostic for diagnostic in found if diagnostic.is_error]
+    remaining, _ = without_ignored(found, _ignores(diagnostic.location.path for diagnostic in found))
+    told = {*errors, *remaining}
+    return [diagnostic for diagnostic in found if diagnostic in told]
+
+
+def _ignores(paths: Iterable[str]) -> dict[str, list[Ignore]]:
+    ignores = {}
+    for path in dict.fromkeys(paths):
+        with suppress(Rejected):
+            ignores[path] = ignores_in(path, content_of(path))
+    return ignores
 
 
 def find_and_mend(files: Mapping[str, bool], settings: Settings) -> tuple[list[Diagnostic], Mended]:

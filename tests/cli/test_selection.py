@@ -189,3 +189,17 @@ def test_a_comment_in_the_authors_file_decides_the_exit_code(validate):
         )
     )
     assert validate("--strict") == (0, [])
+
+
+@pytest.mark.parametrize("command", ["compile", "graph", "plan", "run"])
+def test_comments_hide_warnings_from_every_command_and_no_error(here, capfd, command):
+    ignored = WRONG.replace('$nobody"', '$nobody"  # dsl: ignore[DSL225]')
+    Path("flow.py").write_text(ignored.replace("retires=1", "retries=1"))
+    quiet = ["--quiet"] if command == "run" else []
+    exit_code([command, "flow.py", *quiet])
+    assert "DSL225" not in capfd.readouterr().err
+    Path("flow.py").write_text(ignored.replace("retires=1)", "retires=1)  # dsl: ignore[DSL205]"))
+    assert exit_code([command, "flow.py", *quiet]) == 1
+    told = capfd.readouterr().err
+    assert "DSL205" in told
+    assert "DSL225" not in told
