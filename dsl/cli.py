@@ -441,21 +441,24 @@ def _read_manifest(
 ) -> tuple[dict[str, Any], list[Document]]:
     """Return the manifest to run, and what else its file and the others hold."""
     from dsl.diagnostics import Rejected
-    from dsl.stages import Undecided, require_shape, set_parameters
-    from dsl.supplies import Unclear, chosen, refused_by_argo
+    from dsl.stages import Undecided, set_parameters
+    from dsl.supplies import Unclear, chosen, found_in
 
     found = _documents(file)
     try:
         document = chosen(found, file)
-        require_shape(document.value, file)
-        set_parameters(document.value, given)
-        if refused := refused_by_argo([*found, *documents]):
-            raise Rejected(*refused)
+        unknown = set_parameters(document.value, given)
     except Rejected as rejected:
         _complain(rejected.diagnostics)
         raise click.exceptions.Exit(1) from None
     except (Unclear, Undecided) as undecided:
         raise click.UsageError(str(undecided)) from None
+    problems = found_in([*found, *documents])
+    _complain(problems)
+    if any(problem.is_error for problem in problems):
+        raise click.exceptions.Exit(1)
+    if unknown:
+        raise click.UsageError(f"the run has no parameter {unknown[0]}")
     return document.value, [*(other for other in found if other is not document), *documents]
 
 

@@ -22,7 +22,6 @@ from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.garbage import paused_collection
 from dsl.load import content_of, is_listable
 from dsl.location import Location, absolute
-from dsl.shape import misshapen
 
 if TYPE_CHECKING:
     from dsl.compile import Compiled
@@ -174,29 +173,27 @@ def compiled(
     return result, problems
 
 
-def require_shape(manifest: object, file: str) -> None:
-    """Raise Rejected for a manifest in which something has a form that Argo does not read."""
-    wrong = [
-        Diagnostic(Code.SYNTAX, Location(file), f"{path} is {form}", f"write {expected} there")
-        for path, form, expected in misshapen(manifest)
-    ]
-    if wrong:
-        raise Rejected(*wrong)
+def set_parameters(manifest: dict[str, Any], given: Mapping[str, str]) -> list[str]:
+    """Set the values of a run's parameters in its manifest; return those that it does not have.
 
-
-def set_parameters(manifest: dict[str, Any], given: Mapping[str, str]) -> None:
-    """Set the values of a run's parameters in its manifest.
-
-    Raises Undecided for a parameter that is not there, and for a value that no manifest can hold.
+    Whether the manifest has the form of one is for its checks to say. Raises Undecided for a value that no
+    manifest can hold.
     """
-    spec = manifest.get("spec") or {}
-    arguments = (spec.get("workflowSpec") or spec).get("arguments") or {}
-    parameters = {parameter.get("name"): parameter for parameter in arguments.get("parameters") or []}
+    spec = _inner(manifest, "spec")
+    parameters = _inner(_inner(spec, "workflowSpec") or spec, "arguments").get("parameters")
+    known = [one for one in parameters if isinstance(one, dict)] if isinstance(parameters, list) else []
     for name, value in given.items():
-        if name not in parameters:
-            raise Undecided(f"the run has no parameter {name}")
         _require_unicode(name, value)
-        parameters[name]["value"] = value
+        for parameter in known:
+            if parameter.get("name") == name:
+                parameter["value"] = value
+    names = [one.get("name") for one in known]
+    return [name for name in given if name not in names]
+
+
+def _inner(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = holder.get(key)
+    return inner if isinstance(inner, dict) else {}
 
 
 def _check_given(plan: Plan, given: Mapping[str, str]) -> None:

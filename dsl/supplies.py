@@ -6,19 +6,21 @@ Knows no layout and no exit codes. What the objects mean is for the engine to sa
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsl.argo import faults, with_items
+from dsl.argo import faults, kind_faults, no_manifest, with_items
 from dsl.codes import Code
-from dsl.diagnostics import Diagnostic, Rejected
+from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.documents import Document, not_a_mapping, sound_documents
 from dsl.load import content_of
 from dsl.names import did_you_mean
 
 _RUNS = (("Workflow", "CronWorkflow"), ("WorkflowTemplate", "ClusterWorkflowTemplate"))
 """Kinds that run, the likelier ones first."""
+_FREE = ("status", "withItems", "value", "enum", "command", "args", "dependencies", "items")
+"""Fields whose lists hold other things than mappings."""
 _TYPE = {"workflows.argoproj.io/configmap-type": "Parameter"}
 
 
@@ -35,12 +37,10 @@ def read(path: str) -> list[Document]:
 
 
 def chosen(documents: Sequence[Document], file: str) -> Document:
-    """Return the document to run: the only one, else the Workflow or CronWorkflow, else the template.
+    """Return the document to run: the Workflow or CronWorkflow, else the template.
 
-    Raises Unclear when there is none or more than one.
+    Raises Unclear when there is more than one, and Rejected when there is none.
     """
-    if len(documents) == 1:
-        return documents[0]
     for kinds in _RUNS:
         found = [one for one in documents if one.value.get("kind") in kinds]
         if len(found) == 1:
@@ -48,21 +48,40 @@ def chosen(documents: Sequence[Document], file: str) -> Document:
         if found:
             names = ", ".join(_label(one.value) for one in found)
             raise Unclear(f"{file} holds several manifests that run: {names}; give one")
-    raise Unclear(f"{file} holds {len(documents)} manifests, and none that runs; give one")
+    raise Rejected(*(kind_faults(documents) or [no_manifest(file)]))
 
 
 def _label(manifest: dict[str, Any]) -> str:
-    metadata = manifest.get("metadata") or {}
-    return f"{manifest['kind']} {metadata.get('name') or metadata.get('generateName') or ''}".strip()
+    metadata = manifest.get("metadata")
+    names = metadata if isinstance(metadata, dict) else {}
+    return f"{manifest['kind']} {names.get('name') or names.get('generateName') or ''}".strip()
 
 
-def refused_by_argo(documents: Iterable[Document]) -> tuple[Diagnostic, ...]:
-    """Return why Argo would not take the documents, all in one namespace; nothing when it would.
+def found_in(documents: Sequence[Document]) -> tuple[Diagnostic, ...]:
+    """Return what `dsl validate` finds in documents, all in one namespace, and elements without content.
 
     That they refer to what is not among them is for the engine to say.
     """
-    others = (problem for problem in faults(documents) if problem.code is not Code.UNKNOWN_REFERENCE)
-    return tuple(problem for problem in others if problem.is_error)
+    found = [one for one in faults(documents) if one.code is not Code.UNKNOWN_REFERENCE]
+    empty = (
+        Diagnostic(Code.WRONG_TYPE, document.place(route), "this element is empty", "write it out or remove it")
+        for document in documents
+        for route in _empty_elements(document.value, ())
+    )
+    return in_order([*found, *empty])
+
+
+def _empty_elements(value: object, route: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Yield the ways to nulls in lists of mappings, each of which Argo takes for a mapping without keys."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in _FREE:
+                yield from _empty_elements(inner, (*route, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            if inner is None:
+                yield (*route, index)
+            yield from _empty_elements(inner, (*route, index))
 
 
 def require_named(given: Mapping[str, Iterable[str]], manifests: Iterable[Mapping[str, Any]]) -> None:

@@ -21,7 +21,7 @@ dsl.places dsl.expr dsl.advice dsl.pattern
 dsl.documents
 dsl.argo
 dsl.cron
-dsl.manifest dsl.shape dsl.explain dsl.failure
+dsl.manifest dsl.explain dsl.failure
 dsl.ignores dsl.mending
 dsl.function dsl.closure
 dsl.argument

@@ -6,7 +6,7 @@ Gates in order: text (`dsl.documents`), decoding and the CRD's schema (`decode`,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dsl.argo.batch import Manifest, check, kind_fault
@@ -38,7 +38,7 @@ def validate_manifests(files: Mapping[str, bytes]) -> dict[str, tuple[Diagnostic
                 elif document.value.get("kind") in Manifest.KINDS:
                     manifests.append(Manifest(document.value, document.path, document.place))
             if not found[path] and len(manifests) == before:
-                found[path].append(_no_manifest(path))
+                found[path].append(no_manifest(path))
         for diagnostic in check(manifests):
             found[diagnostic.location.path].append(diagnostic)
     return {path: in_order(diagnostics) for path, diagnostics in found.items()}
@@ -55,8 +55,14 @@ def with_items(documents: list[Document]) -> Iterator[Document]:
             yield document
 
 
-def faults(documents: Iterable[Document]) -> Iterator[Diagnostic]:
+def kind_faults(documents: Iterable[Document]) -> list[Diagnostic]:
+    """Return what is wrong with documents that are meant for Argo and have no kind that it knows."""
+    return [fault for document in documents if (fault := kind_fault(document))]
+
+
+def faults(documents: Sequence[Document]) -> Iterator[Diagnostic]:
     """Yield what is wrong with the manifests among documents, which are looked up as if in one namespace."""
+    yield from kind_faults(documents)
     with paused_collection():
         yield from check(
             [
@@ -74,7 +80,8 @@ def _anywhere(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "metadata": {key: value for key, value in metadata.items() if key != "namespace"}}
 
 
-def _no_manifest(path: str) -> Diagnostic:
+def no_manifest(path: str) -> Diagnostic:
+    """Return what is wrong with a file in which nothing is Argo's."""
     message = f"no document of the file is a {', '.join(Manifest.KINDS[:-1])} or {Manifest.KINDS[-1]}"
     return Diagnostic(Code.NO_MANIFEST, Location(path), message, "leave the file out, or add a manifest")
 

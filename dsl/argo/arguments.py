@@ -34,7 +34,7 @@ def check_arguments(
             validation.report(code, place.at("name") if has_name else place, clause, hint)
     for index, parameter in enumerate(arguments.get("parameters") or ()):
         place = home.at("parameters", index)
-        if not _check_value(validation, parameter, place, may_lack_values):
+        if not _check_value(validation, parameter, place, may_lack_values, is_written):
             continue
         if _check_choices(validation, parameter, place, may_lack_values, is_written):
             break
@@ -51,13 +51,18 @@ def check_arguments(
 
 
 def _check_value(
-    validation: Validation, parameter: Mapping[str, Any], place: Home, may_lack_values: bool
+    validation: Validation,
+    parameter: Mapping[str, Any],
+    place: Home,
+    may_lack_values: bool,
+    is_written: bool,
 ) -> bool:
     """Report a parameter without a value, or with a source that no argument has; False if there is one."""
     value, source = parameter.get("value"), parameter.get("valueFrom")
     if value is None and source is None and not may_lack_values:
         name = parameter.get("name", "")
-        validation.report(Code.ARGUMENT, place, f"parameter {name} has no value", "add value:")
+        hint = f"add value:; `dsl run` also takes `-p {name}=VALUE`" if is_written else "add value:"
+        validation.report(Code.ARGUMENT, place, f"parameter {name} has no value", hint)
         return False
     if source is not None:
         is_known = "configMapKeyRef" in source or source.get("event") or "supplied" in source

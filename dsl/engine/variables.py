@@ -72,7 +72,8 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
         if value is None and parameter.get("valueFrom"):
             value = _configured(name, parameter["valueFrom"], objects)
         if value is None:
-            raise Refused(f"spec.arguments.{name}.value or spec.arguments.{name}.valueFrom is required")
+            place = f"spec.arguments.{name}"
+            raise Refused(f"{place}.value or {place}.valueFrom is required; `-p {name}=VALUE` gives it")
         allowed = parameter.get("enum")
         if allowed is not None and text_of(value) not in [text_of(choice) for choice in allowed]:
             raise Refused(f"spec.arguments.{name}.value should be present in spec.arguments.{name}.enum list")

@@ -110,12 +110,12 @@ def test_a_manifest_with_anything_anywhere_is_never_our_mistake(path, said):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("kind: Workflow\nspec: x\n", "spec is text\n  hint: write a mapping there"),
-        ("kind: Workflow\nmetadata: [x]\n", "metadata is a list of other things"),
-        ("kind: Workflow\nspec: {arguments: {parameters: [x]}}\n", "spec.arguments.parameters[0] is text"),
-        ("kind: Workflow\nspec: {templates: [null]}\n", "spec.templates[0] is nothing"),
-        ("kind: Workflow\nspec: {parallelism: true}\n", "spec.parallelism is a truth value"),
-        ("kind: Workflow\nspec: {templates: [{name: 5}]}\n", "spec.templates[0].name is a number"),
+        ("kind: Workflow\nspec: x\n", "spec: this is text, not a mapping"),
+        ("kind: Workflow\nmetadata: [x]\n", "metadata: this is a list, not a mapping"),
+        ("kind: Workflow\nspec: {arguments: {parameters: [x]}}\n", "spec.arguments.parameters[0]: this is text, not a mapping"),
+        ("kind: Workflow\nspec: {volumes: [null]}\n", "flow.yaml:2:18: error[DSL414]: this element is empty"),
+        ("kind: Workflow\nspec: {parallelism: true}\n", "spec.parallelism: this is a truth value"),
+        ("kind: Workflow\nspec: {templates: [{name: 5}]}\n", "spec.templates[0].name: this is the number 5"),
     ],
 )
 def test_a_form_that_argo_does_not_read_is_named_by_its_path(text, words, said):

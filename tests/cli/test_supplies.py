@@ -36,6 +36,19 @@ spec:
     - {name: d, persistentVolumeClaim: {claimName: disk}}
 """
 LINKED = "\n---\n" + LIBRARY
+SCHEDULED = """
+apiVersion: argoproj.io/v1alpha1
+kind: CronWorkflow
+metadata: {name: wf}
+spec:
+  schedules: ["* * * * *"]
+  workflowSpec:
+    entrypoint: main
+    arguments: {parameters: [{name: z}]}
+    templates:
+    - name: main
+      suspend: {duration: "0"}
+"""
 WORDS = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: words}\ndata: {word: hello}\n"
 
 
@@ -96,7 +109,7 @@ def test_a_list_holds_objects_and_a_later_key_goes_before(said, tmp_path):
             2,
             "that run: Workflow wf, Workflow other; give one",
         ),
-        (WORDS + WORDS, [], 2, "holds 2 manifests, and none that runs"),
+        (WORDS + WORDS, [], 1, "flow.yaml: error[DSL421]: no document"),
         (RUNS, ["--with", "gone.yaml"], 1, "gone.yaml: error[DSL101]: the file does not exist"),
         (RUNS, ["--secret", "x"], 2, "--secret takes NAME=VALUE"),
         (RUNS, ["--config", "x=gone"], 2, "gone is no file or folder"),
@@ -129,3 +142,33 @@ def test_a_patch_of_pods_may_be_yaml(said, tmp_path):
     (tmp_path / "flow.yaml").write_text(f"{RUNS}{patch}\n---\n{LIBRARY}{WORDS}")
     assert said("--secret", "keys=keys", "--mount", "disk=disk")[0] == 0
     assert output(tmp_path) == {"o": "patched"}
+
+
+def test_a_run_tells_of_a_manifest_what_validate_tells(said, tmp_path, capfd):
+    wrong = SCHEDULED.replace("entrypoint: main", "entrypoint: mian\n    parallelism: x\n    entrypont: main")
+    for text in (wrong, "kind: Pod", "kind: Worklfow\napiVersion: argoproj.io/v1alpha1", "a: [", "[1]"):
+        (tmp_path / "flow.yaml").write_text(text)
+        assert exit_code(["validate", "flow.yaml"]) == 1
+        *validated, _ = capfd.readouterr().out.splitlines()
+        assert validated
+        code, told = said()
+        assert (code, told.splitlines()) == (1, validated)
+
+
+def test_a_warning_does_not_keep_a_manifest_from_running_and_a_comment_hides_it(said, tmp_path):
+    text = SCHEDULED.replace("{name: z}", "{name: z, value: x}").replace("v1alpha1", "v1  # ")
+    (tmp_path / "flow.yaml").write_text(text)
+    code, told = said("--quiet")
+    assert (code, "flow.yaml:2:13: warning[DSL419]" in told) == (0, True)
+    (tmp_path / "flow.yaml").write_text(text.replace("  # ", "  # dsl: ignore[DSL419] "))
+    assert said("--quiet") == (0, "")
+
+
+def test_a_parameter_without_value_is_asked_for_by_its_option(said, tmp_path):
+    (tmp_path / "flow.yaml").write_text(SCHEDULED)
+    assert "hint: add value:; `dsl run` also takes `-p z=VALUE`" in said()[1]
+    assert said("-p", "z=1", "--quiet")[0] == 0
+    (tmp_path / "flow.yaml").write_text(
+        RUNS + "  arguments: {parameters: [{name: z}]}\n---\n" + LIBRARY + WORDS
+    )
+    assert "required; `-p z=VALUE` gives it" in said("--secret", "keys=keys", "--mount", "disk=disk")[1]
