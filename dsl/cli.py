@@ -281,15 +281,16 @@ def run(
     given = _pairs(parameters)
     documents = [document for path in files for document in _documents(path)]
     if is_manifest(file):
-        manifest, others = _read_manifest(file, given, documents)
+        manifest, written = _read_manifest(file, given, documents)
     else:
         compiled = _compiled(file, dag, timeout, KINDS[0], given)
         if compiled is None:
             return 1
-        manifest, others = compiled.manifest, documents
+        manifest, written = compiled.manifest, documents
     keyed = [*_keyed("Secret", secrets), *_keyed("ConfigMap", configs)]
     folders = _folders(mounts)
-    _require_named(keyed, folders, [manifest, *(other.value for other in others)])
+    others = [one.value for one in written if one.value is not manifest]
+    _require_named(keyed, folders, [manifest, *others])
     from dsl import running
 
     resume = running.Resume(force, start or "", only or "")
@@ -298,7 +299,7 @@ def run(
         given,
         jobs,
         Path(out) if out else None,
-        [*(other.value for other in others), *keyed],
+        [*others, *keyed],
         folders,
         runtime or "",
         resume if former is not None or resume != running.Resume() else None,
@@ -309,11 +310,16 @@ def run(
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
     except KeyboardInterrupt:
         return INTERRUPTED
+    except running.Unsupported as unsupported:
+        from dsl.supplies import place_of
+
+        for reason in unsupported.reasons:
+            place = place_of(reason.template, written) if reason.template else None
+            click.echo(f"dsl: {place}: {reason}" if place else f"dsl: {reason}", err=True)
+        return 2
     except running.Refused as refused:
         click.echo(f"dsl: {refused}", err=True)
-        is_usage = isinstance(refused, (running.Missing, running.Unusable))
-        is_usage = is_usage or str(refused).startswith("not supported:")
-        return 2 if is_usage else 1
+        return 2 if isinstance(refused, (running.Missing, running.Unusable)) else 1
 
 
 @dsl.command("report")
@@ -439,7 +445,7 @@ def _documents(path: str) -> list[Document]:
 def _read_manifest(
     file: str, given: dict[str, str], documents: list[Document]
 ) -> tuple[dict[str, Any], list[Document]]:
-    """Return the manifest to run, and what else its file and the others hold."""
+    """Return the manifest to run, and all that its file and the others hold."""
     from dsl.diagnostics import Rejected
     from dsl.stages import Undecided, set_parameters
     from dsl.supplies import Unclear, chosen, found_in
@@ -459,7 +465,7 @@ def _read_manifest(
         raise click.exceptions.Exit(1)
     if unknown:
         raise click.UsageError(f"the run has no parameter {unknown[0]}")
-    return document.value, [*(other for other in found if other is not document), *documents]
+    return document.value, [*found, *documents]
 
 
 def _keyed(kind: str, words: Iterable[str]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from dsl.engine import (
     Refused,
     Resume,
     RunOptions,
+    Unsupported,
     Unusable,
     component,
     fresh_name,
@@ -37,7 +38,7 @@ from dsl.report import console, counted, in_columns, visible
 from dsl.runs import folder_of, former_run, keep_newest
 from dsl.watch import closing, untold, watcher
 
-__all__ = ["Missing", "Options", "Refused", "Resume", "Unusable", "run_here"]
+__all__ = ["Missing", "Options", "Refused", "Resume", "Unsupported", "Unusable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
 

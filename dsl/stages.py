@@ -21,7 +21,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.garbage import paused_collection
 from dsl.load import content_of, is_listable
-from dsl.location import Location, absolute
+from dsl.location import absolute
 
 if TYPE_CHECKING:
     from dsl.compile import Compiled

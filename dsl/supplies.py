@@ -15,6 +15,7 @@ from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected, in_order
 from dsl.documents import Document, not_a_mapping, sound_documents
 from dsl.load import content_of
+from dsl.location import Location
 from dsl.names import did_you_mean
 
 _RUNS = (("Workflow", "CronWorkflow"), ("WorkflowTemplate", "ClusterWorkflowTemplate"))
@@ -64,7 +65,9 @@ def found_in(documents: Sequence[Document]) -> tuple[Diagnostic, ...]:
     """
     found = [one for one in faults(documents) if one.code is not Code.UNKNOWN_REFERENCE]
     empty = (
-        Diagnostic(Code.WRONG_TYPE, document.place(route), "this element is empty", "write it out or remove it")
+        Diagnostic(
+            Code.WRONG_TYPE, document.place(route), "this element is empty", "write it out or remove it"
+        )
         for document in documents
         for route in _empty_elements(document.value, ())
     )
@@ -131,6 +134,29 @@ class _Names:
             self.found["Secret"].add(name)
         elif field in ("configMap", "configMapRef", "configMapKeyRef"):
             self.found["ConfigMap"].add(name)
+
+
+def place_of(template: Mapping[str, Any], documents: Iterable[Document]) -> Location | None:
+    """Return where a template of documents stands, None when there are several of its name or none.
+
+    Into one that has defaults those are merged: it is another mapping of the same name.
+    """
+    named = [
+        (one, document.place((*route, "templates", index)))
+        for document in documents
+        for route, holder in _holders(document.value)
+        for index, one in enumerate(holder.get("templates") or [])
+        if one.get("name") == template.get("name")
+    ]
+    places = [place for one, place in named if one is template] or [place for _, place in named]
+    return places[0] if len(places) == 1 else None
+
+
+def _holders(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield the mappings of a sound manifest that may have templates, and the ways to them."""
+    spec = manifest.get("spec") or {}
+    yield ("spec",), spec
+    yield ("spec", "workflowSpec"), spec.get("workflowSpec") or {}
 
 
 def keyed_object(kind: str, name: str, paths: Iterable[str]) -> dict[str, Any]:

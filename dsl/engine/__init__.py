@@ -48,7 +48,7 @@ from dsl.engine.orphans import end_left, mark_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
-from dsl.engine.refused import Missing, Refused
+from dsl.engine.refused import Missing, Refused, Unsupported
 from dsl.engine.results import link_files, make_results, rows, tasks_of
 from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
@@ -67,6 +67,7 @@ __all__ = [
     "Resume",
     "RunOptions",
     "Silent",
+    "Unsupported",
     "Unusable",
     "component",
     "discard",

@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeAlias
 
-from dsl.engine.definition import FOREIGN_KINDS, KINDS, Definition, Template, has_tag, required_spec
+from dsl.engine.definition import FOREIGN_KINDS, Definition, Template, has_tag, required_spec
 from dsl.engine.environment import FIELDS
 from dsl.engine.objects import KEYED, Objects
-from dsl.engine.refused import Missing, Refused
+from dsl.engine.refused import Missing, Reason, Refused, Unsupported
 from dsl.engine.volumes import keyed_sources, volumes_by_name
 from dsl.expr.expression import compiled
 from dsl.expr.grammar import SyntaxFault
 
-_SPEC = {"shutdown", "executorPlugins"}
-_TEMPLATE = {"executorPlugins", "plugin"}
+Fact: TypeAlias = tuple[str, str]
+"""What is not supported; why, or what to do."""
+
+_AGENT = "it works through Argo's agent on a cluster"
+_CLUSTER = "it works on a cluster; a container or script can run here"
+_STORE = "only the run's own store is here; `s3: {key: inputs/NAME}` reads a file beside the manifest"
+_MERGING = "write out what the patch shall add"
+_SPEC = {"shutdown": "there is no server to stop it; leave it out", "executorPlugins": _AGENT}
+_TEMPLATE = {"executorPlugins": _AGENT, "plugin": _AGENT}
 _DIRECTIVE = re.compile(r"\$(?:patch|retainKeys|setElementOrder/|deleteFromPrimitiveList/)")
 _PROBES = ("startupProbe", "readinessProbe")
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
 _VOLUMES = {"emptyDir", "persistentVolumeClaim", "hostPath", "secret", "configMap", "projected"}
 _PROJECTED = {"secret", "configMap"}
-_POLICIES = {None, "", "Always", "OnFailure", "OnError", "OnTransientError"}
+_POLICIES = (None, "", "Always", "OnFailure", "OnError", "OnTransientError")
+_BY_AGENT = ("http", "plugin")
 
 
 def refuse(definition: Definition, *, in_containers: bool) -> None:
@@ -32,11 +40,13 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
     not given.
     """
     templates = _reachable(definition)
-    reasons = list(dict.fromkeys(_reasons(definition, templates)))
+    reasons = [Reason(*fact) for fact in _reasons(definition)]
     for template in templates:
-        reasons += _container_only_reasons(template) if in_containers else _image_reasons(template)
+        by_runtime = _container_only_reasons if in_containers else _image_reasons
+        facts = (*_template_reasons(template), *by_runtime(template))
+        reasons += [Reason(*fact, template.raw) for fact in facts]
     if reasons:
-        raise Refused(f"not supported: {', '.join(reasons)}")
+        raise Unsupported(list(dict.fromkeys(reasons)))
     missing = list(dict.fromkeys(need for template in templates for need in _missing(definition, template)))
     if missing:
         flags = " or ".join(f"--{flag} NAME=PATH" for flag in ("secret", "config"))
@@ -101,17 +111,15 @@ def _refuse_broken_hooks(
             raise Refused(f"{place}.hooks.{name} expression: {wrong}") from None
 
 
-def _reasons(definition: Definition, templates: list[Template]) -> Iterator[str]:
+def _reasons(definition: Definition) -> Iterator[Fact]:
     spec = definition.spec
-    yield from (f"spec.{key}" for key in sorted(_SPEC) if spec.get(key))
+    yield from ((f"spec.{key}", why) for key, why in _SPEC.items() if spec.get(key))
     yield from _lock_reasons(spec.get("synchronization") or {}, "the workflow")
     if found := _DIRECTIVE.search(str(spec.get("podSpecPatch") or "")):
-        yield f"{found[0]} in spec.podSpecPatch"
+        yield f"{found[0]} in spec.podSpecPatch", _MERGING
     for parameter in (spec.get("arguments") or {}).get("parameters") or []:
         yield from _parameter_reasons(parameter, "the workflow")
     yield from _volume_reasons(spec.get("volumes") or [])
-    for template in templates:
-        yield from _template_reasons(template)
 
 
 def _reachable(definition: Definition) -> list[Template]:
@@ -164,16 +172,19 @@ def _missing_object(objects: Objects, kind: str, source: Mapping[str, Any] | Non
         yield f"{kind} {name}"
 
 
-def _template_reasons(template: Template) -> Iterator[str]:
+def _template_reasons(template: Template) -> Iterator[Fact]:
     raw, name = template.raw, template.name
-    if template.kind in FOREIGN_KINDS or template.kind not in KINDS:
-        yield f"{template.kind or 'empty'} template {name}"
-    yield from (f"{key} of template {name}" for key in sorted(_TEMPLATE) if raw.get(key))
+    if not template.kind:
+        yield f"empty template {name}", "it says not what to run; add container: or another type"
+    elif template.kind in FOREIGN_KINDS:
+        yield f"{template.kind} template {name}", _AGENT if template.kind in _BY_AGENT else _CLUSTER
+    yield from ((f"{key} of template {name}", why) for key, why in _TEMPLATE.items() if raw.get(key))
     if found := _DIRECTIVE.search(str(raw.get("podSpecPatch") or "")):
-        yield f"{found[0]} in podSpecPatch of template {name}"
+        yield f"{found[0]} in podSpecPatch of template {name}", _MERGING
     yield from _lock_reasons(raw.get("synchronization") or {}, f"template {name}")
     if (raw.get("retryStrategy") or {}).get("retryPolicy") not in _POLICIES:
-        yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}"
+        policies = ", ".join(policy for policy in _POLICIES if policy)
+        yield f"retryPolicy {raw['retryStrategy']['retryPolicy']} of template {name}", f"use {policies}"
     for parameter in template.inputs:
         yield from _parameter_reasons(parameter, f"template {name}")
     yield from _artifact_reasons(template.input_artifacts, name, is_read=True)
@@ -188,54 +199,68 @@ def _template_reasons(template: Template) -> Iterator[str]:
         yield from _artifact_reasons(arguments.get("artifacts") or [], name, is_read=True)
 
 
-def _lock_reasons(rule: Mapping[str, Any], of: str) -> Iterator[str]:
+def _lock_reasons(rule: Mapping[str, Any], of: str) -> Iterator[Fact]:
     for lock in (*(rule.get("mutexes") or []), *(rule.get("semaphores") or [])):
         if lock.get("database"):
-            yield f"database lock of {of}"
+            yield f"database lock of {of}", "the database is the server's; use a lock without database:"
 
 
-def _parameter_reasons(parameter: Mapping[str, Any], of: str) -> Iterator[str]:
+def _parameter_reasons(parameter: Mapping[str, Any], of: str) -> Iterator[Fact]:
     for source in sorted(parameter.get("valueFrom") or {}):
         if source not in ("configMapKeyRef", "default"):
-            yield f"valueFrom.{source} of parameter {parameter.get('name')} of {of}"
+            what = f"valueFrom.{source} of parameter {parameter.get('name')} of {of}"
+            yield what, "there is nothing here that could set it; use value: or configMapKeyRef"
 
 
-def _container_reasons(container: Mapping[str, Any], template: Template) -> Iterator[str]:
+def _container_reasons(container: Mapping[str, Any], template: Template) -> Iterator[Fact]:
     for probe in _PROBES if template.is_daemon else ():
         if (container.get(probe) or {}).get("grpc"):
-            yield f"grpc {probe} of template {template.name}"
+            yield f"grpc {probe} of template {template.name}", "use an exec, httpGet or tcpSocket probe"
     for variable in container.get("env") or []:
         source = variable.get("valueFrom") or {}
         field = (source.get("fieldRef") or {}).get("fieldPath")
         if source.get("resourceFieldRef") or (field and field not in FIELDS):
-            yield f"valueFrom of variable {variable.get('name')} of template {template.name}"
+            what = f"valueFrom of variable {variable.get('name')} of template {template.name}"
+            yield (
+                what,
+                f"there is no pod here to read it of; use value:, or a fieldRef of {', '.join(FIELDS)}",
+            )
 
 
-def _image_reasons(template: Template) -> Iterator[str]:
+def _image_reasons(template: Template) -> Iterator[Fact]:
     if any(not container.get("command") for container in template.containers):
-        yield f"image without command of template {template.name}"
+        why = (
+            "only the image knows what it runs; add command:, or run images by `--runtime podman` (or docker)"
+        )
+        yield f"image without command of template {template.name}", why
 
 
-def _container_only_reasons(template: Template) -> Iterator[str]:
+def _container_only_reasons(template: Template) -> Iterator[Fact]:
     if template.is_daemon:
-        yield f"daemon in containers of template {template.name}"
+        why = "others could not reach it; without `--runtime` it is a process"
+        yield f"daemon in containers of template {template.name}", why
     if template.raw.get("sidecars"):
-        yield f"sidecars in containers of template {template.name}"
+        why = "they would have to share a network; without `--runtime` they are processes"
+        yield f"sidecars in containers of template {template.name}", why
 
 
-def _artifact_reasons(artifacts: list[dict[str, Any]], name: str, *, is_read: bool) -> Iterator[str]:
+def _artifact_reasons(artifacts: list[dict[str, Any]], name: str, *, is_read: bool) -> Iterator[Fact]:
     """Yield what is not there to read; what is written to a bucket is kept with the run."""
     for artifact in artifacts:
         for location in sorted(_LOCATIONS & set(artifact)):
-            yield f"{location} artifact {artifact.get('name')} of template {name}"
+            yield f"{location} artifact {artifact.get('name')} of template {name}", _STORE
         if is_read and (artifact.get("s3") or {}).get("bucket"):
-            yield f"bucket of artifact {artifact.get('name')} of template {name}"
+            yield f"bucket of artifact {artifact.get('name')} of template {name}", _STORE
 
 
-def _volume_reasons(volumes: list[dict[str, Any]]) -> Iterator[str]:
+def _volume_reasons(volumes: list[dict[str, Any]]) -> Iterator[Fact]:
     for volume in volumes:
         sources = (volume.get("projected") or {}).get("sources") or []
         kinds = [key for key in sorted(volume) if key not in _VOLUMES | {"name"}]
         kinds += [key for source in sources for key in sorted(source) if key not in _PROJECTED]
         if kinds:
-            yield f"{kinds[0]} volume {volume.get('name')}"
+            known = ", ".join(sorted(_VOLUMES))
+            yield (
+                f"{kinds[0]} volume {volume.get('name')}",
+                f"nothing could stand for it here; use one of {known}",
+            )

@@ -112,7 +112,10 @@ def test_a_manifest_with_anything_anywhere_is_never_our_mistake(path, said):
     [
         ("kind: Workflow\nspec: x\n", "spec: this is text, not a mapping"),
         ("kind: Workflow\nmetadata: [x]\n", "metadata: this is a list, not a mapping"),
-        ("kind: Workflow\nspec: {arguments: {parameters: [x]}}\n", "spec.arguments.parameters[0]: this is text, not a mapping"),
+        (
+            "kind: Workflow\nspec: {arguments: {parameters: [x]}}\n",
+            "spec.arguments.parameters[0]: this is text, not a mapping",
+        ),
         ("kind: Workflow\nspec: {volumes: [null]}\n", "flow.yaml:2:18: error[DSL414]: this element is empty"),
         ("kind: Workflow\nspec: {parallelism: true}\n", "spec.parallelism: this is a truth value"),
         ("kind: Workflow\nspec: {templates: [{name: 5}]}\n", "spec.templates[0].name: this is the number 5"),

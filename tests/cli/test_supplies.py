@@ -172,3 +172,17 @@ def test_a_parameter_without_value_is_asked_for_by_its_option(said, tmp_path):
         RUNS + "  arguments: {parameters: [{name: z}]}\n---\n" + LIBRARY + WORDS
     )
     assert "required; `-p z=VALUE` gives it" in said("--secret", "keys=keys", "--mount", "disk=disk")[1]
+
+
+def test_what_cannot_run_here_is_named_with_its_place_and_what_to_do(said, tmp_path):
+    text = RUNS + "  - {name: web, http: {url: 'http://a'}}\n  - {name: own, container: {image: a}}\n"
+    tasks = "[{name: a, template: web}, {name: b, template: own}, {name: c, template: web}]"
+    text = text.replace("[{name: a, templateRef: {name: lib, template: leaf}}]", tasks)
+    (tmp_path / "flow.yaml").write_text(text)
+    code, told = said("--quiet")
+    assert code == 2
+    assert told.splitlines() == [
+        "dsl: flow.yaml:10:5: not supported: http template web: it works through Argo's agent on a cluster",
+        "dsl: flow.yaml:11:5: not supported: image without command of template own: only the image knows "
+        "what it runs; add command:, or run images by `--runtime podman` (or docker)",
+    ]

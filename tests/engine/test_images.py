@@ -213,7 +213,7 @@ def test_an_image_without_a_command_runs_what_it_says(tmp_path):
 
 def test_what_cannot_be_is_said_before_anything_starts(tmp_path):
     side = {"name": "s", "image": IMAGE, "command": ["sh"]}
-    with pytest.raises(Refused, match=r"^not supported: sidecars in containers of template main$"):
+    with pytest.raises(Refused, match=r"^not supported: sidecars in containers of template main: "):
         run(workflow(script("", sidecars=[side])), RunOptions(tmp_path, runtime="podman"))
     with pytest.raises(Unusable, match=r"^no-such-program is not installed$"):
         ran(workflow(script("")), tmp_path, runtime="no-such-program")
