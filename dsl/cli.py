@@ -7,6 +7,7 @@ Heavy packages are imported inside the commands: `dsl --help` answers at once.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
@@ -293,6 +294,11 @@ def run(
     _require_named(keyed, folders, [manifest, *others])
     from dsl import running
 
+    given_again = {
+        **{"--dag": [dag], "--out": [out], "--with": files, "--secret": secrets, "--config": configs},
+        **{"--mount": mounts, "--runtime": [runtime]},
+    }
+    kept = [word for flag, values in given_again.items() for one in values if one for word in (flag, one)]
     resume = running.Resume(force, start or "", only or "")
     options = running.Options(
         Path(file).parent,
@@ -305,6 +311,7 @@ def run(
         resume if former is not None or resume != running.Resume() else None,
         former or "",
         keep,
+        shlex.join(["dsl", "run", file, *kept, "--resume", *([former] if former else [])]),
     )
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))

@@ -36,7 +36,7 @@ from dsl.engine import (
 from dsl.names import did_you_mean
 from dsl.report import console, counted, in_columns, visible
 from dsl.runs import folder_of, former_run, keep_newest
-from dsl.watch import closing, untold, watcher
+from dsl.watch import closing, going_on, untold, watcher
 
 __all__ = ["Missing", "Options", "Refused", "Resume", "Unsupported", "Unusable", "run_here"]
 _LISTED = 10
@@ -50,7 +50,8 @@ class Options:
     `objects` are documents that the manifest refers to, `mounts` folders by the names of claims and volumes;
     `runtime` is a program that runs images, `""` for processes.
     With `resume` the run in `out` is taken up, or `former`: its folder, its name, or `""` for the newest.
-    `keep` is how many finished runs of this DAG are left, this one among them.
+    `keep` is how many finished runs of this DAG are left, this one among them. `again` is the command that
+    takes up what becomes of this run.
     """
 
     inputs: Path
@@ -63,6 +64,7 @@ class Options:
     resume: Resume | None = None
     former: str = ""
     keep: int | None = None
+    again: str = ""
 
 
 def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json: bool) -> bool:
@@ -110,6 +112,8 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
             _show(out, line, screen if as_json else console())
         elif phase != "Succeeded":
             screen.print(line)
+        if phase != "Succeeded":
+            screen.print(going_on(options.again))
 
     began = time.monotonic()
     try:

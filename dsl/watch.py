@@ -323,3 +323,8 @@ def closing(phase: str, message: str, seconds: float, out: str, taken: int = 0) 
     return Text.assemble(
         (phase.lower(), style), f"{said} after {seconds:.1f} s{over}; results in {visible(out)}"
     )
+
+
+def going_on(command: str) -> Text:
+    """Return what to do about a run that did not succeed."""
+    return Text(f"`{visible(command)}` goes on; what succeeded is not repeated")
