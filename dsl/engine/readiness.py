@@ -6,10 +6,8 @@ is ready as soon as it has started. Where a probe fails it is tried again sooner
 
 from __future__ import annotations
 
-import http.client
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -96,7 +94,7 @@ def _answers(probe: Mapping[str, Any], container: Container, program: Program) -
             return _responds_well(probe["httpGet"], container, timeout)
         address = _address(probe["tcpSocket"], container)
         socket.create_connection(address, timeout).close()
-    except (OSError, http.client.HTTPException):
+    except OSError:
         return False
     return True
 
@@ -111,6 +109,9 @@ def _exits_well(command: list[str], program: Program, timeout: float) -> bool:
 
 
 def _responds_well(request: Mapping[str, Any], container: Container, timeout: float) -> bool:
+    import http.client  # with ssl two megabytes and 20 ms, which few runs need
+    import ssl
+
     host, port = _address(request, container)
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     if str(request.get("scheme") or "HTTP").upper() == "HTTPS":
@@ -120,6 +121,8 @@ def _responds_well(request: Mapping[str, Any], container: Container, timeout: fl
     try:
         connection.request("GET", str(request.get("path") or "/"), headers=headers)
         return 200 <= connection.getresponse().status < 400
+    except http.client.HTTPException:
+        return False
     finally:
         connection.close()
 
