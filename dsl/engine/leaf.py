@@ -215,9 +215,10 @@ class Leaves:
         self._daemons.add(node)
 
     def end_daemon(self, node: Node) -> Leaf:
-        """Stop a daemon whose scope has ended."""
+        """Stop a daemon whose scope has ended, or let it not start."""
+        has_started = node in self._daemons | self._running
         self._daemons.discard(node)
-        leaf = self._leaves[node]
+        leaf = self._leaves[node] if has_started else self._leaves.pop(node)
         leaf.group.stop(_SCOPE_ENDED)
         return leaf
 

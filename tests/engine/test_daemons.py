@@ -155,6 +155,19 @@ def test_a_daemon_whose_next_attempt_waits_ends_with_its_dag(tmp_path):
     assert time.monotonic() - began < 30
 
 
+def test_a_daemon_whose_next_attempt_waits_for_a_place_does_not_start(tmp_path):
+    source = (
+        f"echo {{{{retries}}}} >> {tmp_path}/ran; until test -e {tmp_path}/c; do sleep 0.05; done; exit 1"
+    )
+    serve = daemon(source, retryStrategy={"limit": "1"})
+    main = dag("main", task("d"), task("c", depends="d"))
+    flow = workflow(main, serve, client(f"touch {tmp_path}/c; sleep 0.7"))
+    outcome, _ = ran(flow, tmp_path / "out", jobs=1)
+    attempts = {"main/d": "Succeeded", "main/d(0)": "Failed", "main/d(1)": "Succeeded"}
+    assert phases(outcome) == {"main": "Succeeded", "main/c": "Succeeded", **attempts}
+    assert (tmp_path / "ran").read_text() == "0\n"
+
+
 def test_a_daemon_of_steps_ends_with_them_and_not_with_the_workflow(tmp_path):
     own = tmp_path / "own"
     first = {
