@@ -1,16 +1,18 @@
 """The artifact store: keys in, files and folders out, and back.
 
 A key below `inputs/` is a file of the user's own: leaves get copies of it. What leaves left is linked, and
-has to stay as it was.
+has to stay as it was. A file that another takes the key of is set aside: a run that is taken up needs it.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tarfile
+import threading
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,11 +26,19 @@ class ArtifactError(ValueError):
 
 
 class Store:
-    """Artifacts in a folder: `<root>/<key>` is a file, or a folder for a prefix."""
+    """Artifacts in a folder: `<root>/<key>` is a file, or a folder for a prefix. May be used by many threads.
+
+    Beside it, in `aside`, are files that were replaced, by their inode, and what is not whole yet.
+    """
 
     def __init__(self, root: Path, inputs: Path) -> None:
         self.root = root
         self.inputs = inputs
+        self._aside = root.with_name("aside")
+        self._aside.mkdir(parents=True, exist_ok=True)
+        self._replaced = {path.name for path in self._aside.iterdir()}
+        self._tickets = itertools.count()
+        self._moving = threading.Lock()
         self._stamps = Stamps()
         self._unnoted: list[Path] = []
 
@@ -77,10 +87,11 @@ class Store:
                 if place.is_relative_to(self.root):
                     self._stamps.note(place, self.root)
 
-    def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> Path:
-        """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`; return its place.
+    def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> tuple[Path, list[Path]]:
+        """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`.
 
-        Links become what they point to, unless they are packed.
+        Links become what they point to, unless they are packed. Return the place of the key, and where in it
+        the files and folders of this leaf are.
 
         Raises:
             ArtifactError: the key is below `inputs/` or leads out of the store, or a link leads nowhere.
@@ -88,16 +99,75 @@ class Store:
         target = self.path(key)
         if not target.is_relative_to(self.root):
             raise ArtifactError(f"key {key!r} is below inputs/, which is read only")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        made = source
         if archive is not None and archive.get("zip") is not None:
-            _zip(source, target)
+            made = self._new()
+            _zip(source, made)
         elif archive is None or archive.get("none") is None:
-            _pack(source, target, archive or {})
+            made = self._new()
+            _pack(source, made, archive or {})
         else:
             _replace_links(source)
-            _move(source, target)
-        self._stamps.note(target, self.root)
-        return target
+        with self._moving:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            placed = list(self._move(made, target))
+            for path in placed:
+                self._stamps.note(path, self.root)
+        return target, placed
+
+    def _new(self) -> Path:
+        """Return a place for what is not whole yet."""
+        return self._aside / f"new-{next(self._tickets)}"
+
+    def _move(self, source: Path, target: Path) -> Iterator[Path]:
+        """Rename; a folder is added to what is there, and a file that is replaced set aside."""
+        if source.is_dir() and target.is_dir():
+            for entry in sorted(source.iterdir()):
+                yield from self._move(entry, target / entry.name)
+            return
+        self._set_aside(target)
+        try:
+            source.rename(target)
+        except OSError:  # another file system
+            made = self._new()
+            shutil.move(source, made)
+            made.rename(target)
+        yield target
+
+    def _set_aside(self, target: Path) -> None:
+        for path in [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]:
+            name = str(path.stat().st_ino)
+            path.rename(self._aside / name)
+            self._replaced.add(name)
+        remove(target)
+
+    # --- for a run that is taken up ---
+
+    def is_aside(self, inode: int) -> bool:
+        """Whether a file was replaced and can be put back."""
+        return bool(self._replaced) and str(inode) in self._replaced
+
+    def put_back(self, inode: int, target: Path) -> None:
+        """Put a file that was replaced where it was, and set aside what is there now. Raises OSError."""
+        name = str(inode)
+        with self._moving:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._set_aside(target)
+            (self._aside / name).rename(target)
+            self._replaced.discard(name)
+
+    def drop(self, inodes: Iterable[int]) -> None:
+        """Remove files that were replaced."""
+        self._drop(self._replaced and self._replaced.intersection(map(str, inodes)))
+
+    def sweep(self, inodes: Iterable[int]) -> None:
+        """Remove all that is aside but files that were replaced and that somebody may need."""
+        self._drop(self._replaced and self._replaced.difference(map(str, inodes)))
+
+    def _drop(self, names: Collection[str]) -> None:
+        for name in names:
+            remove(self._aside / name)
+        self._replaced.difference_update(names)
 
     def copy(self, key: str, target: Path) -> None:
         """Copy what is under a key to another place. Raises OSError and ArtifactError."""
@@ -149,19 +219,6 @@ def _replace_links(source: Path) -> None:
         aside.rename(link)
 
 
-def _move(source: Path, target: Path) -> None:
-    """Rename; a folder is added to what is there."""
-    if source.is_dir() and target.is_dir():
-        for entry in sorted(source.iterdir()):
-            _move(entry, target / entry.name)
-        return
-    remove(target)
-    try:
-        source.rename(target)
-    except OSError:  # another file system
-        shutil.move(str(source), str(target))
-
-
 def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path], None] | None:
     """Return what unpacks a file: a zip where the artifact says so, a tarball also if it looks like one."""
     archive = artifact.get("archive") or {}
@@ -201,7 +258,6 @@ def _unzip(source: Path, aside: Path) -> None:
 
 def _zip(source: Path, target: Path) -> None:
     """Put a file, or what a folder holds below its name, into a zip. Links become what they point to."""
-    remove(target)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(source, source.name)
         for path in sorted(source.rglob("*")):
@@ -240,7 +296,6 @@ def _climbs(place: PurePosixPath) -> bool:
 
 
 def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
-    remove(target)
     level = (archive.get("tar") or {}).get("compressionLevel")
     if level == 0:
         with tarfile.open(target, "w") as tarball:

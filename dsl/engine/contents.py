@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from dsl.engine.journal import FileNote
 
@@ -21,7 +22,7 @@ Stamp = tuple[int, int, int, int]
 The last no program can set: copies that keep times, `cp -p` or `rsync -t`, show there. Nanoseconds.
 """
 
-_LASTING = 3
+_LASTING: Final = 3
 """Numbers of a stamp that a new hard link leaves as they are."""
 _KIND = "sha256"
 _JSON = json.JSONEncoder(sort_keys=True)
@@ -49,10 +50,17 @@ class Contents:
 
     def note(self, place: Path) -> list[FileNote]:
         """Return what there is at a place that a leaf has just left."""
-        path = os.fspath(place)
-        for above in (path, *map(os.fspath, place.parents)):
-            self._folders.pop(above, None)
-        return list(self._notes(path, is_left=True))
+        self._forget(place)
+        return list(self._notes(os.fspath(place), is_left=True))
+
+    def put_back(self, note: FileNote) -> None:
+        """Take note of a file that is again where it was."""
+        self._forget(Path(note[0]))
+        self._known[note[0]] = note
+
+    def _forget(self, place: Path) -> None:
+        for above in (place, *place.parents):
+            self._folders.pop(os.fspath(above), None)
 
     def is_as_noted(self, note: FileNote) -> bool:
         """Whether a file is what it was."""
@@ -69,7 +77,7 @@ class Contents:
                 digest = _digest(each)
                 if digest is None:
                     continue
-                note = self._known[each] = (each, *stamp[: _LASTING if is_left else None], digest)
+                note = self._known[each] = _note(each, stamp, digest, is_left=is_left)
                 if not is_left:
                     self._read(note)
             yield note
@@ -97,6 +105,10 @@ def stamp_of(path: str) -> Stamp | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _note(path: str, stamp: Stamp, digest: str, *, is_left: bool) -> FileNote:
+    return (path, *stamp[:_LASTING], digest) if is_left else (path, *stamp, digest)
 
 
 def _is_of(stamp: Stamp, note: FileNote) -> bool:

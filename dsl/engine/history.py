@@ -1,6 +1,7 @@
 """A leaf in; how it ended in a former run in the same folder, if that stands, out; how it ends now put down.
 
-A leaf is taken over when its fingerprint is the one on record and all files that it left are what they were.
+A leaf is taken over when its fingerprint is the one on record and all files that it left are what they were,
+or were replaced by another leaf and can be put back: who reads them next shall find what it found.
 What a former run left and this one does not take over is removed before anybody could read it.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsl.engine.ancestry import Position, before, positions
-from dsl.engine.contents import Contents
+from dsl.engine.contents import Contents, stamp_of
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
 from dsl.engine.mounts import Mounts
@@ -105,7 +106,11 @@ class History:
             return False
         if not self.leaves_out(leaf) and record.fingerprint != self.fingerprint(leaf):
             return False
-        return all(self._contents.is_as_noted(self._absolute(note)) for note in record.files)
+        store = self._places.store
+        return all(
+            store.is_aside(note[1]) or self._contents.is_as_noted(self._absolute(note))
+            for note in record.files
+        )
 
     def _runs_again(self, node: Node) -> bool:
         """Whether a leaf is of the task that shall run again, or after something that does."""
@@ -137,10 +142,31 @@ class History:
     def take(self, leaf: Leaf, record: Record) -> tuple[Path, ...]:
         """Take a leaf over; return where the files are that it left."""
         self.taken += 1
+        for note in record.files:
+            self._put_back(record, self._absolute(note))
         self._enter(leaf, record)
         kept = tuple(self._out / place for place in record.kept)
         self._places.store.take(kept)
         return kept
+
+    def _put_back(self, record: Record, note: FileNote) -> None:
+        if not self._places.store.is_aside(note[1]):
+            return
+        there = self._owner(note[0])
+        raced = there and there.started < record.finished and record.started < there.finished
+        if not raced:  # else that one has won
+            self._places.store.put_back(note[1], Path(note[0]))
+            self._contents.put_back(note)
+
+    def _owner(self, path: str) -> Record | None:
+        """Return the record of the leaf that left the file that is at a place now."""
+        stamp = stamp_of(path)
+        return self._owners.get((path, stamp[0])) if stamp else None
+
+    @cached_property
+    def _owners(self) -> dict[tuple[str, int], Record]:
+        records = self._records.values()
+        return {(self._absolute(note)[0], note[1]): record for record in records for note in record.files}
 
     # --- noting down ---
 
@@ -149,9 +175,9 @@ class History:
         leaf.fingerprint = leaf.fingerprint or self._fingerprints.of(leaf)
         return leaf.fingerprint
 
-    def files(self, kept: tuple[Path, ...]) -> list[FileNote]:
-        """Return what a leaf has left at its places."""
-        return [note for place in kept for note in self._contents.note(place)]
+    def files(self, left: tuple[Path, ...]) -> list[FileNote]:
+        """Return the files that a leaf has left."""
+        return [note for place in left for note in self._contents.note(place)]
 
     def ended(self, leaf: Leaf, result: LeafResult, finished: float) -> None:
         """Put down how a leaf that ran has ended, but for a daemon: it has to run again. Raises OSError."""
@@ -216,9 +242,12 @@ class History:
         """Remove what leaves left that have no record: the run was killed before it could be put down."""
         noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
         self._remove_files(path for path in _files_below(self._places.store.root) if path not in noted)
+        self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:
-        self._remove_files(self._absolute(note)[0] for note in record.files)
+        self._places.store.drop(note[1] for note in record.files)
+        paths = [self._absolute(note)[0] for note in record.files]
+        self._remove_files(path for path in paths if self._owner(path) in (None, record))
         for place in record.kept:
             for folder, _, _ in os.walk(self._out / place, topdown=False):
                 with suppress(OSError):  # somebody else's files are in it

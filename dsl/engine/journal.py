@@ -24,8 +24,8 @@ _PAUSE = 1.0  # seconds between two times that lines are made durable
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system says that has no durable files."""
 
-FileNote = tuple[str, *tuple[int, ...], str]
-"""A file: path, what `contents.stamp_of` says of it or the beginning of that, digest of what is in it."""
+FileNote = tuple[str, int, *tuple[int, ...], str]
+"""A file: path, inode and more of what `contents.stamp_of` says of it, digest of what is in it."""
 
 
 @dataclass(frozen=True)

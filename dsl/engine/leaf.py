@@ -67,10 +67,10 @@ class Places:
 
 @dataclass(slots=True)
 class LeafResult:
-    """How a leaf ended, and what it left: `kept` are the places of its outputs, `files` what is there.
+    """How a leaf ended, and what it left: `kept` are the places of its outputs, `left` its own parts of them.
 
-    The phase is Daemoned for a daemon that has not ended and is ready.
-    `members` are phase and message of the containers of a set.
+    `files` is what is in those; `members` are phase and message of the containers of a set. The phase is
+    Daemoned for a daemon that has not ended and is ready.
     """
 
     phase: str
@@ -81,6 +81,7 @@ class LeafResult:
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: tuple[Path, ...] = ()
+    left: tuple[Path, ...] = ()
     files: list[FileNote] = field(default_factory=list)
 
 
@@ -191,7 +192,7 @@ class Leaves:
         try:
             self.history.fingerprint(leaf)
             result = run_leaf(leaf, self.places)
-            result.files = self.history.files(result.kept)
+            result.files = self.history.files(result.left)
         except Exception as wrong:
             result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")
         try:
@@ -470,11 +471,10 @@ def _collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResu
     outputs = (leaf.body.get("outputs") or {}) if pod.has_begun else {}
     for parameter in outputs.get("parameters") or []:
         _read_parameter(parameter, layout, result, faults)
-    kept: list[Path] = []
     for artifact in outputs.get("artifacts") or []:
-        _keep_artifact(artifact, leaf, places, layout, result, faults, kept)
+        _keep_artifact(artifact, leaf, places, layout, result, faults)
     moved = _moved_to_storage(leaf, layout)
-    result.kept = (*kept, *moved)
+    result.kept, result.left = (*result.kept, *moved), (*result.left, *moved)
     if leaf.keeps_stdout and main:
         result.result = main.stdout.decode("utf-8", "replace")
     if leaf.group.stopped:
@@ -520,7 +520,6 @@ def _keep_artifact(
     layout: Layout,
     result: LeafResult,
     faults: list[str],
-    kept: list[Path],
 ) -> None:
     # The pod's program reads its template in a variable, which the kubelet expanded.
     name, path = str(artifact["name"]), expand(str(artifact.get("path") or ""), {})
@@ -534,11 +533,11 @@ def _keep_artifact(
     ending = "zip" if archive is not None and archive.get("zip") is not None else "tgz"
     key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
     try:
-        place = places.store.keep(source, key, archive)
+        place, placed = places.store.keep(source, key, archive)
     except (ArtifactError, OSError) as wrong:
         faults.append(f"{_SAVE.format(name)}: {wrong}")
         return
-    kept.append(place)
+    result.kept, result.left = (*result.kept, place), (*result.left, *placed)
     result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}
 
 

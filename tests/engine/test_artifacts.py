@@ -2,13 +2,15 @@
 
 import io
 import tarfile
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from engine.manifests import dag, task, workflow
 
 from dsl.engine import Refused, RunOptions, run
-from dsl.engine.artifacts import ArtifactError, refuse_escapes
+from dsl.engine.artifacts import ArtifactError, Store, refuse_escapes
 
 
 def tarball(name, kind=tarfile.REGTYPE, target=""):
@@ -114,3 +116,22 @@ def test_an_optional_input_that_nobody_gave_is_no_file_of_this_machine(tmp_path)
         workflow({"name": "main", "inputs": inputs, "script": script}), RunOptions(tmp_path / "out")
     )
     assert outcome.phase == "Succeeded"
+
+
+@pytest.mark.slow
+def test_leaves_that_add_to_one_key_at_once_lose_nothing(tmp_path):
+    store, rounds, names = Store(tmp_path / "store", tmp_path), 400, "abcd"
+    together = threading.Barrier(len(names), timeout=20)
+
+    def leave(name):
+        for number in range(rounds):
+            left = tmp_path / f"{name}-{number}"
+            (left / "deep").mkdir(parents=True)
+            (left / "deep" / name).touch()
+            together.wait()
+            store.keep(left, f"key/{number}", {"none": {}})
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(leave, names))
+    found = sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file())
+    assert found == sorted(f"key/{number}/deep/{name}" for number in range(rounds) for name in names)

@@ -169,6 +169,71 @@ def test_a_result_that_was_linked_since_is_not_read_again(tmp_path):
     assert Contents([note], lambda _: None).is_as_noted(note)
 
 
+def one_key(bench, middle="cat in/f > out/copy"):
+    """Three tasks in a row: a and c leave a file under one key, b reads its folder in between."""
+
+    def latest(name):
+        made = leaf(name, bench.source(name, f"echo {name} > out/latest"), key="latest/f")
+        made["outputs"]["artifacts"][0]["path"] = "/argosy/out/latest"
+        return made
+
+    read = {"name": "in", "path": "/argosy/in", "s3": {"key": "latest"}}
+    return workflow(
+        dag("main", task("a", parameters=FIRST), task("b", depends="a", parameters=FIRST),
+            task("c", depends="b", parameters=FIRST)),
+        latest("a"), leaf("b", bench.source("b", middle), artifacts=[read]), latest("c"),
+    )  # fmt: skip
+
+
+def test_leaves_that_leave_one_key_one_after_another_are_taken_over(bench):
+    manifest = one_key(bench)
+    bench.run(manifest)
+    left = bench.left()
+    for _ in range(2):
+        assert bench.again(manifest).taken == 3
+        assert (bench.ran, bench.left()) == ([], left)
+    assert '"file"' not in (bench.out / ".argosy/journal.jsonl").read_text()  # none was read again
+    assert (bench.out / ".argosy/artifacts/latest/f").read_text() == "c\n"
+
+
+def test_what_reads_a_key_that_was_taken_later_reads_what_was_there_in_its_time(bench):
+    bench.run(one_key(bench))
+    other = one_key(bench, middle="cat in/f in/f > out/copy")
+    bench.again(other)
+    assert (bench.ran, (bench.out / "b/copy").read_text()) == (["b-0"], "a\na\n")
+    assert (bench.out / ".argosy/artifacts/latest/f").read_text() == "c\n"
+    assert bench.again(other).taken == 3
+
+
+def test_a_file_that_another_took_the_key_of_goes_with_its_leaf(bench):
+    bench.run(one_key(bench))
+    assert any((bench.out / ".argosy/aside").iterdir())
+    manifest = one_key(bench)
+    manifest["spec"]["templates"][0] = dag("main", task("c", parameters=FIRST))
+    assert bench.again(manifest).taken == 1
+    assert not any((bench.out / ".argosy/aside").iterdir())
+
+
+def test_leaves_that_race_for_one_key_leave_it_to_the_one_that_had_it_last(bench):
+    quick = "echo x > out/latest"
+    made = leaf("a", bench.source("a", f"[ $INDEX = y ] || sleep 0.5; {quick}"), key="latest.txt")
+    manifest = workflow(dag("main", task("a", withItems=["x", "y"], parameters=INDEX)), made)
+    bench.run(manifest)
+    inode = (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino
+    assert bench.again(manifest).taken == 2
+    assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
+
+
+def test_a_leaf_that_added_to_a_key_of_others_stands_for_its_own_files_alone(bench):
+    made = leaf("a", bench.source("a"), key="all")
+    manifest = workflow(dag("main", task("a", withItems=["x", "y"], parameters=INDEX)), made)
+    bench.run(manifest, jobs=1)
+    (bench.out / "a/a-x").unlink()
+    (bench.out / ".argosy/artifacts/all/a-x").unlink()
+    bench.again(manifest)
+    assert bench.ran == ["a-x"]
+
+
 def test_a_parameter_of_the_former_run_holds_until_another_is_given(bench):
     manifest = workflow(
         leaf("main", 'echo "$INDEX" > $ARGOSY_ROOT/result'),
