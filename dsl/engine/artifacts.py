@@ -180,9 +180,12 @@ class Store:
         target = self.path(key)
         if target.exists():
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _copy(source, target, {})
-        self._stamps.note(target, self.root)
+        made = self._new()
+        _copy(source, made, {})
+        with self._moving:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.rename(target)
+            self._stamps.note(target, self.root)
 
     def take(self, places: Iterable[Path]) -> None:
         """Take up what a leaf of a former run left; it is looked at when somebody reads of the store."""

@@ -14,10 +14,10 @@ _CHUNK = 1 << 30
 def copy_file(source: str | Path, target: str | Path) -> None:
     """Copy what is in a file. Where the file system can, both share it until one is changed.
 
-    Raises OSError, also for what is no file and could not be read to an end.
+    Raises OSError, also for what is no file and could not be read to an end; FileNotFoundError for nothing.
     """
     if not Path(source).is_file():
-        raise OSError(f"{source} is no file")
+        raise (OSError if Path(source).exists() else FileNotFoundError)(f"{source} is no file")
     with Path(source).open("rb") as old, Path(target).open("wb") as new:
         if sys.platform == "linux":
             with suppress(OSError):  # another file system; what is left is copied below

@@ -1,24 +1,30 @@
 """What templates with `memoize` made: kept in a folder per cache, given back while it is young enough.
 
 Source: workflow/controller/cache (v4.1.2), where a cache is a ConfigMap. Here each key has a file, and beside
-it copies of its artifacts: those of the run that made them may be gone.
+it copies of its artifacts: those of the run that made them may be gone. Runs share a cache: an entry has a
+folder of its own, which its file names when all is in it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
+import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.clock import seconds_of
+from dsl.engine.copies import clear_away
 from dsl.engine.folder import component, write
 from dsl.engine.node import Node, NodeFault
 
+_DAY = 86400.0  # seconds; no entry takes as long to be made
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 
 
@@ -43,10 +49,11 @@ class Memo:
             if entry["key"] != key or entry["created"] < oldest:
                 return None
             outputs: dict[str, Any] = entry["outputs"]
+            files = self._place(rule, ".files") / component(entry.get("files", ""))
             for name, artifact in outputs["artifacts"].items():
                 if located := (artifact.get("s3") or {}).get("key"):
-                    self.store.restore(self._place(rule, ".files") / component(name), located)
-        except FileNotFoundError:
+                    self.store.restore(files / component(name), located)
+        except (FileNotFoundError, shutil.Error):  # another run has just replaced it
             return None
         except (OSError, ValueError, KeyError, TypeError) as wrong:
             raise NodeFault(f"malformed cache entry: {wrong}") from None
@@ -54,7 +61,9 @@ class Memo:
 
     def keep(self, rule: Mapping[str, Any], node: Node) -> None:
         """Keep the outputs of a node. Raises OSError and ArtifactError."""
-        files = self._place(rule, ".files")
+        place, all_files = self._place(rule, ".json"), self._place(rule, ".files")
+        all_files.mkdir(parents=True, exist_ok=True)
+        files = all_files / secrets.token_hex(8)
         for name, artifact in node.artifacts.items():
             if located := (artifact.get("s3") or {}).get("key"):
                 self.store.copy(located, files / component(name))
@@ -64,14 +73,30 @@ class Memo:
             "result": node.result,
             "exitCode": node.exit_code,
         }
-        entry = {"key": str(rule["key"]), "created": time.time(), "outputs": outputs}
-        place = self._place(rule, ".json")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write(place, json.dumps(entry, ensure_ascii=False))
+        entry = {"key": str(rule["key"]), "created": time.time(), "files": files.name, "outputs": outputs}
+        former = _files_of(place)
+        write(place, [json.dumps(entry, ensure_ascii=False)])
+        for path in all_files.iterdir():
+            if path.name == former or (path != files and _is_left(path)):
+                clear_away(path)
 
     def _place(self, rule: Mapping[str, Any], ending: str) -> Path:
         cache = ((rule.get("cache") or {}).get("configMap") or {}).get("name")
         return self.folder / component(str(cache)) / f"{rule['key']}{ending}"
+
+
+def _files_of(place: Path) -> str:
+    """Return the name of the folder of an entry, `""` where there is no entry."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(place.read_text(encoding="utf-8"))["files"])
+    return ""
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a folder is of a run that was killed before its entry was whole."""
+    with suppress(OSError):  # another run has just removed it
+        return time.time() - path.stat().st_mtime > _DAY
+    return False
 
 
 def _seconds(age: str) -> float:

@@ -1,6 +1,7 @@
 """Outputs that a cache keeps, and locks: who waits for whom."""
 
 import json
+import os
 import threading
 import time
 
@@ -8,6 +9,10 @@ import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
 
 from dsl.engine import RunOptions, run
+from dsl.engine.artifacts import Store
+from dsl.engine.copies import remove
+from dsl.engine.memo import Memo
+from dsl.engine.node import Node
 
 RULE = {"key": "k-{{inputs.parameters.x}}", "cache": {"configMap": {"name": "memo"}}}
 
@@ -51,6 +56,62 @@ def test_another_run_takes_over_what_a_cache_keeps(tmp_path):
     assert second.nodes["main/read"].outputs == {"o": "file"}
     assert second.outputs == first.outputs == {"g": "made"}
     assert json.loads((tmp_path / "two/status.json").read_text())["nodes"]["main/make"]["memoHit"] is True
+
+
+class Cached:
+    """A cache with an entry of two files, as a run that has it uses it."""
+
+    def __init__(self, folder):
+        self.store = Store(folder / "store", folder)
+        self.memo = Memo(folder / "cache", self.store)
+        self.rule = {"key": "k", "cache": {"configMap": {"name": "memo"}}}
+
+    def keep(self, text, names="fg"):
+        node = Node("wf.x", "main/x", "Pod", None)
+        node.outputs, node.artifacts = {}, {name: {"s3": {"key": name}} for name in "fg"}
+        for name in "fg":
+            remove(self.store.path(name))
+        for name in names:
+            self.store.path(name).parent.mkdir(exist_ok=True)
+            self.store.path(name).write_text(text)
+        self.memo.keep(self.rule, node)
+
+    def recalled(self, other):
+        """Return what is in the files that a run with another store gets."""
+        store = Store(other, other)
+        if Memo(self.memo.folder, store).recall(self.rule) is None:
+            return None
+        return [store.path(name).read_text() for name in "fg"]
+
+
+def test_an_entry_that_could_not_be_replaced_stays_as_it_was(tmp_path):
+    cached = Cached(tmp_path)
+    cached.keep("one")
+    with pytest.raises(OSError, match="g is no file"):
+        cached.keep("two", names="f")
+    assert cached.recalled(tmp_path / "a/store") == ["one", "one"]
+    cached.keep("two")
+    assert cached.recalled(tmp_path / "b/store") == ["two", "two"]
+
+
+def test_an_entry_whose_files_are_just_being_replaced_is_none(tmp_path):
+    cached = Cached(tmp_path)
+    cached.keep("one")
+    [files] = (tmp_path / "cache/memo/k.files").iterdir()
+    (files / "g").unlink()
+    assert cached.recalled(tmp_path / "a/store") is None
+
+
+def test_the_files_of_former_entries_go(tmp_path):
+    cached = Cached(tmp_path)
+    cached.keep("one")
+    fresh, old = (tmp_path / "cache/memo/k.files" / name for name in ("fresh", "old"))
+    fresh.mkdir()
+    old.mkdir()
+    os.utime(old, (0, 0))
+    cached.keep("two")
+    assert len(list(fresh.parent.iterdir())) == 2
+    assert fresh.exists()  # another run may be about to fill it
 
 
 def test_without_a_folder_a_cache_goes_with_its_run(tmp_path):
