@@ -44,7 +44,7 @@ from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.objects import read_objects
-from dsl.engine.orphans import end_left, mark_of
+from dsl.engine.orphans import Groups, end_left, mark_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
@@ -55,6 +55,7 @@ from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
+from dsl.engine.work import Work
 from dsl.engine.workflow import WorkflowRun
 
 __all__ = [
@@ -137,7 +138,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     shared = make_globals(definition, parameters, created)
     if resume and resume.only:
         refuse_without_inputs(definition, resume.only, former)
-    end_left(mark_of(state))
+    end_left(state)
     if resume and resume.force:
         former.records.clear()
     graph = make_graph(definition).to_json()
@@ -145,9 +146,13 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
+    work = Work(out / TASKS)
+    journal, groups = _opened(out, definition.name, created, parameters)
     places = Places(
         store,
         claims,
+        work,
+        groups,
         out / TASKS,
         out / LOGS,
         (options.cache or state / "cache").absolute(),
@@ -161,7 +166,6 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     )
     phase = "Interrupted"
     claims.clear()
-    journal = _opened(out, definition.name, created, parameters)
     mounts = Mounts(given, former.mounts, journal.add_mount, out)
     try:
         options.begun()
@@ -170,7 +174,9 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         outcome = _outcome(engine, out)
         phase = outcome.phase
     finally:
-        end_left(mark_of(state))
+        groups.close()
+        end_left(state)
+        work.close()
         claims.clear()
         mounts.close()
         lost = journal.close(phase, time.monotonic() - began)
@@ -179,13 +185,13 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     return replace(outcome, taken=history.taken, outdated=tuple(sorted(history.outdated)))
 
 
-def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str]) -> Journal:
+def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str]) -> tuple[Journal, Groups]:
     try:
         journal = Journal(out / STATE / JOURNAL)
         journal.begin(name, created, parameters)
+        return journal, Groups(out / STATE)
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
-    return journal
 
 
 def _outcome(engine: Engine, out: Path) -> Outcome:

@@ -51,9 +51,10 @@ def log_file(logs: Path, task: str) -> Path:
 
 
 def leaf_name(task: str, node: str) -> str:
-    """Return the name of the folder, below `.argosy/tasks`, in which the leaf with the path `node` works.
+    """Return the name of the folder in which the leaf with the path `node` works.
 
-    What it wrote is beside the folder, under this name and `.log`, unless it succeeded.
+    The folder is in one of the start, below `.argosy/tasks`; what the leaf wrote is there under this name and
+    `.log`, unless it succeeded.
     """
     digest = hashlib.sha256(node.encode(errors="surrogatepass")).hexdigest()[:16]
     plain = re.sub(r"[^\w.-]", "_", task)[:80]

@@ -31,13 +31,14 @@ from dsl.engine.history import History
 from dsl.engine.journal import FileNote
 from dsl.engine.node import Node
 from dsl.engine.objects import Objects
-from dsl.engine.orphans import MARK
+from dsl.engine.orphans import MARK, Groups
 from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set, own_of
-from dsl.engine.process import Group, Unlogged
+from dsl.engine.process import Group, Process, Program, Unlogged
 from dsl.engine.readiness import Readiness
 from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT, Runtime
 from dsl.engine.volumes import Claims, Volumes, claims_of, mount, volumes_by_name
+from dsl.engine.work import Work
 from dsl.expr.depends import DAEMONED
 
 _SAVE = "wait: Error (exit code 64): artifact {} failed to save"
@@ -53,6 +54,8 @@ class Places:
 
     store: Store
     claims: Claims
+    work: Work
+    groups: Groups
     tasks: Path
     logs: Path
     cache: Path
@@ -63,6 +66,12 @@ class Places:
     spec: Mapping[str, Any]
     objects: Objects
     yaml: Callable[[str], Any]
+
+    def start(self, program: Program) -> Process:
+        """Start a process, and put its group on record. Raises OSError."""
+        process = self.runtime.start(program)
+        self.groups.note(process.pid)
+        return process
 
 
 @dataclass(slots=True)
@@ -275,12 +284,8 @@ def _append(lines: Path, log: Path) -> None:
 
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
-    folder = places.tasks / _folder_name(leaf)
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:  # of an attempt before
-        clear_away(folder)
-        folder.mkdir()
+    folder = places.work.folder(_folder_name(leaf))
+    leaf.lines.unlink(missing_ok=True)  # who outlives a former start writes on in that one
     with contextlib.ExitStack() as after:
         place = folder
         if not base_of(leaf.main) and _NOT_PLAIN.search(str(folder)):
@@ -409,7 +414,7 @@ def _execute(
         script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
         script.chmod(0o755)
         command.append(SCRIPT if layout.is_real else str(script))
-    begin = readiness.starting(container, places.runtime.start) if readiness else places.runtime.start
+    begin = readiness.starting(container, places.start) if readiness else places.start
     with places.runtime.starting(container, command, env) as start:
         try:
             code, stdout = container.group.run(

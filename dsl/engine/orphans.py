@@ -1,13 +1,16 @@
 """A run in; processes that its leaves left behind, in groups of their own or by a kill of the run, ended.
 
-Leaves are marked by a variable that Argo sets in pods too. Where a system does not tell the environment of a
-process, as only Linux does, none is found.
+Groups are on record from their start: a process that leads one, and began no later than it was noted, is the
+one that was noted. What has left its group is known by a variable that Argo sets in pods too; where a system
+does not tell the environment of a process, as only Linux does, it is not found.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "ARGO_WORKFLOW_UID"
+_GROUPS = "groups"
 _PAUSE, _TIMES = 0.01, 100
+_DEAD = ("Z", "X")
 
 
 def mark_of(state: Path) -> str:
@@ -23,16 +28,93 @@ def mark_of(state: Path) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, os.fspath(state)))
 
 
-def end_left(mark: str) -> None:
-    """Kill what bears the mark, until nothing does: what is killed may just have started another."""
+class Groups:
+    """The process groups of a run, put on record below `state`. May be used by many threads."""
+
+    def __init__(self, state: Path) -> None:
+        """Begin the record. Raises OSError."""
+        self._file = (state / _GROUPS).open("wb", buffering=0)
+        self._file.write(f"{_boot()}\n".encode())
+
+    def note(self, leader: int) -> None:
+        """Note a group that has just been started, by its leader."""
+        with suppress(OSError):  # no room: there is the variable
+            self._file.write(b"%d %.3f\n" % (leader, _now()))
+
+    def close(self) -> None:
+        """End the record, which stays."""
+        self._file.close()
+
+
+def end_left(state: Path) -> None:
+    """Kill what is left of a run, until nothing is: what is killed may just have started another."""
+    mark, groups = mark_of(state), _noted(state / _GROUPS)
     for _ in range(_TIMES):
-        left = list(_marked(mark))
+        groups = [(leader, noted) for leader, noted in groups if _is_led(leader, noted)]
+        left = [*(-leader for leader, _ in groups), *_marked(mark)]
         if not left:
-            return
-        for process in left:
+            break
+        for process in left:  # or group, if it is less than 0
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(_PAUSE)
+    with suppress(OSError):
+        (state / _GROUPS).unlink()
+
+
+def _noted(record: Path) -> list[tuple[int, float]]:
+    """Return the leaders on record and when each was noted; none if the system was started since."""
+    groups = []
+    with suppress(OSError):
+        boot, *lines = record.read_text(encoding="ascii", errors="replace").splitlines() or [""]
+        for line in lines if boot == _boot() else ():
+            with suppress(ValueError):  # torn
+                leader, noted = line.split()
+                groups.append((int(leader), float(noted)))
+    return groups
+
+
+def _is_led(leader: int, noted: float) -> bool:
+    """Whether a group that was noted has its leader still."""
+    try:
+        if os.getpgid(leader) != leader:
+            return False
+        return (told_by_proc(leader) if sys.platform == "linux" else told_by_ps(leader)) <= noted
+    except (OSError, ValueError):
+        return False
+
+
+def _now() -> float:
+    """Return the time on the clock by which processes are told to have begun."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.time()
+
+
+def _boot() -> str:
+    """Return what distinguishes this start of the system where its clock does not."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip() if sys.platform == "linux" else ""
+
+
+def told_by_proc(process: int) -> float:
+    """Return when a process began, in seconds since the start of Linux. Raises OSError if it has ended."""
+    state, *fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    if state in _DEAD:
+        raise ProcessLookupError
+    return int(fields[18]) / os.sysconf("SC_CLK_TCK")
+
+
+def told_by_ps(process: int) -> float:
+    """Return when a process began, in seconds since 1970. Raises OSError or ValueError if it has ended."""
+    told = subprocess.run(
+        ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(process)],
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    state, _, moment = told.stdout.strip().partition(" ")
+    if state.startswith(_DEAD):
+        raise ProcessLookupError
+    return time.mktime(time.strptime(moment.strip(), "%a %b %d %H:%M:%S %Y"))
 
 
 def _marked(mark: str) -> Iterator[int]:

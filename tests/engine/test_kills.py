@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from engine.manifests import dag, leaf, task, workflow
 from engine.test_run import is_gone
 
 from dsl.engine import Resume, RunOptions, Silent, run
+from dsl.engine.orphans import Groups, end_left, told_by_proc, told_by_ps
 
 pytestmark = pytest.mark.slow
 INDEX = {"index": "{{item}}"}
@@ -179,11 +181,13 @@ def test_a_leaf_that_is_killed_has_failed_and_no_more(tmp_path):
     assert (outcome.phase, outcome.nodes["main/x"].exit_code) == ("Failed", "137")
 
 
-def test_what_outlives_a_killed_run_ends_when_it_is_taken_up(tmp_path):
+@pytest.mark.parametrize("hides", ["", "exec env -i "])
+def test_what_outlives_a_killed_run_ends_when_it_is_taken_up(hides, tmp_path):
     bench = Bench(tmp_path)
     pid = tmp_path / "pid"
     own = f"echo $$$$ > {pid}.part; mv {pid}.part {pid}"
-    source = f"[ -e {pid} ] && exit; {own}; sleep 60; touch {tmp_path}/late"
+    program = f"{own}; sleep 60; touch {tmp_path}/late"
+    source = f"[ -e {pid} ] && exit; {hides}{shutil.which('sh')} -c '{program}'"
     slow = {"name": "x", "script": {"image": "x", "command": ["sh"], "source": source}}
     bench.manifest = workflow(dag("main", task("x")), slow)
     child = bench.begin()
@@ -196,3 +200,50 @@ def test_what_outlives_a_killed_run_ends_when_it_is_taken_up(tmp_path):
     assert bench.live()
     assert is_gone(orphan)
     assert not (tmp_path / "late").exists()
+
+
+def test_what_outlives_a_killed_run_unseen_writes_nothing_into_what_is_taken_up(tmp_path):
+    """A process that has left both its group and its environment."""
+    bench = Bench(tmp_path)
+    late = f"touch {tmp_path}/begun; until test -e {tmp_path}/go; do sleep 0.05; done"
+    late += f"; echo orphan; echo orphan > /tmp/o; touch {tmp_path}/over"
+    begun = f"setsid -w env -i $(command -v sh) -c '{late}'"
+    then = f"touch {tmp_path}/go; until test -e {tmp_path}/over; do sleep 0.05; done; echo own"
+    source = (
+        f"if test -e {tmp_path}/begun; then {then}; else {begun}; fi; test -e /tmp/o || echo own > /tmp/o"
+    )
+    outputs = {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]}
+    x = {"name": "x", "script": {"image": "x", "command": ["sh"], "source": source}, "outputs": outputs}
+    bench.manifest = workflow(dag("main", task("x")), x)
+    child = bench.begin()
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    outcome = run(bench.manifest, RunOptions(bench.out, resume=Resume()))
+    assert outcome.nodes["main/x"].outputs == {"o": "own"}
+    assert (bench.out / "logs/x.log").read_text() == "own\n"
+
+
+def test_a_process_began_when_both_proc_and_ps_say():
+    if sys.platform != "linux" or not shutil.which("ps"):
+        pytest.skip("needs both")
+    since = time.clock_gettime(time.CLOCK_BOOTTIME) - told_by_proc(os.getpid())
+    assert abs(time.time() - told_by_ps(os.getpid()) - since) < 5
+
+
+@pytest.mark.parametrize(("earlier", "is_killed"), [(0, True), (60, False)])
+def test_a_process_is_only_killed_if_it_began_before_its_id_was_noted(earlier, is_killed, tmp_path):
+    groups = Groups(tmp_path)
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        groups.note(process.pid)
+        groups.close()
+        boot, note = (tmp_path / "groups").read_text().splitlines()
+        leader, noted = note.split()
+        (tmp_path / "groups").write_text(f"{boot}\n{leader} {float(noted) - earlier}\n")
+        end_left(tmp_path)
+        assert (process.poll() is not None) == is_killed
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,34 @@
+"""The folders in which leaves work: each start of a run has its own, as what a former one left may run on.
+
+A process that outlives its run knows paths of that start alone, so that it can spoil nothing of another.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from dsl.engine.copies import clear_away
+
+
+class Work:
+    """The folders of one start of a run, below `tasks`. May be used by many threads."""
+
+    def __init__(self, tasks: Path) -> None:
+        self._own = tasks / secrets.token_hex(4)
+        self._former = [path for path in tasks.iterdir() if path.is_dir()] if tasks.is_dir() else []
+
+    def folder(self, name: str) -> Path:
+        """Make a folder for a leaf, and remove that of a former start. Raises OSError."""
+        for start in self._former:
+            clear_away(start / name)
+        folder = self._own / name
+        folder.mkdir(parents=True)
+        return folder
+
+    def close(self) -> None:
+        """Remove what holds no folder of a leaf."""
+        for start in (self._own, *self._former):
+            with suppress(OSError):
+                start.rmdir()
