@@ -375,17 +375,16 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
         seconds = _limit(leaf.body)
     except ValueError as wrong:
         return LeafResult("Error", f"invalid timeout format {wrong}")
-    is_alone = len((*pod.init, *pod.own, *pod.sidecars)) == 1
     names = {container.name for container in (*pod.own, *pod.sidecars)}
     readiness = Readiness(names, leaf.ready) if leaf.ready else None
     with leaf.lines.open("wb", buffering=0) as log, contextlib.ExitStack() as after:
-        if seconds is not None and not is_alone:
+        if seconds is not None:
             timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
+            timer.daemon = True
             timer.start()
             after.callback(timer.cancel)
-            seconds = None
         try:
-            pod.run(lambda container: _execute(leaf, places, container, log, seconds, readiness))
+            pod.run(lambda container: _execute(leaf, places, container, log, readiness))
         except ValueError as wrong:
             return LeafResult("Error", f"failed to get retry strategy: {wrong}")
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
@@ -394,12 +393,7 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
 
 
 def _execute(
-    leaf: Leaf,
-    places: Places,
-    container: Container,
-    log: IO[bytes],
-    seconds: float | None,
-    readiness: Readiness | None,
+    leaf: Leaf, places: Places, container: Container, log: IO[bytes], readiness: Readiness | None
 ) -> Ended:
     """Run one container to its end."""
     raw, layout = container.raw, container.layout
@@ -419,8 +413,7 @@ def _execute(
         try:
             code, stdout = container.group.run(
                 start.command, start.env, start.folder, log,
-                keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
-                seconds=seconds, reason=_ACTIVE_TOO_LONG, start=begin,
+                keeps_stdout=leaf.keeps_stdout and container.name == MAIN, start=begin,
             )  # fmt: skip
         except OSError as wrong:
             return Ended(64, message=_unstartable(command, wrong, log))

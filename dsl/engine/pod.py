@@ -9,7 +9,6 @@ Source: cmd/argoexec/commands/emissary.go, operator.go:inferFailedReason (v4.1.2
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,10 +102,13 @@ class Pod:
                     self.ended[container.name] = Ended(64, message=why)
                     return
             for attempt in range(max(1, int(self.retry.get("retries") or 1))):
-                time.sleep(wait if attempt else 0)
+                if attempt:
+                    container.group.pause(wait)
+                    if container.group.stopped:
+                        return
                 ended = self._execute(container, execute)
                 self._codes[container.name] = ended.code
-                if not ended.code or container.group.stopped:
+                if not ended.code:
                     return
         finally:
             self._over[container.name].set()

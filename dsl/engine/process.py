@@ -84,6 +84,7 @@ class Group:
         self._timers: list[threading.Timer] = []
         self._is_over = False
         self._others: list[Group] = []
+        self._asked = threading.Event()
         self.stopped = ""
 
     @property
@@ -106,14 +107,11 @@ class Group:
         log: IO[bytes],
         *,
         keeps_stdout: bool,
-        seconds: float | None,
-        reason: str,
         start: Callable[[Program], Process] = spawn,
     ) -> tuple[int, bytes]:
         """Run to the end; return the exit code and the last 256 KiB of stdout, less one final newline.
 
-        The exit code of a killed process is 128 + signal. After `seconds` the group is stopped with `reason`.
-        What the process left behind in its group is killed.
+        The exit code of a killed process is 128 + signal. What the process left in its group is killed.
 
         Raises:
             OSError: the program cannot be started.
@@ -133,8 +131,7 @@ class Group:
             finally:
                 if pump:
                     os.close(written)
-        if seconds is not None:
-            self._after(seconds, lambda: self.stop(reason))
+            self._is_over = False  # a container may be started again
         code = self._process.wait()
         with self._lock:
             self._is_over = True
@@ -147,6 +144,7 @@ class Group:
         """Ask the group to end, and kill it when it does not."""
         with self._lock:
             self.stopped = self.stopped or reason
+            self._asked.set()
             others, is_idle = list(self._others), self._process is None or self._is_over
         for other in others:
             other.stop(reason)
@@ -155,10 +153,15 @@ class Group:
         self._signal(signal.SIGTERM)
         self._after(_GRACE, self.kill)
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the group is stopped."""
+        self._asked.wait(seconds)
+
     def kill(self) -> None:
         """Kill the group now."""
         with self._lock:
             self.stopped = self.stopped or "killed"
+            self._asked.set()
             others, is_over = list(self._others), self._is_over
         for other in others:
             other.kill()

@@ -163,6 +163,24 @@ def test_a_time_limit_ends_every_container(tmp_path):
     assert [one.message, two.message, three.nodes["main/set"].message] == [why] * 3
 
 
+@pytest.mark.parametrize("name", ["main", "a"])
+@pytest.mark.parametrize(
+    ("source", "pause"),
+    [("exit 1", "60s"), ("test -e {0} && sleep 60; touch {0}; exit 1", "10ms"), ("sleep 0.7; exit 1", "0")],
+)
+def test_a_time_limit_is_one_for_all_attempts_of_a_set_and_what_is_between_them(
+    source, pause, name, tmp_path
+):
+    began = time.monotonic()
+    retry = {"retryStrategy": {"retries": "30", "duration": pause}}
+    template = a_set(sh(source.format(tmp_path / "again"), name), containerSet=retry, timeout="1s")
+    outcome = ran(workflow(dag("main", task("set")), template), tmp_path / "out")[0]
+    assert time.monotonic() - began < 15
+    assert (
+        outcome.nodes["main/set"].message == "Pod was active on the node longer than the specified deadline"
+    )
+
+
 # --- patches ---
 
 
