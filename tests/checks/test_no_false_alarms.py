@@ -84,9 +84,9 @@ IDIOMS = {
         "login()",
     ),
     "reading at import": (
-        "here = Path(__file__).parent\nlisted = sorted(path.name for path in here.glob('data/*.txt'))\n"
-        "text = (here / 'data' / listed[0]).read_text()\n"
-        "with open(here / 'data' / listed[1]) as file: file.read()\n"
+        "beside = Path(__file__).parent\nlisted = sorted(path.name for path in beside.glob('data/*.txt'))\n"
+        "text = (beside / 'data' / listed[0]).read_text()\n"
+        "with open(beside / 'data' / listed[1]) as file: file.read()\n"
         "@task\ndef show(item): return item\n",
         "Items(listed, size=2) >> show",
     ),

@@ -368,7 +368,7 @@ class Author:
         sources = {
             "INPUT_FILE": 'cat "$INPUT_FILE"',
             "ITEM": 'echo "$ITEM"',
-            "INPUT_DIR": 'cd "$INPUT_DIR"; find . -type f | sort; find . -type f | sort | xargs -r cat',
+            "INPUT_DIR": 'cd "$INPUT_DIR"; find -L . -type f | sort; find -L . -type f | sort | xargs -r cat',
         }
         made = (
             sources.get(body.reads) or "; ".join(f'cat "$f{one[1:]}"' for one in body.reads.split()) or "echo"

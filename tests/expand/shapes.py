@@ -16,12 +16,12 @@ def again(total):
     return """echo "$total" > "$OUTPUT_FILE"; cat "$INPUT_FILE" >> "$OUTPUT_FILE" """
 @task.shell(**shell, output="all.txt")
 def gather():
-    return """find "$INPUT_DIR" -type f | sort | xargs -r cat > "$OUTPUT_FILE"
+    return """find -L "$INPUT_DIR" -type f | sort | xargs -r cat > "$OUTPUT_FILE"
 wc -l < "$OUTPUT_FILE" > "$RESULT_FILE"
 """
 @task.shell(**shell, output="all.txt")
 def other():
-    return """find "$INPUT_DIR" -type f | sort | xargs -r cat > "$OUTPUT_FILE" """
+    return """find -L "$INPUT_DIR" -type f | sort | xargs -r cat > "$OUTPUT_FILE" """
 @task.shell(**shell, result="json")
 def no():
     return """echo '{"go": false}' > "$RESULT_FILE" """
