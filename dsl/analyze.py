@@ -10,10 +10,12 @@ from dsl.author import DAG
 from dsl.checks import check
 from dsl.checks.file import FILE_CHECKS, authored_file
 from dsl.checks.graph import GRAPH_CHECKS
+from dsl.checks.links import LINK_CHECKS
 from dsl.checks.module import MODULE_CHECKS
 from dsl.checks.node import NODE_CHECKS
 from dsl.checks.shell import SHELL_CHECKS
 from dsl.checks.text import TEXT_CHECKS
+from dsl.checks.walks import WALK_CHECKS
 from dsl.decorate import task
 from dsl.diagnostics import in_order
 from dsl.plan import Analysis
@@ -22,7 +24,7 @@ from dsl.resolve import make_graph
 from dsl.source import Range
 from dsl.summary import summarize
 
-_OF_A_NODE = (*NODE_CHECKS, *SHELL_CHECKS, *TEXT_CHECKS, *MODULE_CHECKS)
+_OF_A_NODE = (*NODE_CHECKS, *SHELL_CHECKS, *TEXT_CHECKS, *MODULE_CHECKS, *LINK_CHECKS, *WALK_CHECKS)
 
 
 def analyze(dag: DAG) -> Analysis:

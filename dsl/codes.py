@@ -91,6 +91,7 @@ class Code(Enum):
     COMMAND_FOR_VARIABLE = "DSL253", Severity.WARNING, "a shell task runs a parameter as a command"
     SHELL_IN_ARGV = "DSL254", Severity.WARNING, "a container task is written as if a shell read it"
     OPTION_OF_RUN = "DSL255", Severity.ERROR, "an option has a value that only the run knows"
+    UNFOLLOWED_LINK = "DSL256", Severity.WARNING, "a task reads its inputs with what does not follow links"
     BARE_ON_VOLUME = "DSL291", Severity.ERROR, "a container task has files on a volume"
     UNFINISHED_FILES = "DSL292", Severity.ERROR, "a task may read files of a container task that failed"
 

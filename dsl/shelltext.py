@@ -1,4 +1,4 @@
-"""The text of a shell task in, the variables it uses and sets out; nothing runs and nothing is judged.
+"""The text of a shell task in, its commands and variables out; nothing runs and nothing is judged.
 
 A scanner of POSIX sh (XCU 2) with the parts of bash that name variables. It knows quotes, comments,
 here-documents, substitutions and which commands set a variable; it takes whatever it does not know for
@@ -65,6 +65,13 @@ class Place(NamedTuple):
     name: str
     line: int
     column: int
+
+
+class Invocation(NamedTuple):
+    """A simple command: its text, and its words as they are written, without redirections."""
+
+    text: str
+    words: tuple[str, ...]
 
 
 def mentions(body: str | Sequence[str], word: str) -> bool:
@@ -145,6 +152,17 @@ def substituted(text: str) -> list[str]:
     return _scanned(text).substituted
 
 
+def invocations(text: str) -> list[Invocation]:
+    """Return the simple commands of `text` in order, and `(` and `)` where a subshell begins and ends.
+
+    Assignments and reserved words before a command are left out.
+
+    >>> [one.words for one in invocations('x=1 cat "$y" 2>z && ! (ls)')]
+    [('cat', '"$y"'), ('(',), ('ls',), (')',)]
+    """
+    return _scanned(text).invocations
+
+
 def has_windows_lines(text: str) -> bool:
     r"""Whether a command of `text` ends with a carriage return; one inside quotes is a character.
 
@@ -184,6 +202,7 @@ class _Scanner:
         self.has_windows_lines = False
         self.positional: list[str] = []
         self.substituted: list[str] = []
+        self.invocations: list[Invocation] = []
         self.reads_code = False
         self.sets_arguments = bool(_FUNCTION.search(text))
         self._text = text
@@ -197,6 +216,7 @@ class _Scanner:
     def _commands(self, end: str) -> None:
         """Read commands up to `end`: a bracket, a backtick or nothing."""
         words: list[str] = []
+        spans: list[tuple[int, int]] = []
         nested: list[str] = []
         redirected = False
         while character := self._next():
@@ -213,22 +233,26 @@ class _Scanner:
                 self._position += 2
                 self._arithmetic()
             elif character in "<>":
+                if spans and spans[-1][1] == self._position and words[-1].isdigit():  # a file descriptor
+                    words.pop()
+                    spans.pop()
                 redirected = self._redirection()
             elif character in "\n;&|()":
                 self._position += 1
-                nested += ["("] if character == "(" else []
-                if character == ")" and nested[-1:] == ["("]:
-                    nested.pop()
                 redirected = False
-                self._finish(words)
+                self._finish(words, spans)
+                if character == "(" or (character == ")" and nested[-1:] == ["("]):
+                    self.invocations.append(Invocation(character, (character,)))
+                    nested[:] = [*nested, "("] if character == "(" else nested[:-1]
                 if character == "\n":
                     self._heredoc_bodies()
             else:
-                word = self._word(end)
+                start, word = self._position, self._word(end)
                 self._note_case(words, word, nested)
                 words += [] if redirected else [word]
+                spans += [] if redirected else [(start, self._position)]
                 redirected = False
-        self._finish(words)
+        self._finish(words, spans)
         self._position += 1
 
     def _note_case(self, words: list[str], word: str, nested: list[str]) -> None:
@@ -360,7 +384,9 @@ class _Scanner:
     def _substitution(self, end: str) -> None:
         """Read a command substitution, whose here-documents are its own."""
         outer, self._heredocs = self._heredocs, []
+        self.invocations.append(Invocation("(", ("(",)))
         self._commands(end)
+        self.invocations.append(Invocation(")", (")",)))
         self._heredocs = outer + self._heredocs
 
     def _braced(self, *, quoted: bool) -> None:
@@ -396,14 +422,18 @@ class _Scanner:
         for found in _ARITHMETIC_ASSIGNMENT.finditer(text):
             self.assigned.add(found[1] or found[2])
 
-    def _finish(self, words: list[str]) -> None:
-        """Note which variables a simple command sets, and forget it."""
-        rest = list(words)
+    def _finish(self, words: list[str], spans: list[tuple[int, int]]) -> None:
+        """Note a simple command and which variables it sets, and forget it."""
+        rest, places = list(words), list(spans)
         words.clear()
+        spans.clear()
         while rest and (rest[0] in _LEADING_WORDS or _ASSIGNMENT.match(rest[0])):
             self._set_by_assignment(rest.pop(0))
         if not rest:
             return
+        places = places[-len(rest) :]
+        written = tuple(self._text[start:end] for start, end in places)
+        self.invocations.append(Invocation(self._text[places[0][0] : places[-1][1]], written))
         command, *arguments = rest
         if command in _READING_CODE:
             self.reads_code = True

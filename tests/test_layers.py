@@ -34,7 +34,8 @@ dsl.load dsl.domain dsl.graph dsl.draft dsl.frequency dsl.outputs dsl.provenance
 dsl.resolve
 dsl.child dsl.forks dsl.lanes dsl.columns dsl.planning dsl.summary dsl.explanation
 dsl.checks dsl.checks.unfinished dsl.checks.secret dsl.checks.shell dsl.checks.node dsl.checks.text
-dsl.checks.module dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.analyze
+dsl.checks.module dsl.checks.file dsl.checks.graph dsl.checks.manifest dsl.checks.links
+dsl.checks.walks dsl.analyze
 dsl.engine
 orchestrators
 dsl.compile

@@ -42,7 +42,7 @@ def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
     python = node.function.function
     for name, line in _imported(python.source):
         if name not in python.modules and not _has(minor, name):
-            place = _line(code.co_filename, line) if code else node.location
+            place = line_place(code.co_filename, line) if code else node.location
             message = f"{node.id} imports {name}, which {image} does not have"
             hint = f'name an image that has it: @task(image="…"), or do without {name}'
             yield Diagnostic(Code.MISSING_MODULE, place, message, hint)
@@ -77,7 +77,8 @@ def _has(minor: int | None, name: str) -> bool:
     return name in sys.stdlib_module_names or name in ("pip", "dsl")
 
 
-def _line(path: str, number: int) -> Location:
+def line_place(path: str, number: int) -> Location:
+    """Return where the text of a line stands."""
     text = linecache.getline(path, number).rstrip("\n")
     return Location(path, number, len(text) - len(text.lstrip()) + 1, len(text.rstrip()) + 1)
 
