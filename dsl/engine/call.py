@@ -95,7 +95,7 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
         local["inputs.parameters"] = gojson.dumps(
             [{"name": name, "value": value} for name, value in values.items()]
         )
-    _add_paths(local, template)
+    local.update(template.paths)
     scope = Scope(shared, local)
     if has_tags:
         body = Document(body.filled(scope, Mode.ONCE))
@@ -209,16 +209,3 @@ def _artifacts(call: Call) -> dict[str, dict[str, Any]]:
 def is_located(artifact: Mapping[str, Any]) -> bool:
     """Whether an artifact says where its content is."""
     return any(artifact.get(key) is not None for key in _LOCATIONS)
-
-
-def _add_paths(local: dict[str, Any], template: Template) -> None:
-    for artifact in template.input_artifacts:
-        if artifact.get("path"):
-            local[f"inputs.artifacts.{artifact['name']}.path"] = artifact["path"]
-    for artifact in (template.raw.get("outputs") or {}).get("artifacts") or []:
-        if artifact.get("path"):
-            local[f"outputs.artifacts.{artifact['name']}.path"] = artifact["path"]
-    for parameter in template.outputs:
-        path = (parameter.get("valueFrom") or {}).get("path")
-        if path:
-            local[f"outputs.parameters.{parameter['name']}.path"] = path

@@ -140,6 +140,17 @@ class Template:
         return (self.raw.get("outputs") or {}).get("parameters") or []
 
     @cached_property
+    def paths(self) -> Mapping[str, str]:
+        """Return the declared paths of artifacts and output parameters, by the names of their variables."""
+        outputs = (self.raw.get("outputs") or {}).get("artifacts") or []
+        artifacts = [("inputs", each) for each in self.input_artifacts] + [("outputs", e) for e in outputs]
+        found = {f"{side}.artifacts.{each['name']}.path": each.get("path") for side, each in artifacts}
+        for parameter in self.outputs:
+            source = parameter.get("valueFrom") or {}
+            found[f"outputs.parameters.{parameter['name']}.path"] = source.get("path")
+        return {name: path for name, path in found.items() if path}
+
+    @cached_property
     def body(self) -> Document:
         """Return the template without its tasks, inputs and retry rule, to be filled per node."""
         left_out = ("inputs", "tasks", "steps", "dag", "retryStrategy", "metadata")

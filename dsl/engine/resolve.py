@@ -42,7 +42,8 @@ def resolved(task: Task, outer: Scope, scope: Scope, artifacts_of: Artifacts) ->
                 raise
     arguments = raw.get("arguments") or {}
     absent = absent_arguments(arguments, scope)
-    new: dict[str, Any] = fill({**raw, "arguments": without(arguments, absent)}, scope, Mode.NODES)
+    given = without(arguments, absent) if absent else arguments
+    new: dict[str, Any] = fill({**raw, "arguments": given}, scope, Mode.NODES)
     located = list(artifacts_of(new["arguments"]).values())
     return {**new, "when": when, "arguments": {**new["arguments"], "artifacts": located}}
 

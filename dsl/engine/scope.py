@@ -144,9 +144,11 @@ class Scope:
 
     def defines(self, path: str) -> bool:
         """Whether a dotted path of an expression exists here; a value that is None exists."""
+        if not self.prefix and isinstance(self.local.get(path), str):
+            return True
         current: Any = self.variables()
         for part in path.split("."):
-            if not isinstance(current, Mapping) or part not in current:
+            if not isinstance(current, (dict, Mapping)) or part not in current:  # a dict is told at once
                 return False
             current = current[part]
         return True

@@ -70,13 +70,13 @@ def substitute(text: str, scope: Scope, mode: Mode = Mode.LENIENT) -> str:
     if "{{" not in text:
         return text
     if mode is Mode.LENIENT:
-        return _rescanned(text, scope)
+        return _rescanned(text, scope, 3)
     return _replaced(text, scope, mode)
 
 
-def _rescanned(text: str, scope: Scope) -> str:
+def _rescanned(text: str, scope: Scope, times: int) -> str:
     """A template meets the lenient pass up to three times, so a value's own tags are replaced as well."""
-    for _ in range(3):
+    for _ in range(times):
         before, text = text, _replaced(text, scope, Mode.LENIENT)
         if text == before or "{{" not in text:
             break
@@ -84,8 +84,12 @@ def _rescanned(text: str, scope: Scope) -> str:
 
 
 def _replaced(text: str, scope: Scope, mode: Mode) -> str:
+    return _joined(parts(text), scope, mode)
+
+
+def _joined(cut: tuple[Part, ...], scope: Scope, mode: Mode) -> str:
     out = []
-    for kind, body in parts(text):
+    for kind, body in cut:
         if kind == "text":
             if mode is Mode.ALL and "{{" in body:
                 raise MissingError(f"failed to resolve {body[body.index('{{') :]}")
@@ -156,7 +160,7 @@ def filler(document: Value) -> Fill | None:
     Unchanged parts are shared, not copied.
     """
     if isinstance(document, str):
-        return (lambda scope, mode: substitute(document, scope, mode)) if "{{" in document else None
+        return _text_filler(document) if "{{" in document else None
     if isinstance(document, dict):
         fills = {key: fill for key, value in document.items() if (fill := filler(value))}
         if not fills:
@@ -170,6 +174,18 @@ def filler(document: Value) -> Fill | None:
             fill(scope, mode) if fill else element for fill, element in zip(elements, document, strict=True)
         ]
     return None
+
+
+def _text_filler(text: str) -> Fill:
+    cut = parts(text)
+
+    def fill(scope: Scope, mode: Mode) -> str:
+        filled = _joined(cut, scope, mode)
+        if mode is Mode.LENIENT and filled != text and "{{" in filled:
+            return _rescanned(filled, scope, 2)
+        return filled
+
+    return fill
 
 
 class Document:

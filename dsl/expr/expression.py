@@ -59,10 +59,10 @@ class Expression:
 
     def value(self, variables: Mapping[str, Any]) -> Value:
         """Return the value. Raises ExpressionError."""
-        for root in sorted(self.roots):
-            if root not in variables:
-                place = max(self.source.find(root), 0)
-                raise ExpressionError(fault(f"unknown name {root}", self.source, place))
+        unknown = [root for root in self.roots if root not in variables]
+        if unknown:
+            root = min(unknown)
+            raise ExpressionError(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
         try:
             return self.evaluate(_Frame(variables))
         except (ExpressionError, RecursionError):
@@ -250,9 +250,9 @@ class _Compiler:
         return evaluate
 
     def fetch(self, container: Value, key: Value, place: int) -> Value:
-        if isinstance(container, Mapping):
+        if isinstance(container, (dict, Mapping)):  # a dict, or a list below, is told at once
             return container.get(key)
-        if isinstance(container, (Sequence, range)):
+        if isinstance(container, (list, Sequence, range)):
             if isinstance(key, bool) or not isinstance(key, (int, float)):
                 raise ExpressionError(fault(f"invalid operation: int({kind_of(key)})", self.source, place))
             index = int(key)
@@ -283,18 +283,24 @@ class _Compiler:
         if callee.kind == "name" and name in _CLOSURES:
             return self.closure_call(name, arguments)
         function = self.function(callee)
-        values = [self.compile(argument) for argument in arguments]
-        place = tree.place
+        call, place = self.applied(function, arguments), tree.place
 
         def evaluate(frame: _Frame) -> Value:
             try:
-                return function(*[value(frame) for value in values])
+                return call(frame)
             except ExpressionError:
                 raise
             except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as wrong:
                 raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
 
         return evaluate
+
+    def applied(self, function: Callable[..., Any], arguments: tuple[Tree, ...]) -> Evaluate:
+        values = [self.compile(argument) for argument in arguments]
+        if values and all(argument.kind == "constant" for argument in arguments[1:]):
+            first, others = values[0], [argument.parts[0] for argument in arguments[1:]]
+            return lambda frame: function(first(frame), *others)
+        return lambda frame: function(*[value(frame) for value in values])
 
     def function(self, callee: Tree) -> Callable[..., Any]:
         if callee.kind == "name" and callee.parts[0] in BUILTINS:
@@ -316,9 +322,9 @@ class _Compiler:
 
         def evaluate(frame: _Frame) -> Value:
             elements = values(frame)
-            if isinstance(elements, Mapping):
+            if isinstance(elements, (dict, Mapping)):
                 elements = list(elements.values())
-            if not isinstance(elements, (Sequence, range)):
+            if not isinstance(elements, (list, Sequence, range)):
                 raise ExpressionError(
                     fault(f"builtin {name} cannot take {kind_of(elements)}", self.source, 0)
                 )

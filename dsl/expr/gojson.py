@@ -131,7 +131,7 @@ def _sprint_float(value: float) -> str:
 
 def is_quotable(value: str) -> bool:
     """Whether Go's `strconv.Quote` of it is also valid inside JSON: else a simple tag cannot insert it."""
-    return not any(
+    return value.isprintable() or not any(
         len(found[0].encode()) < 4 or not found[0].isprintable() for found in _NOT_QUOTABLE.finditer(value)
     )
 

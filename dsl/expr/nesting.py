@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 Flat = Mapping[str, Any]
@@ -11,15 +12,23 @@ Flat = Mapping[str, Any]
 def nested(flat: Flat) -> dict[str, Any]:
     """Turn dotted names into nested mappings; a name that has children loses its own value, as in Argo."""
     root = _Branch()
-    for name in sorted(flat, key=lambda key: key.count(".")):
-        *path, last = name.split(".")
+    for name, value in flat.items():
         inner = root
+        path, last = _steps(name)
         for part in path:
-            if not isinstance(inner.get(part), _Branch):
-                inner[part] = _Branch()
-            inner = inner[part]
-        inner[last] = flat[name]
+            below = inner.get(part)
+            if type(below) is not _Branch:
+                below = inner[part] = _Branch()
+            inner = below
+        if type(inner.get(last)) is not _Branch:
+            inner[last] = value
     return root
+
+
+@lru_cache(maxsize=4096)
+def _steps(name: str) -> tuple[tuple[str, ...], str]:
+    *path, last = name.split(".")
+    return tuple(path), last
 
 
 class _Branch(dict[str, Any]):
