@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def task_folder(out: Path, task: str) -> Path:
     return out / (f"{name}.files" if _TAKEN.fullmatch(name) else name)
 
 
+@lru_cache(maxsize=256)
 def log_file(logs: Path, task: str) -> Path:
     """Return the log of a task, which it shares with no other."""
     return logs / f"{component(task)}.log"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,16 @@ class NodeFault(ValueError):
 
 def hash32(text: str) -> int:
     """Return the FNV-1a hash that Argo puts into node and pod names."""
-    value = 2166136261
+    cut = text.rfind("(") + 1  # the items of a loop have the same name up to there
+    return _continued(_begun(text[:cut]), text[cut:])
+
+
+@lru_cache(maxsize=256)
+def _begun(text: str) -> int:
+    return _continued(2166136261, text)
+
+
+def _continued(value: int, text: str) -> int:
     for byte in text.encode():
         value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
     return value
@@ -159,6 +169,7 @@ class Node:
 
     def to_outcome(self) -> NodeOutcome:
         """Return what a caller of `run` sees of it."""
+        template = self.template
         return NodeOutcome(
             self.type,
             self.status,
@@ -169,13 +180,13 @@ class Node:
             self.outputs,
             {name: _located(artifact) for name, artifact in self.artifacts.items()} or NOTHING,
             self.flag,
-            self.template.name if self.template else "",
+            template.name if template else "",
             None if self.memo is None else self.recalled,
             self.phase == DAEMONED,
-            kind=self.template.kind if self.template else "",
-            task=self.template.task if self.template else "",
-            started=self.started,
-            finished=self.finished,
+            template.kind if template else "",
+            template.task if template else "",
+            self.started,
+            self.finished,
         )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class NodeOutcome:
+class NodeOutcome(NamedTuple):
     """How one node ended. `outputs` has None for what was declared and never set.
 
     `flag` is `retried` or `hooked`; `memo_hit` says of a template with `memoize` whether a cache had
@@ -22,9 +25,9 @@ class NodeOutcome:
     message: str
     exit_code: str | None = None
     result: str | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, str | None] = field(default_factory=dict)
-    artifacts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = _NOTHING
+    outputs: Mapping[str, str | None] = _NOTHING
+    artifacts: Mapping[str, Mapping[str, Any]] = _NOTHING
     flag: str = ""
     template: str = ""
     memo_hit: bool | None = None
@@ -41,13 +44,12 @@ class NodeOutcome:
             status["exitCode"] = self.exit_code
         if self.result is not None:
             status["result"] = self.result
-        for name, value in (
-            ("outputs", self.outputs),
-            ("inputs", self.inputs),
-            ("artifacts", self.artifacts),
-        ):
-            if value:
-                status[name] = dict(value)
+        if self.outputs:
+            status["outputs"] = dict(self.outputs)
+        if self.inputs:
+            status["inputs"] = dict(self.inputs)
+        if self.artifacts:
+            status["artifacts"] = dict(self.artifacts)
         if self.memo_hit is not None:
             status["memoHit"] = self.memo_hit
         if self.daemoned:
@@ -112,4 +114,11 @@ def _times(started: float, finished: float) -> dict[str, str]:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, thousandths = divmod(round(seconds * 1e6) // 1000, 1000)
+    return f"{_second(whole)}.{thousandths:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    """Return what many nodes of a large run share."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
