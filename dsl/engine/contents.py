@@ -24,8 +24,6 @@ The last no program can set: copies that keep times, `cp -p` or `rsync -t`, show
 
 _LASTING: Final = 3
 """Numbers of a stamp that a new hard link leaves as they are."""
-_KIND = "sha256"
-_JSON = json.JSONEncoder(sort_keys=True)
 
 
 class Contents:
@@ -83,9 +81,18 @@ class Contents:
             yield note
 
 
+json_of = json.JSONEncoder(sort_keys=True).encode
+"""Returns the text of a JSON value, the same for values that are equal."""
+
+
 def digest_of(value: object) -> str:
     """Return the digest of a JSON value."""
-    return hashlib.new(_KIND, _JSON.encode(value).encode()).hexdigest()
+    return digest_of_text(json_of(value))
+
+
+def digest_of_text(text: str) -> str:
+    """Return the digest of the text of a JSON value."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _files(path: str) -> Iterator[str]:
@@ -119,6 +126,6 @@ def _is_of(stamp: Stamp, note: FileNote) -> bool:
 def _digest(path: str) -> str | None:
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # as above
-            return hashlib.file_digest(file, _KIND).hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.artifacts import ArtifactError
-from dsl.engine.contents import Contents, digest_of
+from dsl.engine.contents import Contents, digest_of, digest_of_text, json_of
 from dsl.engine.journal import Record
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import Node
 from dsl.engine.relocate import ROOT, expand
 from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
+from dsl.expr.gojson import Value
 
 if TYPE_CHECKING:
     from dsl.engine.leaf import Leaf, Places
@@ -34,6 +35,7 @@ class Fingerprints:
         self._contents = contents
         self._mounts = mounts
         self._programs: dict[str, str] = {}
+        self._texts = Texts()
         self._left: defaultdict[Position, dict[str, object]] = defaultdict(dict)
         self._digests: dict[Position, tuple[int, str]] = {}
 
@@ -43,20 +45,19 @@ class Fingerprints:
         container = dict(leaf.body[kind])
         container["source"] = self._program(str(container.get("source") or ""))
         volumes = self._mounted(leaf)
-        return digest_of(
-            [
-                {**leaf.body, kind: container},
-                dict(leaf.inputs),
-                {name: [raw, self._content(raw)] for name, raw in leaf.artifacts.items()},
-                leaf.keeps_stdout,
-                volumes,
-                [self._contents.of(path) for path in self._staged(leaf)],
-                self._objects(leaf, volumes.values()),
-                self._places.runtime.is_real,
-                sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
-                [] if _is_ours(leaf) else [self._mounts.of(name) for name in self._given(volumes)],
-            ]
-        )
+        body = self._texts.of({**leaf.body, kind: container}, leaf.template.body.value)
+        others = [
+            dict(leaf.inputs),
+            {name: [raw, self._content(raw)] for name, raw in leaf.artifacts.items()},
+            leaf.keeps_stdout,
+            volumes,
+            [self._contents.of(path) for path in self._staged(leaf)],
+            self._objects(leaf, volumes.values()),
+            self._places.runtime.is_real,
+            sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
+            [] if _is_ours(leaf) else [self._mounts.of(name) for name in self._given(volumes)],
+        ]
+        return digest_of_text(f"[{body}, {json_of(others)[1:]}")
 
     def ended(self, leaf: Leaf, record: Record) -> None:
         """Note what a leaf may have left on a volume: a program of ours its files alone."""
@@ -80,6 +81,8 @@ class Fingerprints:
 
     def _objects(self, leaf: Leaf, volumes: Iterable[Mapping[str, Any]]) -> list[object]:
         """Return the ConfigMaps and Secrets that a leaf may see: all of them where it refers to any."""
+        if not self._places.objects.keyed:
+            return []
         refers = any(source for volume in volumes for source in keyed_sources(volume)) or any(
             each.get("envFrom") or any(variable.get("valueFrom") for variable in each.get("env") or [])
             for each in _containers(leaf)
@@ -117,6 +120,34 @@ class Fingerprints:
             if count != len(left):
                 count, digest = self._digests[position] = len(left), digest_of(sorted(left.items()))
             yield digest
+
+
+class Texts:
+    """JSON texts of filled templates; what was not filled is the template's own and is written once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+        self._unfilled: list[object] = []
+
+    def of(self, value: Value, unfilled: Value) -> str:
+        """Return the text that `json_of` gives."""
+        if value is unfilled:
+            return self._known.get(id(unfilled)) or self._written(unfilled)
+        if isinstance(value, dict) and isinstance(unfilled, dict):
+            pairs = [f"{json_of(key)}: {self.of(value[key], unfilled.get(key))}" for key in sorted(value)]
+            return f"{{{', '.join(pairs)}}}"
+        if isinstance(value, list) and isinstance(unfilled, list) and len(value) == len(unfilled):
+            known = self._known
+            texts = [
+                (known.get(id(old)) or self._written(old)) if new is old else json_of(new)
+                for new, old in zip(value, unfilled, strict=True)
+            ]
+            return f"[{', '.join(texts)}]"
+        return json_of(value)
+
+    def _written(self, unfilled: Value) -> str:
+        self._unfilled.append(unfilled)  # nothing else may get its id
+        return self._known.setdefault(id(unfilled), json_of(unfilled))
 
 
 def _containers(leaf: Leaf) -> list[Mapping[str, Any]]:

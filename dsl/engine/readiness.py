@@ -100,11 +100,13 @@ def _answers(probe: Mapping[str, Any], container: Container, program: Program) -
 
 
 def _exits_well(command: list[str], program: Program, timeout: float) -> bool:
+    group = Group()
+    timer = threading.Timer(timeout, group.kill)
+    timer.daemon = True
+    timer.start()
     with Path(os.devnull).open("wb") as nowhere:
-        code, _ = Group().run(
-            command, program.env, program.folder, nowhere,
-            keeps_stdout=False, seconds=timeout, reason="the probe took too long",
-        )  # fmt: skip
+        code, _ = group.run(command, program.env, program.folder, nowhere, keeps_stdout=False)
+    timer.cancel()
     return code == 0
 
 

@@ -4,6 +4,13 @@ import tracemalloc
 
 import pytest
 from engine.manifests import dag, ran, task, workflow
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsl.engine.contents import json_of
+from dsl.engine.fingerprint import Texts
+from dsl.engine.scope import Scope
+from dsl.engine.tags import Document
 
 PARAMETER = {"parameters": {"p": "{{item}}"}}
 
@@ -32,3 +39,15 @@ def peak(count, folder, more, template):
 def test_a_node_without_a_process_takes_little_memory(more, template, tmp_path):
     small, large = (peak(count, tmp_path / str(count), more, template) for count in (100, 800))
     assert (large - small) / 700 < 1280
+
+
+def containers(inner):
+    return st.lists(inner) | st.dictionaries(st.text(), inner)
+
+
+@given(st.recursive(st.sampled_from(["", "a", "{{x}}", '"\\é', None, 1, True]), containers, max_leaves=20))
+def test_the_text_of_a_filled_template_is_that_of_its_value(value):
+    document, texts = Document(value), Texts()
+    for x in ("1", '"', "1"):
+        filled = document.filled(Scope(None, {"x": x}))
+        assert texts.of(filled, document.value) == json_of(filled)
