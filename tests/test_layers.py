@@ -63,7 +63,7 @@ SEES_LITTLE = {
         *("dsl.argo", "dsl.documents", "dsl.garbage", "dsl.expr"),
         *("dsl.diagnostics", "dsl.codes", "dsl.location"),
     ),
-    "dsl.engine": ("dsl.engine", "dsl.expr", "dsl.diagnostics", "dsl.codes", "dsl.location"),
+    "dsl.engine": ("dsl.engine", "dsl.expr", "dsl.garbage", "dsl.diagnostics", "dsl.codes", "dsl.location"),
     "dsl.manifest": ("dsl.scalars",),
 }
 

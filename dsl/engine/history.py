@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,7 @@ from dsl.engine.mounts import Mounts
 from dsl.engine.node import BAD, Node
 
 if TYPE_CHECKING:
+    from dsl.engine.definition import Template
     from dsl.engine.leaf import Leaf, LeafResult, Places
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
@@ -210,10 +211,10 @@ class History:
 
     # --- removing ---
 
-    def node_begins(self, node: Node, tasks: Collection[str]) -> None:
+    def node_begins(self, node: Node, template: Template) -> None:
         """Remove what a former run left of tasks that a DAG, or steps, do not have any more."""
         if self._open:
-            start = f"{node.path}/"
+            start, tasks = f"{node.path}/", {task.name for task in template.calls}
             below = self._below.get(node.path, ())
             self._drop(path for path in below if _task_in(path, start) not in tasks)
 

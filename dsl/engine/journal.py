@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsl.garbage import paused_collection
+
 _JSON = json.JSONEncoder(separators=(",", ":"))
 _PAUSE = 1.0  # seconds between two times that lines are made durable
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -82,7 +84,7 @@ class Former:
 def read_journal(path: Path) -> Former:
     """Return what the runs in a folder left; nothing where there is no journal. A broken line is left out."""
     former = Former()
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError), paused_collection():
         for line in _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n")):
             _enter(former, line)
     return former

@@ -38,6 +38,7 @@ from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
 from dsl.engine.tags import TagError, substitute
 from dsl.expr.depends import DAEMONED
+from dsl.garbage import paused_collection
 
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
@@ -49,10 +50,6 @@ _LONGEST_SLEEP = 0.5
 
 _Action = tuple[Any, ...]
 """A callable and what it is called with: a run may have 100,000 of them, and a tuple is small."""
-
-
-def _act(action: Callable[..., None], *arguments: object) -> None:
-    action(*arguments)
 
 
 def _around(node: Node) -> Inside | None:
@@ -124,8 +121,8 @@ class Engine:
     def run_until_quiet(self, is_over: Callable[[], bool]) -> None:
         """Work until `is_over()`, or until nothing is left that could change anything."""
         while not is_over():
-            for _ in range(min(len(self._ready), _AT_A_TIME)):
-                _act(*self._ready.popleft())
+            with paused_collection():  # most of what is made now stays
+                self._work_off(is_over)
             if not self._ready and self._when_quiet:
                 self._ready.append(self._when_quiet.popleft())
                 continue
@@ -134,6 +131,16 @@ class Engine:
             self.leaves.start_waiting(self._leaf_starts)
             if not self._take_event(self._patience()) and self._is_idle():
                 return
+
+    def _work_off(self, is_over: Callable[[], bool]) -> None:
+        """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile."""
+        while self._ready and not is_over():
+            for _ in range(min(len(self._ready), _AT_A_TIME)):
+                action = self._ready.popleft()
+                action[0](*action[1:])
+            if self._ready and not is_over():
+                self.leaves.start_waiting(self._leaf_starts)
+                self._take_event(0.0)
 
     def _is_idle(self) -> bool:
         timers = len(self._timers) - (self.has_deadline and not self._is_open())
@@ -148,8 +155,6 @@ class Engine:
 
         Not for ever: a signal that comes just before this thread falls asleep is seen when it wakes up.
         """
-        if self._ready:
-            return 0.0
         if not self._timers:
             return _LONGEST_SLEEP if self.leaves.is_busy else 0.0
         return min(max(0.0, self._timers[0][0] - time.monotonic()), _LONGEST_SLEEP)
@@ -165,7 +170,8 @@ class Engine:
     def _fire_timers(self) -> bool:
         fired = False
         while self._timers and self._timers[0][0] <= time.monotonic():
-            _act(*heapq.heappop(self._timers)[2])
+            action = heapq.heappop(self._timers)[2]
+            action[0](*action[1:])
             fired = True
         return fired
 
@@ -194,17 +200,18 @@ class Engine:
                 retried=self._retry_rule(call) is not None,
             )
             _limit(prepared)
-            locks = self.locks.of(prepared.body.get("synchronization") or {})
+            rule = prepared.body.get("synchronization")
+            locks = self.locks.of(rule) if rule else ()
         except (NodeFault, TagError) as wrong:
             self.refuse_call(call, str(wrong))
             return
         if locks:
             call.done = partial(self._unlock_after, locks, call, call.done)
-        if wait := self.locks.full(locks):
-            waiting = self._pending(prepared, wait)
-            heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
-            return
-        self.locks.take(locks, call)
+            if wait := self.locks.full(locks):
+                waiting = self._pending(prepared, wait)
+                heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
+                return
+            self.locks.take(locks, call)
         self._execute(prepared)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
@@ -273,7 +280,7 @@ class Engine:
         node.done = done
         kind = prepared.template.kind
         if kind in ("dag", "steps"):
-            self.history.node_begins(node, {task.name for task in prepared.template.calls})
+            self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
             node.inside = Inside(_limit(prepared), prepared.body.get("failFast") is True, inner.abort)
             self.later(inner.start)

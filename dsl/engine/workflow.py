@@ -21,6 +21,7 @@ from dsl.expr import gojson
 from dsl.expr.depends import DAEMONED
 from dsl.expr.expression import ExpressionError, compiled
 from dsl.expr.gojson import Value
+from dsl.garbage import paused_collection
 
 
 class WorkflowRun:
@@ -194,7 +195,8 @@ class WorkflowRun:
 
     def _ended(self, phase: str, message: str, stuck: str = "") -> Outcome:
         self.engine.end_daemons(None)
-        nodes = {path: node.to_outcome() for path, node in self.engine.nodes.items()}
+        with paused_collection():
+            nodes = {path: node.to_outcome() for path, node in self.engine.nodes.items()}
         artifacts = {
             name: {"key": (found.get("s3") or {}).get("key", "")}
             for name, found in self.engine.output_artifacts.items()

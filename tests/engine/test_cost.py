@@ -1,9 +1,10 @@
 """What a node of a large run costs, in memory and in work."""
 
+import gc
 import tracemalloc
 
 import pytest
-from engine.manifests import dag, ran, task, workflow
+from engine.manifests import NOP, dag, ran, task, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,16 @@ def peak(count, folder, more, template):
 def test_a_node_without_a_process_takes_little_memory(more, template, tmp_path):
     small, large = (peak(count, tmp_path / str(count), more, template) for count in (100, 800))
     assert (large - small) / 700 < 1280
+
+
+def test_garbage_is_not_searched_for_again_and_again_while_nodes_are_made(tmp_path):
+    searches = []
+    gc.callbacks.append(lambda phase, _: searches.append(phase))
+    try:
+        ran(workflow(dag("main", task("nop", withSequence={"count": "2000"})), NOP), tmp_path)
+    finally:
+        gc.callbacks.pop()
+    assert len(searches) < 10
 
 
 def containers(inner):
