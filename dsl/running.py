@@ -5,6 +5,7 @@ Knows where results go and how they are shown, nothing of how a run goes on.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -30,6 +31,7 @@ from dsl.engine import (
     fresh_name,
     known_tasks,
     read_definition,
+    rows_of,
     run,
     task_folder,
 )
@@ -41,6 +43,7 @@ from dsl.watch import closing, going_on, untold, watcher
 __all__ = ["Missing", "Options", "Refused", "Resume", "Unsupported", "Unusable", "run_here"]
 _LISTED = 10
 """Files of one task that are listed by name."""
+_NO_ROOM = os.strerror(errno.ENOSPC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +104,37 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     )
     screen = console(sys.stderr)
 
-    def tell(phase: str, message: str, taken: int = 0) -> None:
+    def tell(results: Mapping[str, Any], phase: str, message: str, taken: int = 0) -> None:
         line = closing(phase, message, time.monotonic() - began, str(out), taken)
         point()  # again, since another run may have pointed to itself, and `keep` removes others
         if options.keep is not None:
             keep_newest(parent, options.keep, out)
         if as_json:
-            console().out(_results(out), end="", highlight=False)
+            console().out("".join(rows_of(results)), end="", highlight=False)
         if not quiet:
-            _show(out, line, screen if as_json else console())
+            _show(out, results["tasks"], line, screen if as_json else console())
         elif phase != "Succeeded":
             screen.print(line)
         if phase != "Succeeded":
-            screen.print(going_on(options.again))
+            screen.print(going_on(options.again, has_room=has_room))
 
+    has_room = True
     began = time.monotonic()
     try:
         with watcher(screen, quiet=quiet) as watch:
             outcome = run(manifest, chosen, watch)
     except (KeyboardInterrupt, SystemExit):
-        if _results(out):
-            tell("interrupted", "")
+        if results := _written(out):
+            tell(results, "interrupted", "")
         raise
-    states = {task: str(facts["state"]) for task, facts in _tasks(out).items()}
+    states = {task: str(facts["state"]) for task, facts in outcome.results["tasks"].items()}
     screen.print(untold(outcome, states), end="")
     if outcome.outdated:
         names = visible(", ".join(outcome.outdated))
         screen.print(Text(f"out of date: {names}; `--resume` runs what has changed", style="yellow"))
-    tell(outcome.phase, outcome.message, outcome.taken)
+    messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
+    has_room = not any(_NO_ROOM in message for message in messages)
+    tell(outcome.results, outcome.phase, outcome.message, outcome.taken)
     return outcome.succeeded
 
 
@@ -152,21 +158,16 @@ def _point_to(out: Path) -> None:
         aside.replace(link)
 
 
-def _results(out: Path) -> str:
-    """Return the text of results.json, `""` when a full disk kept it from being written."""
+def _written(out: Path) -> dict[str, Any]:
+    """Return what results.json holds, nothing when a full disk kept it from being written."""
     with suppress(FileNotFoundError):
-        return (out / "results.json").read_text(encoding="utf-8", errors="surrogatepass")
-    return ""
+        text = (out / "results.json").read_text(encoding="utf-8", errors="surrogatepass")
+        return dict(json.loads(text))
+    return {}
 
 
-def _tasks(out: Path) -> dict[str, Any]:
-    tasks: dict[str, Any] = json.loads(_results(out) or '{"tasks": {}}')["tasks"]
-    return tasks
-
-
-def _show(out: Path, line: Text, screen: Console) -> None:
+def _show(out: Path, tasks: Mapping[str, Any], line: Text, screen: Console) -> None:
     """Show a table of the tasks, the files that each made, and the last line of the run."""
-    tasks = _tasks(out)
     files = {task: _files(task_folder(out, task)) for task in tasks}
     rows = [("task", "state", "pods", "attempts", "files")]
     for task, facts in tasks.items():

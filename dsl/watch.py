@@ -325,6 +325,7 @@ def closing(phase: str, message: str, seconds: float, out: str, taken: int = 0) 
     )
 
 
-def going_on(command: str) -> Text:
-    """Return what to do about a run that did not succeed."""
-    return Text(f"`{visible(command)}` goes on; what succeeded is not repeated")
+def going_on(command: str, *, has_room: bool) -> Text:
+    """Return what to do about a run that did not succeed, also where the disk had no room."""
+    first = "" if has_room else "the disk is full: free some space, then "
+    return Text(f"{first}`{visible(command)}` goes on; what succeeded is not repeated")

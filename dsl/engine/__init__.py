@@ -49,7 +49,7 @@ from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
 from dsl.engine.refused import Missing, Refused, Unsupported
-from dsl.engine.results import link_files, make_results, rows, tasks_of
+from dsl.engine.results import link_files, make_results, rows, rows_of, tasks_of
 from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
@@ -76,6 +76,7 @@ __all__ = [
     "how_it_ended",
     "known_tasks",
     "read_definition",
+    "rows_of",
     "run",
     "task_folder",
 ]
@@ -205,15 +206,18 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
             engine.put_down_ended()
         finally:
             with suppress(OSError):
-                _write(out, engine, workflow.broken_off(wrong))
+                outcome = workflow.broken_off(wrong)
+                _write(out, engine, outcome, _results(engine, outcome))
         raise
     finally:
         engine.leaves.close()
+    results = _results(engine, outcome)
     try:
-        _write(out, engine, outcome)
+        _write(out, engine, outcome, results)
     except OSError as wrong:
-        return replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
-    return outcome
+        message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
+        return replace(outcome, phase="Error", message=message, results=results)
+    return replace(outcome, results=results)
 
 
 def _found(runtime: str) -> str:
@@ -229,10 +233,13 @@ def _jobs(definition: Definition, jobs: int) -> int:
     return max(1, min(jobs, int(limit)) if limit else jobs)
 
 
-def _write(out: Path, engine: Engine, outcome: Outcome) -> None:
-    results = make_results(engine.definition, engine.nodes.values(), outcome.phase)
+def _results(engine: Engine, outcome: Outcome) -> dict[str, Any]:
+    return make_results(engine.definition, engine.nodes.values(), outcome.phase)
+
+
+def _write(out: Path, engine: Engine, outcome: Outcome, results: Mapping[str, Any]) -> None:
     bare, nodes = replace(outcome, nodes={}), outcome.nodes.items()
     write(out / TIMELINE, rows(bare.to_timeline(), "nodes", ((p, node.to_timeline()) for p, node in nodes)))
-    write(out / RESULTS, rows(results, "tasks", results["tasks"].items()))
+    write(out / RESULTS, rows_of(results))
     write(out / STATUS, rows(bare.to_status(), "nodes", ((p, node.to_status()) for p, node in nodes)))
     link_files(engine.kept, results["tasks"], out)

@@ -144,6 +144,11 @@ def rows(document: Mapping[str, Any], table: str, entries: Iterable[tuple[str, V
     yield "}\n"
 
 
+def rows_of(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the pieces of the text of `results.json`."""
+    return rows(results, "tasks", results["tasks"].items())
+
+
 def tasks_of(definition: Definition) -> list[str]:
     """Return the ids of the execution functions, each once, in the order of the templates."""
     return list(dict.fromkeys(template.task for template in _tasks(definition)))

@@ -177,3 +177,20 @@ def test_the_latest_run_can_be_taken_up_by_that_name(here, dsl, runs):
     assert dsl("two.py", "--resume", "latest", "--quiet").returncode == 0
     [run] = runs()
     assert Path(".argosy/two/latest").resolve().name == run["run"]
+
+
+def test_a_full_disk_keeps_nothing_from_being_told(here, dsl, small):
+    text = "@task\ndef first():\n    return 'x' * 1_100_000\n\nwith DAG('two'):\n    first()\n"
+    write(here, text, "two.py")
+    out = str(small / "out")
+    shown = dsl("two.py", "--out", out)
+    assert shown.returncode == 1
+    assert shown.stdout.splitlines()[1].split() == ["first", "Succeeded", "1", "1"]
+    assert "error: the results cannot be written: [Errno 28] No space left on device after " in shown.stdout
+    told = f"the disk is full: free some space, then `dsl run two.py --out {out} --resume` goes on; "
+    assert shown.stderr.splitlines()[-1].startswith(told)
+    printed = json.loads(dsl("two.py", "--out", out, "--resume", "--json").stdout)
+    assert (printed["phase"], printed["tasks"]["first"]["state"]) == ("Error", "Succeeded")
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small)], check=True)
+    again = dsl("two.py", "--out", out, "--resume")
+    assert (again.returncode, "1 pod taken over" in again.stdout) == (0, True)

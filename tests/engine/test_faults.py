@@ -1,7 +1,6 @@
 """What is wrong in a manifest is refused before a pod runs, or is an Error of its node, not of the engine."""
 
 import json
-import os
 import re
 import resource
 import subprocess
@@ -236,18 +235,6 @@ def test_a_file_that_goes_while_it_is_read_fails_the_leaf_that_reads_it(tmp_path
         outputs={"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]})  # fmt: skip
     outcome = run(workflow(dag("main", task("x")), read), RunOptions(tmp_path / "out", inputs=tmp_path))
     assert outcome.nodes["main/x"].outputs == {"o": "here"}
-
-
-@pytest.fixture
-def small(tmp_path):
-    """A file system of 2 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mounted, capture_output=True, check=False).returncode:
-        pytest.skip("needs to mount a file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_file_system_that_is_read_only_is_refused(small):
