@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from rich.cells import cell_len
@@ -24,12 +26,19 @@ _VERDICT = (
     "verdict"  # the template, reserved in manifests of ours, of a task without pods that ends as others do
 )
 _NAMED = 4
+_ALIKE, _OF_TASK = 3, 10
+"""Failures that are shown of one cause, and of one task."""
+_OF_ITEM = re.compile(r"^item \d+ \(.*?\): |\d+")
+"""What differs from item to item in a cause."""
+_CHILD = re.compile(r"child '.*' (failed|errored)")
+"""Argo's message about what failed by something below it."""
+_REPEATED = re.compile(r"((?:/[^/]+){1,3}?)(\1{3,})(?![^/])")
 _GOOD = ("Succeeded", "Skipped", "Omitted")
 
 
 @dataclass(slots=True)
 class Tally:
-    """How far the pods of one execution function are."""
+    """How far the pods of one task are."""
 
     expected: int = 0
     running: int = 0
@@ -101,10 +110,13 @@ def _duration(seconds: float) -> str:
 
 
 class Watch:
-    """Counts what happens, per execution function in the order of first mention; draws nothing itself."""
+    """Counts what happens, per task in the order of first mention; tells of failures, draws nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
         self.tallies: dict[str, Tally] = {}
+        self._console = console
+        self._shown: Counter[tuple[str, str]] = Counter()
+        self._hidden: Counter[tuple[str, Path]] = Counter()
 
     def __enter__(self) -> Watch:
         return self
@@ -112,7 +124,10 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the screen as it is."""
+        """Say how many failures were not shown."""
+        for (task, log), more in self._hidden.items():
+            place = visible(str(log))
+            self._console.print(f"{visible(task)}: {counted(more, 'failure')} more like these; log: {place}")
 
     def _tally(self, task: str) -> Tally:
         return self.tallies.setdefault(task, Tally())
@@ -139,28 +154,25 @@ class Watch:
             tally.succeeded += 1
         else:
             tally.failed += 1
+            self._failed(event)
+
+    def _failed(self, event: LeafEvent) -> None:
+        """Show a failure at once, unless its task had enough of them, or of its kind."""
+        cause, lines = cause_of(event)
+        of_task, of_kind = (event.task, ""), (event.task, f"{event.phase} {_OF_ITEM.sub('', cause)}")
+        if self._shown[of_task] < _OF_TASK and self._shown[of_kind] < _ALIKE:
+            self._shown.update((of_task, of_kind))
+            self._console.print(failure(event, cause, lines))
+        else:
+            self._hidden[event.task, event.log] += 1
 
     def skipped(self, task: str, count: int) -> None:
         """Expected pods will not run."""
         self._tally(task).skipped += count
 
 
-class Failures(Watch):
-    """One line for every failure."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-
-    def ended(self, event: LeafEvent) -> None:
-        """Say it when it failed."""
-        super().ended(event)
-        if event.phase not in _GOOD:
-            self._console.print(failure(event))
-
-
-class Lines(Failures):
-    """One line for every failure, and one for every execution function whose pods are all done.
+class Lines(Watch):
+    """One line for every failure, and one for every task whose pods are all done.
 
     A long run says now and then how far it is.
     """
@@ -200,10 +212,10 @@ class Lines(Failures):
 
 
 class Screen(Watch):
-    """A bar for every execution function, redrawn in place; failures scroll by above."""
+    """A bar for every task, redrawn in place; failures scroll by above."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__()
+        super().__init__(console)
         self._live = Live(self, console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Screen:
@@ -215,12 +227,7 @@ class Screen(Watch):
     ) -> None:
         """Take the bars away; a table follows."""
         self._live.stop()
-
-    def ended(self, event: LeafEvent) -> None:
-        """Show a failure at once."""
-        super().ended(event)
-        if event.phase not in _GOOD:
-            self._live.console.print(failure(event))
+        super().__exit__(kind, error, trace)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the bars that fit; what is done gives way first."""
@@ -249,8 +256,8 @@ def _bar(task: str, width: int, tally: Tally, now: float) -> Text:
     )
 
 
-def failure(event: LeafEvent) -> Text:
-    """Return a line that says which pod failed, how, and where its log is; below it the end of the log.
+def cause_of(event: LeafEvent) -> tuple[str, list[str]]:
+    """Return why a pod failed, and the end of its log.
 
     A worker of ours ends its log with the item that failed and why: that says more than an exit code.
     """
@@ -259,8 +266,13 @@ def failure(event: LeafEvent) -> Text:
     message = event.message
     if lines and lines[-1].startswith(worker):
         message = lines.pop().removeprefix(worker)
+    return message, lines
+
+
+def failure(event: LeafEvent, cause: str, lines: Iterable[str]) -> Text:
+    """Return a line that says which pod failed, how, and where its log is; below it the end of the log."""
     again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-    message = f": {visible(message)}" if message else ""
+    message = f": {visible(cause)}" if cause else ""
     text = Text.assemble(
         (visible(event.task), "bold"),
         f" ({visible(event.node)}{again}) ",
@@ -281,19 +293,32 @@ def untold(outcome: Outcome, states: Mapping[str, str]) -> Text:
     bad = {path: node for path, node in outcome.nodes.items() if node.phase in ("Failed", "Error")}
     verdicts = [path for path, node in bad.items() if states and node.template == _VERDICT]
     above = {path[: mark.start()] for path in bad for mark in re.finditer(r"[/(]", path)}
-    lines = [
-        Text.assemble(
-            (visible(path), "bold"), " ", (node.phase.lower(), "bold red"), f": {visible(node.message)}\n"
-        )
-        for path, node in bad.items()
-        if node.type != "Pod"
-        and node.message
-        and path not in above
-        and not any(f"{path}/".startswith(f"{verdict}/") for verdict in verdicts)
-    ]
+    shown: dict[str, list[Text]] = {}
+    for path, node in bad.items():
+        is_below = any(f"{path}/".startswith(f"{verdict}/") for verdict in verdicts)
+        is_cause = node.message and node.type != "Pod" and not _CHILD.fullmatch(node.message)
+        if not is_cause or path in above or is_below:
+            continue
+        place, phase = (visible(_folded(path)), "bold"), (node.phase.lower(), "bold red")
+        line = Text.assemble(place, " ", phase, f": {visible(node.message)}\n")
+        shown.setdefault(node.message, []).append(line)
+    lines = []
+    for alike in shown.values():
+        lines += alike[:_ALIKE]
+        if len(alike) > _ALIKE:
+            lines.append(Text(f"and {counted(len(alike) - _ALIKE, 'node')} more like these\n"))
     if f"main/{_VERDICT}" in verdicts:
         lines.append(Text(f"the run failed because {_cause(states)}\n"))
     return Text().join(lines)
+
+
+def _folded(path: str) -> str:
+    """Return a path with what recursion repeats in it written once.
+
+    >>> _folded("main/[0]/again/again/again/again/again/x")
+    'main/[0]/again (5 times)/x'
+    """
+    return _REPEATED.sub(lambda found: f"{found[1]} ({len(found[0]) // len(found[1])} times)", path)
 
 
 def _cause(states: Mapping[str, str]) -> str:
@@ -311,7 +336,7 @@ def _cause(states: Mapping[str, str]) -> str:
 def watcher(console: Console, *, quiet: bool = False) -> Watch:
     """Return a live display for a terminal, plain lines for anything else; failures alone when quiet."""
     if quiet:
-        return Failures(console)
+        return Watch(console)
     return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent
 from dsl.report import console
-from dsl.watch import Lines, Screen, closing, failure, untold, watcher
+from dsl.watch import Lines, Screen, cause_of, closing, failure, untold, watcher
 
 
 def event(phase, attempt=1, message=""):
@@ -43,7 +43,7 @@ def test_a_failure_shows_the_end_of_its_log(tmp_path):
     log = tmp_path / "warp.log"
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(2000)) + b"\x1b[2J\xff\n")
     failed = LeafEvent("warp", "main/warp", 1, "Failed", "", 0.5, tmp_path / "task.log", log)
-    assert failure(failed).plain.splitlines()[1:] == [
+    assert failure(failed, *cause_of(failed)).plain.splitlines()[1:] == [
         "  | line 1996",
         "  | line 1997",
         "  | line 1998",
@@ -56,7 +56,7 @@ def test_a_failure_names_the_item_that_its_worker_names(tmp_path):
     log = tmp_path / "warp-1.log"
     log.write_text("no such band\nargosy: warp: item 3 (b.tif): the program ended with exit status 2\n")
     failed = LeafEvent("warp", "main/warp", 1, "Failed", "main: Error (exit code 2)", 0.5, Path("w.log"), log)
-    assert failure(failed).plain.splitlines() == [
+    assert failure(failed, *cause_of(failed)).plain.splitlines() == [
         "warp (main/warp) failed: item 3 (b.tif): the program ended with exit status 2; log: w.log",
         "  | no such band",
     ]
@@ -175,3 +175,41 @@ def test_the_last_line_says_how_it_ended_and_where_the_results_are():
         == "succeeded after 1.0 s; 2 pods taken over; results in out"
     )
     assert closing("Failed", "x\n", 1, "out").plain == "failed: x\\n after 1.0 s; results in out"
+
+
+def test_failures_of_one_cause_are_shown_a_few_times_and_then_counted(tmp_path):
+    stream = io.StringIO()
+    with watcher(console(stream), quiet=True) as watch:
+        for number in range(150):
+            log = tmp_path / f"{number}.log"
+            log.write_text(f"argosy: warp: item {number} (a (b) {number}.tif): no band {number}\n")
+            watch.ended(LeafEvent("warp", f"main/warp({number})", 1, "Failed", "", 0, Path("w.log"), log))
+        watch.ended(LeafEvent("warp", "main/warp(0)", 1, "Error", "other", 0, Path("w.log")))
+        watch.ended(LeafEvent("fold", "main/fold", 1, "Error", "other", 0, Path("f.log")))
+    *_, third, other, fold, more = stream.getvalue().splitlines()
+    assert third == "warp (main/warp(2)) failed: item 2 (a (b) 2.tif): no band 2; log: w.log"
+    assert (other[:19], fold[:16]) == ("warp (main/warp(0))", "fold (main/fold)")
+    assert more == "warp: 147 failures more like these; log: w.log"
+
+
+def test_failures_of_one_task_by_many_causes_have_a_limit():
+    stream = io.StringIO()
+    with watcher(console(stream), quiet=True) as watch:
+        for letter in "abcdefghijklmnopqrstuvwxyz":
+            watch.ended(LeafEvent("warp", "main/warp", 1, "Failed", f"no {letter}", 0, Path("w.log")))
+    assert len(stream.getvalue().splitlines()) == 11
+
+
+def test_a_recursion_is_told_in_short():
+    paths = ["main" + "/again" * depth for depth in range(50)]
+    groups = {f"{path}/[0]": NodeOutcome("StepGroup", "Failed", "child 'x-3' failed") for path in paths}
+    assert untold(Outcome("x", "Failed", "", groups), {}).plain == ""
+    nodes = {f"{path}/x": NodeOutcome("Skipped", "Error", "too deep") for path in paths[1:]}
+    assert untold(Outcome("x", "Failed", "", nodes), {}).plain.splitlines() == [
+        "main/again/x error: too deep",
+        "main/again/again/x error: too deep",
+        "main/again/again/again/x error: too deep",
+        "and 46 nodes more like these",
+    ]
+    nodes = {f"{paths[-1]}/x": NodeOutcome("Skipped", "Error", "too deep")}
+    assert untold(Outcome("x", "Failed", "", nodes), {}).plain == "main/again (49 times)/x error: too deep\n"
