@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -44,19 +45,29 @@ def _copy_like(source: str, target: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a link, a file, or a folder with all in it; nothing there is right too."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
+    """Remove a link, a file, or a folder with all in it, whatever its permissions, if it is there.
+
+    Raises OSError.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        _remove_folder(os.fspath(path))
+    except PermissionError:
+        _open_up(os.fspath(path))
+        shutil.rmtree(path)
+    except (OSError, RecursionError):  # paths that are too long
         shutil.rmtree(path)
 
 
-def clear_away(folder: Path) -> None:
-    """Remove a folder with all in it, or as much of it as can be."""
-    try:
-        _remove_folder(os.fspath(folder))
-    except (OSError, RecursionError):  # permissions taken away, paths that are too long
-        shutil.rmtree(folder, ignore_errors=True)
+def _open_up(folder: str) -> None:
+    """Give a folder, and all that are in it, the permissions that are needed to empty them."""
+    os.chmod(folder, stat.S_IRWXU)  # noqa: PTH101 - a text, as below
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _open_up(entry.path)
 
 
 def _remove_folder(folder: str) -> None:

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
-from dsl.engine.copies import clear_away
+from dsl.engine.copies import remove
 from dsl.engine.definition import Template
 from dsl.engine.environment import environment
 from dsl.engine.folder import leaf_name, log_file
@@ -296,7 +296,8 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     if leaf.template.is_daemon:
         result = _of_daemon(leaf, result)
     if result.phase == "Succeeded":
-        clear_away(folder)
+        with contextlib.suppress(OSError):  # what is somebody else's
+            remove(folder)
     return result
 
 

@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from dsl.engine.copies import clear_away
+from dsl.engine.copies import remove
 
 
 class Work:
@@ -22,7 +22,8 @@ class Work:
     def folder(self, name: str) -> Path:
         """Make a folder for a leaf, and remove that of a former start. Raises OSError."""
         for start in self._former:
-            clear_away(start / name)
+            with suppress(OSError):  # what is somebody else's
+                remove(start / name)
         folder = self._own / name
         folder.mkdir(parents=True)
         return folder

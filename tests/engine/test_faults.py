@@ -1,6 +1,7 @@
 """What is wrong in a manifest is refused before a pod runs, or is an Error of its node, not of the engine."""
 
 import json
+import os
 import re
 import resource
 import subprocess

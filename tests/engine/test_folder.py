@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
 
-from dsl.engine import Refused, RunOptions, Silent, discard, how_it_ended, run
+from dsl.engine import Refused, Resume, RunOptions, Silent, discard, how_it_ended, run
 from dsl.engine.lock import locked
+from tests.harness import let_others_in
 
 INDEX = {"index": "{{item}}"}
 SUMMARY = 'mkdir out; echo "$INDEX" > out/summary.txt; echo "$INDEX" > out/own-$INDEX.txt'
@@ -286,3 +288,41 @@ def test_tasks_whose_names_look_alike_share_neither_log_nor_files(tmp_path):
     }
     folders = {path.parent.name for path in (tmp_path / "out").glob("*/summary.txt")}
     assert folders == {"a b", "a_b", "a%2Fb", "a%252Fb", "%2E%2E", "logs.files", "logs.files.files"}
+
+
+def succeeds_without_root(action, folder):
+    """Return whether an action succeeds for somebody who cannot read and write everything."""
+    let_others_in(folder)
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    child = os.fork()
+    if not child:
+        try:
+            if os.geteuid() == 0:
+                os.setgid(65534)
+                os.setuid(65534)
+            action()
+            os._exit(0)
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
+    out = tmp_path / "out"
+    made = (
+        "mkdir -p out/mod/deep; mkfifo pipe; touch out/mod/deep/file; chmod -R a-w out; chmod 0 out/mod/deep"
+    )
+    manifest = workflow(dag("main", loop("a", ["x"])), leaf("a", f"{made}; exit 7"))
+    work = ".argosy/tasks/*/*/argosy/out/mod/deep"
+
+    def live():
+        for resume in (None, Resume(), Resume(), None):
+            outcome = run(manifest, RunOptions(out, resume=resume))
+            assert outcome.nodes["main/a(0:x)"].message == "main: Error (exit code 7)"
+            assert len(list(out.glob(work))) == 1
+        discard(out)
+        assert not out.exists()
+
+    assert succeeds_without_root(live, tmp_path)
