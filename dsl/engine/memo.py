@@ -20,7 +20,7 @@ from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.clock import seconds_of
-from dsl.engine.copies import clear_away
+from dsl.engine.copies import remove
 from dsl.engine.folder import component, write
 from dsl.engine.node import Node, NodeFault
 
@@ -78,7 +78,8 @@ class Memo:
         write(place, [json.dumps(entry, ensure_ascii=False)])
         for path in all_files.iterdir():
             if path.name == former or (path != files and _is_left(path)):
-                clear_away(path)
+                with suppress(OSError):  # another run has just removed it
+                    remove(path)
 
     def _place(self, rule: Mapping[str, Any], ending: str) -> Path:
         cache = ((rule.get("cache") or {}).get("configMap") or {}).get("name")
