@@ -89,6 +89,7 @@ class Inside:
 
     `limit` is how many of them may run at once, 0 for any number, and `active` how many do; `waiting` are
     those that may not begin yet, by their turn; `bad` is how many failed, and `abort` ends a node for that.
+    `nodes` are all that were made for them.
     """
 
     limit: int
@@ -97,6 +98,7 @@ class Inside:
     active: int = 0
     bad: int = 0
     waiting: list[tuple[tuple[int, ...], int, Call]] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,7 +115,7 @@ class Node:
     that differs: what waits for retried steps hangs below the last attempt, and out there below its steps;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
     template's `memoize`, and `recalled` whether a cache had the outputs; `ip` is where a daemon listens;
-    `taken` is whether a former run ran it.
+    `taken` is whether a former run ran it, or all that ran below it.
     """
 
     name: str
@@ -162,6 +164,24 @@ class Node:
     def has_outputs(self) -> bool:
         """Whether it set anything that others can read."""
         return self.result is not None or self.exit_code is not None or bool(self.outputs or self.artifacts)
+
+    @property
+    def below(self) -> Sequence[Node]:
+        """What stands in it, or what it groups; itself for what has not come."""
+        return self.inside.nodes if self.inside else self.children
+
+    @property
+    def ran_now(self) -> bool:
+        """Whether this run, and no former one, ran it or anything below it."""
+        return not self.taken and (self.ran or any(node.ran_now for node in self.below if node is not self))
+
+    def take_times(self) -> None:
+        """Take the times of a former run over from what is below: the end only if nothing there ran now."""
+        taken = [node for node in self.below if node.taken]
+        if taken:
+            self.started = min(self.started, *(node.started for node in taken))
+            if not self.ran_now:
+                self.taken, self.finished = True, max(node.finished for node in taken)
 
     def identity(self, workflow: str) -> str:
         """Return Argo's node id."""

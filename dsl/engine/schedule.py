@@ -273,6 +273,8 @@ class Engine:
         self.nodes[node.path] = node
         if around := _around(node):
             around.active += 1
+        if node.boundary and node.boundary.inside:
+            node.boundary.inside.nodes.append(node)
         return node
 
     def run_body(self, prepared: Prepared, node: Node, done: Callable[[Node], None]) -> None:
@@ -310,6 +312,8 @@ class Engine:
             phase, message = self._memoized(node, node.memo)
         node.phase, node.message, node.finished = phase, message, moment or time.time()
         node.view = None
+        if self.history.taken and not moment:
+            node.take_times()
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)

@@ -209,6 +209,7 @@ class StepsRun:
 
     def _set_branch(self, phase: str) -> None:
         """What a DAG sees below this node: the last group's steps; nothing when it made none."""
+        self.group.children = [node for _, node in self.children]
         found = merged(shown(node, phase, outside=True) for _, node in self.children)
         if self.children or self.index == 0:
             self.node.branch = further(found, self.distance + 1)

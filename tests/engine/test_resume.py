@@ -79,6 +79,41 @@ def test_what_succeeded_is_taken_over(bench):
     assert first.to_status() == again.to_status()
 
 
+def test_what_holds_nodes_of_a_former_run_has_their_times(bench):
+    def manifest(last=""):
+        a = leaf("a", bench.source("a"), retryStrategy={"limit": 1})
+        steps = {"name": "steps", "steps": [[task("a", parameters=FIRST)], [task("nop", when="false")]]}
+        inner = dag("inner", task("a", withItems=[0, 1], parameters=INDEX), task("steps"))
+        b = leaf("b", bench.source("b", last))
+        main = dag("main", task("inner"), task("b", depends="inner", parameters=FIRST))
+        return workflow(main, inner, steps, a, b, NOP)
+
+    bench.run(manifest())
+    between = time.time()
+    again = bench.again(manifest())
+    types = {node.type for node in again.nodes.values() if 0 < node.started < node.finished < between}
+    assert types == {"DAG", "TaskGroup", "Steps", "StepGroup", "Retry", "Pod"}
+    assert [path for path, node in again.nodes.items() if node.finished > between] == [
+        "main/inner/steps/[1]", "main/inner/steps/nop",
+    ]  # fmt: skip
+    nodes = bench.again(manifest("echo other")).nodes
+    assert nodes["main"].started < nodes["main/inner"].finished < between < nodes["main"].finished
+
+
+def test_a_loop_that_was_broken_off_again_has_ended_when_its_last_item_did(bench):
+    bad = dag("bad", task("nop", when="1 1"))
+    deeper = dag("deeper", task("x", parameters=FIRST))
+    deep = dag("deep", task("deeper"))
+    loop = task("b", "deep", withItems=[0, 1])
+    main = dag("main", task("a", "bad"), loop, parallelism=2, failFast=True)
+    manifest = workflow(main, bad, deep, deeper, leaf("x", bench.source("x", "sleep 0.2")), NOP)
+    bench.run(manifest)
+    between = time.time()
+    again = bench.again(manifest)
+    assert (again.phase, again.taken, "main/b(1:1)" in again.nodes) == ("Failed", 1, False)
+    assert again.nodes["main"].finished < between
+
+
 def test_a_changed_program_runs_again_with_what_it_changes(bench):
     bench.run(two_stages(bench))
     bench.again(two_stages(bench, last="cat in/*/* in/*/* > out/all"))
