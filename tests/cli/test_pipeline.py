@@ -233,4 +233,4 @@ def test_a_compiled_manifest_runs_as_its_dag_does(dsl):
 def test_a_manifest_that_is_none_is_refused(dsl):
     assert dsl("run", written("- a\n", "flow.yaml")).returncode == 1
     assert dsl("run", written("", "flow.yaml")).returncode == 2
-    assert dsl("run", "nowhere.yaml").returncode == 2
+    assert dsl("run", "nowhere.yaml").returncode == 1
