@@ -40,6 +40,7 @@ class Store:
         self._tickets = itertools.count()
         self._moving = threading.Lock()
         self._stamps = Stamps()
+        self._spoiled: set[Path] = set()
         self._unnoted: list[Path] = []
 
     def path(self, key: str) -> Path:
@@ -51,10 +52,11 @@ class Store:
             return self.inputs.joinpath(*parts[1:])
         return self.root.joinpath(*parts)
 
-    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool) -> None:
+    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool) -> bool:
         """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.
 
-        With `link` what a leaf left is linked instead.
+        With `link` what a leaf left is linked instead; return whether it was. `changed` tells of the place
+        that the link leads to, and is to be asked when its reader has ended.
 
         Raises:
             ArtifactError: there is nothing under its key and it is not optional, or a link would lead to what
@@ -63,7 +65,7 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.get("raw") is not None:
             target.write_text(str(artifact["raw"].get("data") or ""), encoding="utf-8")
-            return
+            return False
         source = self.path(str((artifact.get("s3") or {}).get("key") or ""))
         self._note_taken()
         if not source.exists():
@@ -73,12 +75,26 @@ class Store:
         elif source.is_file() and (unpack := _unpacker(artifact, source)):
             _unpacked(source, target, unpack)
         elif link and source.is_relative_to(self.root):
-            if changed := self._stamps.changed(source):
+            if changed := self._still_spoiled(source):
                 raise ArtifactError(f"{changed.name} was changed in place by a task that read it")
             remove(target)
             target.symlink_to(source.resolve())
+            return True
         else:
             _copy(source, target, artifact)
+        return False
+
+    def changed(self, place: Path) -> Path | None:
+        """Return a file, at or below a place of the store, that its reader has changed, if any."""
+        changed = self._stamps.changed(self.root / place.relative_to(self.root.resolve()))
+        if changed:
+            self._spoiled.add(changed)
+        return changed
+
+    def _still_spoiled(self, source: Path) -> Path | None:
+        """Return a file, at or below a place, that some reader has changed and no leaf has left anew."""
+        below = [path for path in list(self._spoiled) if path.is_relative_to(source)]
+        return next((path for path in below if self._stamps.changed(path)), None)
 
     def _note_taken(self) -> None:
         while self._unnoted:

@@ -24,7 +24,8 @@ class Given:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._names: dict[Path, str] = {}
-        self._stamps = Stamps()
+        self._copies = Stamps()
+        self._linked: dict[Path, Store] = {}
 
     @cached_property
     def _folder(self) -> Path:
@@ -37,13 +38,16 @@ class Given:
         place = self._layout.place(str(artifact.get("path") or ""))
         located = {**artifact, "s3": {**artifact["s3"], "key": key}} if key else artifact
         try:
-            store.fetch(located, place, link=ours)
+            is_linked = store.fetch(located, place, link=ours)
         except OSError as wrong:
             raise ArtifactError(str(wrong)) from None
         if ours:
             place = place.resolve()
             self._names[place] = PurePosixPath(key or name).name
-            self._stamps.note(place, place)
+            if is_linked:
+                self._linked[place] = store
+            else:
+                self._copies.note(place, place)
 
     def changed(self) -> str:
         """Return the name of an input that is not what it was, `""` if all are.
@@ -51,7 +55,7 @@ class Given:
         What a program takes out of its own folder, to move it to its results, nobody else reads.
         """
         for place, name in self._names.items():
-            path = self._stamps.changed(place)
+            path = self._linked.get(place, self._copies).changed(place)
             if path and (place.exists() or not place.is_relative_to(self._folder)):
                 return name if path == place else path.name
         return ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -10,16 +12,17 @@ class Stamps:
     """Size and time of change of files, by path; a folder has what was in it. May be used by many threads."""
 
     def __init__(self) -> None:
-        self._noted: dict[Path, tuple[int, int] | None] = {}
-        self._inside: dict[Path, dict[Path, None]] = {}
+        self._noted: dict[str, tuple[int, int] | None] = {}
+        self._inside: dict[str, dict[str, None]] = {}
 
     def note(self, place: Path, root: Path) -> None:
         """Note a file, or a folder with all below it; folders from `root` down to it will know of it."""
-        for path in (place, *place.rglob("*")):
+        for folder, path in _below(os.fspath(place)):
             self._noted[path] = _stamp(path)
-            self._inside.setdefault(path.parent, {})[path] = None
+            self._inside.setdefault(folder, {})[path] = None
+        self._noted[os.fspath(place)] = _stamp(os.fspath(place))
         while place != root:
-            self._inside.setdefault(place.parent, {})[place] = None
+            self._inside.setdefault(os.fspath(place.parent), {})[os.fspath(place)] = None
             place = place.parent
 
     def changed(self, place: Path) -> Path | None:
@@ -27,19 +30,25 @@ class Stamps:
 
         What was never noted is not looked at.
         """
-        waiting = [place]
+        waiting = [os.fspath(place)]
         while waiting:
             path = waiting.pop()
             if path in self._noted and _stamp(path) != self._noted[path]:
-                return path
+                return Path(path)
             waiting += list(self._inside.get(path, ()))
         return None
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _below(place: str) -> Iterator[tuple[str, str]]:
+    """Yield all that is below a folder, each with the folder that it is in."""
+    for folder, folders, names in os.walk(place):
+        yield from ((folder, f"{folder}/{name}") for name in (*folders, *names))
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
     """Return the size and the time of a file, zeros for a folder, None for nothing."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - texts: every file that a leaf reads is looked at
     except OSError:
         return None
     return (0, 0) if stat.S_ISDIR(status.st_mode) else (status.st_size, status.st_mtime_ns)

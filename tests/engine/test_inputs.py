@@ -1,8 +1,13 @@
 """What the user wrote stays as it is, whatever tasks do to their inputs; a task that does it is told of."""
 
+import time
+
 import pytest
 
 from dsl.engine import RunOptions, run
+from dsl.engine.artifacts import ArtifactError, Store
+from dsl.engine.given import Given
+from dsl.engine.relocate import Layout
 from tests.harness import compile_file, run_here, write
 
 SHELL = """
@@ -139,3 +144,26 @@ def spoil():
     manifest = chained(tmp_path, text, "Files('zarr/*/') >> spoil")
     assert run_here(manifest, tmp_path, tmp_path / "out").states == {"spoil": "Failed"}
     assert (tmp_path / "far").read_text() == "far\n"
+
+
+def test_what_many_tasks_read_is_looked_at_once_before_they_run(tmp_path):
+    left, count = tmp_path / "left", 3000
+    left.mkdir()
+    for number in range(count):
+        (left / str(number)).touch()
+    store = Store(tmp_path / "store", tmp_path)
+    began = time.process_time()
+    store.keep(left, "all", {"none": {}})
+    once = time.process_time() - began
+    for number in range(20):
+        given = Given(Layout(tmp_path / f"leaf-{number}", "/argosy", []))
+        given.put("in", {"path": "/argosy/in", "s3": {"key": "all"}}, store)
+    assert time.process_time() - began < 4 * once
+    (store.root / "all/7").write_text("changed")
+    assert given.changed() == "7"
+    other = Given(Layout(tmp_path / "leaf", "/argosy", []))
+    with pytest.raises(ArtifactError, match="7 was changed in place by a task that read it"):
+        other.put("in", {"path": "/argosy/in", "s3": {"key": "all"}}, store)
+    left.write_text("as it shall be")
+    store.keep(left, "all/7", {"none": {}})
+    other.put("in", {"path": "/argosy/in", "s3": {"key": "all"}}, store)
