@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from engine.manifests import NOP, dag, phases, ran, task, workflow
 from engine.test_run import is_gone
 
 from dsl.engine import Refused, Resume, RunOptions, Unusable, run
+from tests.harness import compile_file, write
 
 
 def script(name, source, **more):
@@ -226,7 +228,32 @@ def test_output_that_is_no_text_is_kept_as_text_and_logged_as_it_is(tmp_path):
     assert (again.taken, again.nodes["main/x"].result) == (1, "\ufffd\0\x1b[31m")
 
 
-def test_a_file_that_goes_while_it_is_read_fails_the_leaf_that_reads_it(tmp_path):
+GONE = """
+@task.shell(image="busybox:1", each={each!r})
+def copy():
+    return 'cat {read} > "$OUTPUT_DIR/copy-$INDEX"'
+
+from dsl import Artifacts, Volume
+with DAG("d", storage={storage}):
+    Files("data/*.txt") >> copy
+"""
+
+
+@pytest.mark.parametrize("storage", ["Artifacts()", "Volume('disk')"])
+@pytest.mark.parametrize(("each", "read"), [("item", '"$INPUT_FILE"'), ("all", '"$INPUT_DIR"/*')])
+def test_a_file_that_goes_between_its_listing_and_its_reading_is_named(storage, each, read, tmp_path):
+    (tmp_path / "data").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "data" / name).write_text(name)
+    manifest = compile_file(write(tmp_path, GONE.format(storage=storage, each=each, read=read)))
+    (tmp_path / "data/b.txt").unlink()
+    outcome = run(manifest, RunOptions(tmp_path / "out", inputs=tmp_path))
+    found = Counter(node.phase for path, node in outcome.nodes.items() if path != "main")
+    assert found == ({"Failed": 1, "Succeeded": 1} if each == "item" else {"Failed": 1})
+    assert "item 1 (b.txt): input file b.txt is missing" in (tmp_path / "out/logs/copy.log").read_text()
+
+
+def test_a_link_that_leads_nowhere_is_left_out_of_a_folder_that_is_read(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "gone").symlink_to(tmp_path / "nowhere")
