@@ -10,6 +10,7 @@ import heapq
 import itertools
 import re
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -494,16 +495,16 @@ def _read_parameter(
             result.outputs[name] = str(parameter["value"])
         return
     place = layout.place(path)
+    to = f"/var/run/argo/outputs/parameters/{path}"
     try:
+        if not stat.S_ISREG(place.stat().st_mode):  # a pipe, which nobody may ever write to
+            why = "copy_file_range: is a directory" if place.is_dir() else "is no regular file"
+            why = f"failed to copy {path} to {to}: write {to}: {why}"
+            result.outputs[name], result.exit_code = "", "64"
+            result.message, result.phase = f"main: Error (exit code 64): {why}", "Failed"
+            return
         text = place.read_bytes().decode("utf-8", "replace")
         result.outputs[name] = text.removesuffix("\n")
-    except IsADirectoryError:
-        result.outputs[name] = ""
-        to = f"/var/run/argo/outputs/parameters/{path}"
-        why = f"failed to copy {path} to {to}: write {to}: copy_file_range: is a directory"
-        fault = f"main: Error (exit code 64): {why}"
-        result.message, result.phase = fault, "Failed"
-        result.exit_code = "64"
     except OSError:
         default = source.get("default")
         result.outputs[name] = None if default is None else str(default)
@@ -526,6 +527,9 @@ def _keep_artifact(
     if not source.exists():
         if not artifact.get("optional"):
             faults.append(f"{_SAVE.format(name)}: stat {path}: no such file or directory")
+        return
+    if not (source.is_file() or source.is_dir()):
+        faults.append(f"{_SAVE.format(name)}: {path} is no regular file")
         return
     unpacked = archive is not None and archive.get("none") is not None
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})

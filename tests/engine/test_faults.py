@@ -176,6 +176,22 @@ def test_a_leaf_that_does_not_heed_its_deadline_is_killed(tmp_path):
     assert (outcome.nodes["main/x"].phase, outcome.nodes["main/x"].exit_code) == ("Failed", "137")
 
 
+def test_a_pipe_or_a_device_is_no_output(tmp_path):
+    for source, path in (("mkfifo /tmp/o", "/tmp/o"), ("ln -s /dev/zero /tmp/z", "/tmp/z")):
+        x = script("x", source, outputs={"parameters": [{"name": "o", "valueFrom": {"path": path}}]})
+        outcome, _ = ran(workflow(dag("main", task("x")), x), tmp_path)
+        copy = f"/var/run/argo/outputs/parameters/{path}"
+        why = f"failed to copy {path} to {copy}: write {copy}: is no regular file"
+        assert outcome.nodes["main/x"].phase == "Failed"
+        assert outcome.nodes["main/x"].message == f"main: Error (exit code 64): {why}"
+    for archive in ({}, {"archive": {"none": {}}}):
+        artifact = {"name": "o", "path": "/tmp/o", "s3": {"key": "o"}, **archive}
+        x = script("x", "mkfifo /tmp/o", outputs={"artifacts": [artifact]})
+        outcome, _ = ran(workflow(dag("main", task("x")), x), tmp_path)
+        assert outcome.nodes["main/x"].phase == "Error"
+        assert outcome.nodes["main/x"].message.endswith("/tmp/o is no regular file")
+
+
 def read_by(source):
     """Return a leaf's manifest whose stdout another task reads, so that it is kept."""
     main = dag("main", task("x"), task("y", "nop", "x", parameters={"a": "{{tasks.x.outputs.result}}"}))
