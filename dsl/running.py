@@ -36,6 +36,7 @@ from dsl.engine import (
     task_folder,
 )
 from dsl.names import did_you_mean
+from dsl.openfiles import affordable
 from dsl.report import console, counted, in_columns, visible
 from dsl.runs import folder_of, former_run, keep_newest
 from dsl.watch import closing, going_on, untold, watcher
@@ -88,9 +89,16 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         if place.parent == parent.resolve():
             _point_to(place)
 
+    wanted = options.jobs or os.cpu_count() or 1
+    jobs = affordable(wanted)
+    screen = console(sys.stderr)
+    if jobs < wanted:
+        screen.print(
+            f"{counted(jobs, 'task')} at once instead of {wanted}: no more files may be open (ulimit -n)"
+        )
     chosen = RunOptions(
         out=out.absolute(),
-        jobs=options.jobs or os.cpu_count() or 1,
+        jobs=jobs,
         parameters=dict(options.parameters),
         inputs=options.inputs.absolute(),
         claims=options.mounts,
@@ -102,7 +110,6 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         yaml=yaml_value,
         begun=point,
     )
-    screen = console(sys.stderr)
 
     def tell(results: Mapping[str, Any], phase: str, message: str, taken: int = 0) -> None:
         line = closing(phase, message, time.monotonic() - began, str(out), taken)

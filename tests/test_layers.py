@@ -39,7 +39,7 @@ dsl.checks.walks dsl.analyze
 dsl.engine
 orchestrators
 dsl.compile
-dsl.report dsl.sarif dsl.settings
+dsl.report dsl.sarif dsl.settings dsl.openfiles
 dsl.drawing dsl.watch dsl.runs
 dsl.running dsl.page dsl.stages dsl.supplies
 dsl.validation

@@ -232,3 +232,19 @@ def test_our_own_mistake_is_101_with_a_report_to_send(here):
     (report,) = here.glob("argosy-*.txt")
     assert str(report) in result.stderr
     assert "KeyError: 'broken'" in report.read_text()
+
+
+@pytest.mark.parametrize(("soft", "hard", "told"), [(64, 64, True), (64, 4096, False)])
+def test_a_run_has_no_more_tasks_at_once_than_files_may_be_open(here, soft, hard, told):
+    Path("flow.py").write_text(
+        "import time\n\nfrom dsl import DAG, Range, task\n\n\n@task\ndef f(item):\n    time.sleep(0.5)\n\n\n"
+        "with DAG('many'):\n    Range(30, size=1) >> f\n"
+    )
+    limited = (
+        f"import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard})); import dsl.cli as c; c.main()"
+    )
+    command = [sys.executable, "-c", limited, "run", "flow.py", "--jobs", "30", "--quiet"]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    words = "6 tasks at once instead of 30: no more files may be open (ulimit -n)\n"
+    assert result.stderr == (words if told else "")
