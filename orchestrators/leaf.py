@@ -24,6 +24,7 @@ ITEMS = "items"
 NOTE = "argosy"
 """The prefix of annotations that say which node of the author's DAG a template runs."""
 _READABLE = 0o755
+"""The mode of inputs: images may run as another user, and one mode has to do for folders and all in them."""
 
 
 @dataclass(frozen=True, slots=True)

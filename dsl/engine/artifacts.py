@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dsl.engine.copies import copy_file, copy_folder, remove
+from dsl.engine.copies import copy_alike, copy_file, copy_folder, remove
 from dsl.engine.stamps import Stamps
 
 
@@ -56,7 +56,9 @@ class Store:
         """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.
 
         With `link` what a leaf left is linked instead; return whether it was. `changed` tells of the place
-        that the link leads to, and is to be asked when its reader has ended.
+        that the link leads to, and is to be asked when its reader has ended. Copies keep their permissions
+        then: a mode lets others read what the init container of a pod wrote, and an executable nobody asked
+        for would be a result.
 
         Raises:
             ArtifactError: there is nothing under its key and it is not optional, or a link would lead to what
@@ -80,6 +82,8 @@ class Store:
             remove(target)
             target.symlink_to(source.resolve())
             return True
+        if link:
+            copy_alike(source, target)
         else:
             _copy(source, target, artifact)
         return False

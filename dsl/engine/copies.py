@@ -27,19 +27,31 @@ def copy_file(source: str | Path, target: str | Path) -> None:
         shutil.copyfileobj(old, new)
 
 
+def copy_alike(source: Path, target: Path) -> None:
+    """Copy a file or folder with its permissions. Raises OSError."""
+    if source.is_dir():
+        copy_folder(source, target, None)
+    else:
+        _copy_like(source, target)
+
+
 def copy_folder(source: Path, target: Path, mode: int | None) -> None:
-    """Copy a folder, into one that may be there; all in it gets `mode`, or keeps what it has."""
+    """Copy a folder, into one that may be there; all in it gets `mode`, or keeps what it has.
+
+    Folders can be written to, since the copy is to be removed one day.
+    """
     shutil.copytree(
         source, target, copy_function=_copy_like, ignore_dangling_symlinks=True, dirs_exist_ok=True
     )
-    if mode is None:
-        return
     for folder, _, names in os.walk(target):
+        if mode is None:
+            Path(folder).chmod(Path(folder).stat().st_mode | 0o700)
+            continue
         for path in (Path(folder), *(Path(folder, name) for name in names)):
             path.chmod(mode)
 
 
-def _copy_like(source: str, target: str) -> None:
+def _copy_like(source: str | Path, target: str | Path) -> None:
     copy_file(source, target)
     shutil.copymode(source, target)
 

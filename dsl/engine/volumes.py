@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dsl.engine.copies import copy_file, copy_folder, remove
+from dsl.engine.copies import copy_alike, remove
 from dsl.engine.objects import Objects
 from dsl.engine.relocate import Layout
 from dsl.engine.stamps import Stamps
@@ -62,10 +62,7 @@ class Claims:
             return
         remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            copy_folder(source, target, None)
-        else:
-            copy_file(source, target)
+        copy_alike(source, target)
         self._stamps.note(target, self.root)
 
     def clear(self) -> None:

@@ -167,3 +167,37 @@ def test_what_many_tasks_read_is_looked_at_once_before_they_run(tmp_path):
     left.write_text("as it shall be")
     store.keep(left, "all/7", {"none": {}})
     other.put("in", {"path": "/argosy/in", "s3": {"key": "all"}}, store)
+
+
+@pytest.mark.parametrize("storage", ["Artifacts()", "Volume('disk')"])
+def test_an_input_has_the_permissions_of_the_users_file_and_folders_can_be_removed(storage, tmp_path):
+    text = """
+@task.shell(image="busybox:1")
+def keep():
+    return 'mv "$INPUT_FILE" "$OUTPUT_FILE"'
+"""
+    (tmp_path / "tools" / "a").mkdir(parents=True)
+    modes = {"text": 0o644, "run": 0o755, "mine": 0o400}
+    for name, mode in modes.items():
+        for place in (tmp_path / "tools" / name, tmp_path / "tools" / "a" / name):
+            place.write_text(name)
+            place.chmod(mode)
+    (tmp_path / "tools" / "a").chmod(0o555)
+    manifest = chained(
+        tmp_path, text, "Files('tools/*') >> keep; Files('tools/*/') >> keep.override()", storage
+    )
+    run_here(manifest, tmp_path, tmp_path / "out").succeeded()
+    for name, mode in modes.items():
+        assert (tmp_path / "out/keep" / name).stat().st_mode & 0o777 == mode
+        assert (tmp_path / "out/keep-2/a" / name).stat().st_mode & 0o777 == mode
+    assert (tmp_path / "out/keep-2/a").stat().st_mode & 0o777 == 0o755  # it can be removed
+
+
+def test_a_task_that_changes_a_file_in_a_mounted_folder_changes_it_there_and_fails(tmp_path):
+    (tmp_path / "mine/inputs/data").mkdir(parents=True)
+    (tmp_path / "mine/inputs/data/a.txt").write_text("a.txt\n")
+    manifest = chained(tmp_path, SHELL, "Files('data/a.txt') >> spoil", "Volume('disk')")
+    options = RunOptions(tmp_path / "out", inputs=tmp_path, claims={"disk": tmp_path / "mine"})
+    assert run(manifest, options).phase == "Failed"
+    assert (tmp_path / "mine/inputs/data/a.txt").read_text() == "a.txt\nx\nx\n"
+    assert untouched(tmp_path)
