@@ -82,7 +82,7 @@ class Store:
             remove(target)
             target.symlink_to(source.resolve())
             return True
-        if link:
+        elif link:
             copy_alike(source, target)
         else:
             _copy(source, target, artifact)
