@@ -141,7 +141,7 @@ def declared(value, tasks):
         return {key: declared(inner, tasks) for key, inner in value.items()}
     if not isinstance(value, str):
         return value
-    leaf = rf"{re.escape(str(tasks))}/[^/]+"
+    leaf = rf"{re.escape(str(tasks))}/[^/]+/[^/]+"
     for here, there in {"root(?=/)": "", "root": "/", "script": "/argo/staging/script"}.items():
         value = re.sub(rf"{leaf}/{here}\b", there, value)
     return value
