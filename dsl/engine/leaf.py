@@ -97,7 +97,7 @@ class LeafResult:
 
 @dataclass(slots=True, eq=False)
 class Leaf:
-    """A leaf to run; `attempt` counts from 0.
+    """A leaf to run; `attempt` counts from 0, `until` is the `time.monotonic()` at which it is asked to end.
 
     `log` is the log of its task and `lines` its own part of it, known when it starts; `ready` is called when
     a daemon is.
@@ -111,6 +111,7 @@ class Leaf:
     keeps_stdout: bool
     attempt: int
     pod: str
+    until: float | None
     group: Group = field(default_factory=Group)
     log: Path = Path()
     lines: Path = Path()
@@ -386,7 +387,7 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
             timer.start()
             after.callback(timer.cancel)
         try:
-            pod.run(lambda container: _execute(leaf, places, container, log, readiness))
+            pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         except ValueError as wrong:
             return LeafResult("Error", f"failed to get retry strategy: {wrong}")
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
@@ -395,7 +396,7 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
 
 
 def _execute(
-    leaf: Leaf, places: Places, container: Container, log: IO[bytes], readiness: Readiness | None
+    leaf: Leaf, places: Places, container: Container, log: IO[bytes], pod: Pod, readiness: Readiness | None
 ) -> Ended:
     """Run one container to its end."""
     raw, layout = container.raw, container.layout
@@ -415,7 +416,8 @@ def _execute(
         try:
             code, stdout = container.group.run(
                 start.command, start.env, start.folder, log,
-                keeps_stdout=leaf.keeps_stdout and container.name == MAIN, start=begin,
+                keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
+                until=leaf.until if container in pod.own else None, start=begin,
             )  # fmt: skip
         except OSError as wrong:
             return Ended(64, message=_unstartable(command, wrong, log))

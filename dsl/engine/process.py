@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -107,11 +108,13 @@ class Group:
         log: IO[bytes],
         *,
         keeps_stdout: bool,
+        until: float | None,
         start: Callable[[Program], Process] = spawn,
     ) -> tuple[int, bytes]:
         """Run to the end; return the exit code and the last 256 KiB of stdout, less one final newline.
 
-        The exit code of a killed process is 128 + signal. What the process left in its group is killed.
+        The exit code of a killed process is 128 + signal. What the process left in its group is killed. When
+        `time.monotonic()` is at `until`, it is asked to end, and killed when it does not.
 
         Raises:
             OSError: the program cannot be started.
@@ -132,6 +135,8 @@ class Group:
                 if pump:
                     os.close(written)
             self._is_over = False  # a container may be started again
+        if until is not None:
+            self._after(max(until - time.monotonic(), 0.0), self._ask)
         code = self._process.wait()
         with self._lock:
             self._is_over = True
@@ -148,10 +153,18 @@ class Group:
             others, is_idle = list(self._others), self._process is None or self._is_over
         for other in others:
             other.stop(reason)
-        if is_idle:
-            return
+        if not is_idle:
+            self._ask()
+
+    def _ask(self) -> None:
         self._signal(signal.SIGTERM)
-        self._after(_GRACE, self.kill)
+        self._after(_GRACE, self._end)
+
+    def _end(self) -> None:
+        with self._lock:
+            is_over = self._is_over
+        if not is_over:
+            self._signal(signal.SIGKILL)
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than until the group is stopped."""
@@ -162,12 +175,10 @@ class Group:
         with self._lock:
             self.stopped = self.stopped or "killed"
             self._asked.set()
-            others, is_over = list(self._others), self._is_over
+            others = list(self._others)
         for other in others:
             other.kill()
-        if is_over:
-            return
-        self._signal(signal.SIGKILL)
+        self._end()
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

@@ -41,6 +41,7 @@ class RetryRun:
         self.node.done = prepared.call.done
         self.node.children = self.attempts
         self.waits = 0.0
+        self.last_moment = float("inf")
 
     def start(self) -> None:
         """Begin the next attempt."""
@@ -63,7 +64,16 @@ class RetryRun:
             return
         attempt = self.engine.node_of(prepared, f"({number})", "retried")
         self.attempts.append(attempt)
-        self.engine.run_body(prepared, attempt, self._ended)
+        self.engine.run_body(prepared, attempt, self._ended, self._until(last))
+
+    def _until(self, last: Node | None) -> float | None:
+        """Return when `time.monotonic()` will be at the last moment that `maxDuration` allows.
+
+        Argo makes it the deadline of every pod but the first. The time between two runs does not count.
+        """
+        if last is None or self.last_moment == float("inf"):
+            return None
+        return time.monotonic() + self.last_moment - (last.finished if last.taken else time.time())
 
     def _ended(self, attempt: Node) -> None:
         if attempt.phase == DAEMONED:
@@ -142,10 +152,9 @@ class RetryRun:
 
     def _backoff(self, count: int, limit: object) -> str:
         backoff = self.rule["backoff"]
-        now, last_moment = self.attempts[-1].finished, float("inf")
         if backoff.get("maxDuration"):
-            last_moment = self.attempts[0].started + seconds_of(str(backoff["maxDuration"]))
-            if now > last_moment:
+            self.last_moment = self.attempts[0].started + seconds_of(str(backoff["maxDuration"]))
+            if self.attempts[-1].finished > self.last_moment:
                 return "Max duration limit exceeded"
         if not backoff.get("duration"):
             raise NodeFault("no base duration specified for retryStrategy")
@@ -154,7 +163,7 @@ class RetryRun:
             wait *= float(factor) ** (count - 1)
         if backoff.get("cap"):
             wait = min(wait, seconds_of(str(backoff["cap"])))
-        if self.attempts[-1].finished + wait > last_moment:
+        if self.attempts[-1].finished + wait > self.last_moment:
             return "Backoff would exceed max duration limit"
         self.waits = wait if limit is not None and count <= _whole(limit) else 0.0
         return ""

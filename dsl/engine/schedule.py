@@ -277,8 +277,10 @@ class Engine:
             node.boundary.inside.nodes.append(node)
         return node
 
-    def run_body(self, prepared: Prepared, node: Node, done: Callable[[Node], None]) -> None:
-        """Run a template whose node exists."""
+    def run_body(
+        self, prepared: Prepared, node: Node, done: Callable[[Node], None], until: float | None = None
+    ) -> None:
+        """Run a template whose node exists, and a leaf no longer than `until`."""
         node.done = done
         kind = prepared.template.kind
         if kind in ("dag", "steps"):
@@ -289,7 +291,7 @@ class Engine:
         elif kind == "suspend":
             self._suspend(prepared, node)
         else:
-            self._queue_leaf(prepared, node)
+            self._queue_leaf(prepared, node, until)
 
     def refuse_call(self, call: Call, fault: str, *, prefixed: bool = True) -> None:
         """Give a call that cannot be made its node."""
@@ -472,7 +474,7 @@ class Engine:
 
     # --- leaves: every process starts and ends here ---
 
-    def _queue_leaf(self, prepared: Prepared, node: Node) -> None:
+    def _queue_leaf(self, prepared: Prepared, node: Node, until: float | None) -> None:
         node.phase = "Pending"
         if self.past_deadline:
             self._leaf_ended(node, LeafResult("Failed", _EXCEEDED))
@@ -491,7 +493,7 @@ class Engine:
             return
         leaf = Leaf(
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
-            str(prepared.scope.local.get("pod.name", "")),
+            str(prepared.scope.local.get("pod.name", "")), until,
         )  # fmt: skip
         if record := self.history.former(leaf):
             self.later(self._take_over, leaf, record)

@@ -83,6 +83,28 @@ def test_a_deadline_ends_what_waits_for_its_next_attempt(tmp_path):
     assert outcome.nodes["main/x"].message == "retry exceeded workflow deadline"
 
 
+@pytest.mark.parametrize(
+    ("source", "code"), [("sleep 60", 143), ("trap '' TERM; while :; do sleep 1; done", 137)]
+)
+def test_the_longest_duration_of_a_retry_ends_the_attempt_that_goes_beyond_it(source, code, tmp_path):
+    retry = {"limit": "3", "backoff": {"duration": "10ms", "maxDuration": "2s"}}
+    x = script(
+        "x", f"test -e {tmp_path}/x || {{ touch {tmp_path}/x; exit 1; }}; {source}", retryStrategy=retry
+    )
+    outcome, _ = ran(workflow(dag("main", task("x")), x), tmp_path / "out")
+    assert {path: node.message for path, node in outcome.nodes.items() if "/x" in path} == {
+        "main/x": "Max duration limit exceeded",
+        "main/x(0)": "main: Error (exit code 1)",
+        "main/x(1)": f"main: Error (exit code {code})",
+    }
+
+
+def test_the_longest_duration_of_a_retry_does_not_end_the_first_attempt(tmp_path):
+    retry = {"limit": "3", "backoff": {"duration": "10ms", "maxDuration": "1s"}}
+    x = script("x", "sleep 1.5", retryStrategy=retry)
+    assert ran(workflow(dag("main", task("x")), x), tmp_path / "a")[0].succeeded
+
+
 def test_a_limit_of_attempts_may_come_from_the_inputs(tmp_path):
     again = script(
         "x", "exit 1", inputs={"parameters": [{"name": "n"}]},

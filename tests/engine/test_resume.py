@@ -306,6 +306,18 @@ def test_the_failed_attempts_before_a_success_are_taken_over_without_their_pause
     assert [later.nodes[path] for path in attempts] == [first.nodes[path] for path in attempts]
 
 
+def test_the_time_between_two_runs_is_no_part_of_the_longest_duration_of_a_retry(bench):
+    text = f"echo x >> {bench.folder}/tries; [ $(wc -l < {bench.folder}/tries) != 1 ] || exit 1"
+    retry = {"limit": "1", "backoff": {"duration": "10ms", "maxDuration": "3"}}
+    a = leaf("a", bench.source("a", f"{text}; sleep 0.5; echo > out/a"), retryStrategy=retry)
+    manifest = workflow(dag("main", task("a", parameters=FIRST)), a)
+    assert bench.run(manifest).succeeded
+    next((bench.out / ".argosy/artifacts").rglob("a")).joinpath("0/a").unlink()
+    time.sleep(3)
+    again = bench.again(manifest)
+    assert (again.phase, again.taken) == ("Succeeded", 1)
+
+
 def test_a_pause_that_is_over_is_not_made_again(bench):
     pause = {"name": "pause", "suspend": {"duration": "1"}}
     manifest = workflow(dag("main", task("pause"), task("a", depends="pause", parameters=FIRST)),
