@@ -164,7 +164,8 @@ def serve(control: int, code: "CodeType") -> "tuple[CodeType, dict[str, object]]
         if not child:
             _signal.set_wakeup_fd(-1)
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-            connection.detach()
+            for each in (connection.detach(), woken, waker, *children.values()):
+                os.close(each)
             try:
                 return code, become(reply, out, err, coerced)
             except BaseException:
@@ -208,7 +209,8 @@ def become(reply: int, out: int, err: int, coerced: dict[str, str]) -> dict[str,
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.write(reply, b"s%8d" % os.getpid())
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for each in (reply, out, err):  # what the imports opened stays, as in a fresh interpreter
+        os.close(each)
     os.environ.update({**env, **{name: coerced[name] for name in coerced.keys() - env.keys()}})
     sys.argv, sys.orig_argv = [script], [*sys.orig_argv[:1], script]
     sys.path.insert(0, os.path.dirname(script))

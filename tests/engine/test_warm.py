@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -126,6 +127,25 @@ def test_nothing_is_left_of_interpreters_that_were_closed(warm, tmp_path):
     warm.close()
     assert (fresh.wait(), forked.wait()) == (-9, -9)
     assert all(is_gone(pid) for pid in out.read_text().split())
+
+
+def test_a_fork_has_no_open_files_of_others_whatever_their_greatest_number_may_be(warm, tmp_path):
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("only Linux lets others set the limit of a process")
+    source = b"import os\nprint(os.getppid(), sorted(map(int, os.listdir('/dev/fd'))))"
+    several = [
+        os.open(os.devnull, os.O_RDONLY) for _ in range(40)
+    ]  # so that the connection's number is large
+    try:
+        for _ in range(2):
+            _, _, files = ended(warm.start, source, tmp_path / "x", environment())
+    finally:
+        for each in several:
+            os.close(each)
+    parent = int(files[str(tmp_path / "x/out")].split()[0])
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, (20, 20))
+    kind, _, files = ended(warm.start, source, tmp_path / "x", environment())
+    assert (kind, files[str(tmp_path / "x/out")]) == ("_Forked", b"%d [0, 1, 2, 3]\n" % parent)
 
 
 RUN = """
