@@ -27,7 +27,7 @@ class Call:
     """One call of a template: by a DAG task, a step, a hook, or the workflow itself.
 
     A parameter that is None is an absent optional: it counts as not given; a mapping is a `valueFrom`. `done`
-    is told once, when the node ended.
+    is told once, when the node ended, and `runs` when it is known to run.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Call:
     order: tuple[int, ...] = ()
     depth: int = 0
     local: Mapping[str, str] = field(default_factory=dict)
+    runs: Callable[[Node], None] | None = None
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, Template
-from dsl.engine.hooks import has_exit_hook, run_hooks
+from dsl.engine.hooks import has_exit_hook, run_hooks, watch
 from dsl.engine.loops import items_of
 from dsl.engine.node import (
     BAD,
@@ -187,6 +187,7 @@ class DagRun:
             order=order,
             depth=self.node.depth + 1,
         )
+        watch(engine, self, task, call)
         engine.call(call)
 
     def _unstarted(self, task: Task, name: str, order: tuple[int, ...]) -> Node:

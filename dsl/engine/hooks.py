@@ -1,13 +1,13 @@
 """Hooks on tasks, steps and loops: `hooks.<name>` with their expressions, `hooks.exit` and `onExit`.
 
 Source: workflow/controller/hooks.go and exit_handler.go (v4.1.2). Argo looks at an expression whenever it
-reconciles; here it is looked at when the node has ended, and for Running when it has run for a while. Argo
-misses the end of a suspend node.
+reconciles; here it is looked at when the node runs, and once more when it has ended. A loop is looked at when
+it has ended, as if it ran and then as it is. Argo misses the end of a suspend node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -40,10 +40,44 @@ class _Countdown:
         self.count = count
         self.done = done
 
-    def one(self, _: Node) -> None:
+    def one(self, _: Node | None = None) -> None:
         self.count -= 1
         if not self.count:
             self.done()
+
+
+class Early:
+    """Hooks of a node that started while it ran, by their names."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+        self._countdown = _Countdown(2, lambda: None)
+
+    def ended(self) -> None:
+        """Note that the last of them has ended."""
+        self._countdown.one()
+
+    def before(self, done: Callable[[], None]) -> Callable[[], None]:
+        """Return what, when it is called, calls `done`, as soon as they have ended."""
+        self._countdown.done = done
+        return self._countdown.one
+
+
+def watch(engine: Engine, owner: Owner, task: Task, call: Call) -> None:
+    """Let the hooks on a call that want it to run start when it does."""
+    if any(name != "exit" for name in task.raw.get("hooks") or {}):
+        call.runs = partial(_start_early, engine, owner, task)
+
+
+def _start_early(engine: Engine, owner: Owner, task: Task, node: Node) -> None:
+    hooks = [(name, hook) for name, hook in (task.raw.get("hooks") or {}).items() if name != "exit"]
+    try:
+        scope = _running(_scope(owner, task, node), task)
+        chosen = [(name, hook) for name, hook in hooks if _is_true(hook.get("expression"), scope, False)]
+    except (ValueError, LookupError, TypeError):  # its end will tell
+        return
+    early = engine.early_hooks[node] = Early({name for name, _ in chosen})
+    _start(engine, owner, node, chosen, scope, early.ended)
 
 
 def run_hooks(
@@ -64,16 +98,19 @@ def run_hooks(
     if not hooks and last is None:
         done()
         return
+    early = engine.early_hooks.pop(node, None)
+    if early:
+        hooks = {name: hook for name, hook in hooks.items() if name not in early.names}
     try:
         scope = _scope(owner, task, node)
         chosen = [(name, hook) for name, hook in hooks.items() if _applies(node, task, hook, scope)]
         ends = last is not None and node.phase in COMPLETED and _is_true(last.get("expression"), scope, True)
     except (ValueError, LookupError, TypeError) as wrong:
         engine.spoil(node, str(wrong))
-        done()
+        (early.before(done) if early else done)()
         return
     finish = partial(_start, engine, owner, node, [("onExit", last)], scope, done) if last and ends else done
-    _start(engine, owner, node, chosen, scope, finish)
+    _start(engine, owner, node, chosen, scope, early.before(finish) if early else finish)
 
 
 def has_exit_hook(task: Task) -> bool:
@@ -129,14 +166,15 @@ def _is_true(expression: str | None, scope: Scope, default: bool) -> bool:
     return bool(compiled(expression).value(scope.variables()))
 
 
+def _running(scope: Scope, task: Task) -> Scope:
+    return _HookScope(scope, {f"{scope.prefix}.{task.name}.status": "Running"})
+
+
 def _applies(node: Node, task: Task, hook: Mapping[str, Any], scope: Scope) -> bool:
     expression = str(hook.get("expression") or "")
     if node.type != "Suspend" and _is_true(expression, scope, False):
         return True
-    was_seen_running = node.type not in ("Suspend", "Skipped") or node.finished - node.started > 0.5
-    name = f"{scope.prefix}.{task.name}.status"
-    running = _HookScope(scope, {name: "Running"})
-    return was_seen_running and _is_true(expression, running, False)
+    return node.type == "TaskGroup" and _is_true(expression, _running(scope, task), False)
 
 
 def _start(

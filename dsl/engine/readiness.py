@@ -105,7 +105,7 @@ def _exits_well(command: list[str], program: Program, timeout: float) -> bool:
     timer.daemon = True
     timer.start()
     with Path(os.devnull).open("wb") as nowhere:
-        code, _ = group.run(command, program.env, program.folder, nowhere, keeps_stdout=False)
+        code, _ = group.run(command, program.env, program.folder, nowhere, keeps_stdout=False, until=None)
     timer.cancel()
     return code == 0
 

@@ -40,6 +40,7 @@ class RetryRun:
         self.node = engine.node_of(prepared, node_type="Retry")
         self.node.done = prepared.call.done
         self.node.children = self.attempts
+        engine.runs(prepared.call, self.node)
         self.waits = 0.0
         self.last_moment = float("inf")
 

@@ -25,6 +25,7 @@ from dsl.engine.dag import DagRun
 from dsl.engine.definition import NODE_TYPES, Definition
 from dsl.engine.folder import log_file
 from dsl.engine.history import History
+from dsl.engine.hooks import Early
 from dsl.engine.journal import Record
 from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
 from dsl.engine.locks import Lock, Locks
@@ -46,6 +47,7 @@ _EXCEEDED = "Step exceeded its deadline"
 _LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
 _AT_A_TIME = 256
 _LONGEST_SLEEP = 0.5
+_UNSEEN = 0.5  # seconds of a suspend node in which Argo may not look at it
 
 
 _Action = tuple[Any, ...]
@@ -103,6 +105,8 @@ class Engine:
         self._memo = Memo(places.cache, places.store)
         self.backing_off: dict[Node, Callable[[], None]] = {}
         self._daemons: dict[Node | None, list[Node]] = {}
+        self.early_hooks: dict[Node, Early] = {}
+        self._called: dict[Node, Call] = {}
 
     # --- time ---
 
@@ -284,6 +288,7 @@ class Engine:
         node.done = done
         kind = prepared.template.kind
         if kind in ("dag", "steps"):
+            self.runs(prepared.call, node)
             self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
             node.inside = Inside(_limit(prepared), prepared.body.get("failFast") is True, inner.abort)
@@ -292,6 +297,12 @@ class Engine:
             self._suspend(prepared, node)
         else:
             self._queue_leaf(prepared, node, until)
+
+    def runs(self, call: Call, node: Node) -> None:
+        """Tell the caller, once, that a node runs."""
+        if call.runs:
+            self.later(partial(call.runs, node))
+            call.runs = None
 
     def refuse_call(self, call: Call, fault: str, *, prefixed: bool = True) -> None:
         """Give a call that cannot be made its node."""
@@ -442,6 +453,8 @@ class Engine:
             self.later(self._resume, node, supplied)
         else:
             self.at(time.monotonic() + duration, self._resume, node, supplied, fingerprint)
+            if prepared.call.runs and duration > _UNSEEN:
+                self.at(time.monotonic() + _UNSEEN, self.runs, prepared.call, node)
 
     def _resume(self, node: Node, supplied: Prepared | None, fingerprint: str = "") -> None:
         """Go on after a suspend node; `supplied` is its call if it has outputs."""
@@ -495,6 +508,8 @@ class Engine:
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
             str(prepared.scope.local.get("pod.name", "")), until,
         )  # fmt: skip
+        if call.runs:
+            self._called[node] = call
         if record := self.history.former(leaf):
             self.later(self._take_over, leaf, record)
         elif self.history.leaves_out(leaf):
@@ -530,6 +545,8 @@ class Engine:
     def _leaf_starts(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"
         leaf.node.ran, leaf.node.started = True, time.time()
+        if call := self._called.pop(leaf.node, None):
+            self.runs(call, leaf.node)
         self.progress.started(
             LeafEvent(
                 leaf.template.task, leaf.node.path, leaf.attempt + 1, "Running", "", 0.0, leaf.log, leaf.lines

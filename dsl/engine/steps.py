@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
-from dsl.engine.hooks import run_hooks
+from dsl.engine.hooks import run_hooks, watch
 from dsl.engine.loops import Items, items_of
 from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
 from dsl.engine.outputs import template_outputs
@@ -144,6 +144,7 @@ class StepsRun:
             full, path, template, done, parameters, located, self.node, "steps", step.name, order=order
         )
         call.depth = self.node.depth + 1
+        watch(self.engine, self, step, call)
         self.engine.call(call)
 
     def _closed(self, step: Task, name: str, phase: str, message: str) -> None:
