@@ -61,7 +61,11 @@ def remove(path: Path) -> None:
 
     Raises OSError.
     """
-    if path.is_symlink() or not path.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not is_folder:
         path.unlink(missing_ok=True)
         return
     try:

@@ -287,7 +287,6 @@ def _append(lines: Path, log: Path) -> None:
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
     folder = places.work.folder(_folder_name(leaf))
-    leaf.lines.unlink(missing_ok=True)  # who outlives a former start writes on in that one
     with contextlib.ExitStack() as after:
         place = folder
         if not base_of(leaf.main) and _NOT_PLAIN.search(str(folder)):

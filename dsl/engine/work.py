@@ -16,11 +16,14 @@ class Work:
     """The folders of one start of a run, below `tasks`. May be used by many threads."""
 
     def __init__(self, tasks: Path) -> None:
+        self._tasks = tasks
         self._own = tasks / secrets.token_hex(4)
         self._former = [path for path in tasks.iterdir() if path.is_dir()] if tasks.is_dir() else []
 
     def folder(self, name: str) -> Path:
-        """Make a folder for a leaf, and remove that of a former start. Raises OSError."""
+        """Make a folder for a leaf, and remove that of a former start and its log. Raises OSError."""
+        if self._former:  # who has that log open writes on in it
+            (self._tasks / f"{name}.log").unlink(missing_ok=True)
         for start in self._former:
             with suppress(OSError):  # what is somebody else's
                 remove(start / name)
