@@ -95,6 +95,10 @@ class History:
             and not _is_of(leaf.node, self._resume.only)
         )
 
+    def has_succeeded(self, path: str) -> bool:
+        """Whether a leaf has succeeded in a former run, at or below the path of a node."""
+        return any(self._records[below].phase == "Succeeded" for below in self._below.get(path, ()))
+
     def has_waited(self, node: Node, fingerprint: str) -> bool:
         """Whether a suspend node has ended in a former run."""
         record = self._records.get(node.path)

@@ -224,7 +224,9 @@ class Engine:
     def _execute(self, prepared: Prepared) -> None:
         try:
             memo = prepared.body.get("memoize")
-            outputs = self._memo.recall(memo) if memo else None
+            outputs = None
+            if memo and not self.history.has_succeeded(prepared.call.path):  # else it is taken over
+                outputs = self._memo.recall(memo)
         except NodeFault as wrong:
             self.refuse_call(prepared.call, str(wrong))
             return

@@ -8,7 +8,7 @@ import time
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
 
-from dsl.engine import RunOptions, run
+from dsl.engine import Resume, RunOptions, run
 from dsl.engine.artifacts import Store
 from dsl.engine.copies import remove
 from dsl.engine.memo import Memo
@@ -112,6 +112,18 @@ def test_the_files_of_former_entries_go(tmp_path):
     cached.keep("two")
     assert len(list(fresh.parent.iterdir())) == 2
     assert fresh.exists()  # another run may be about to fill it
+
+
+@pytest.mark.parametrize("more", [{}, {"retryStrategy": {"limit": 1}}])
+def test_what_a_run_itself_kept_is_taken_over_with_its_files(more, tmp_path):
+    read, reads = reading()
+    read["script"]["source"] += f"; [ -e {tmp_path}/fixed ]"
+    manifest = workflow(dag("main", task("make"), reads), made(**more), read)
+    assert run(manifest, RunOptions(tmp_path / "out", jobs=4)).phase == "Failed"
+    (tmp_path / "fixed").touch()
+    again = run(manifest, RunOptions(tmp_path / "out", jobs=4, resume=Resume()))
+    assert (again.phase, again.taken, again.nodes["main/make"].memo_hit) == ("Succeeded", 1, False)
+    assert again.nodes["main/read"].outputs == {"o": "file"}
 
 
 def test_without_a_folder_a_cache_goes_with_its_run(tmp_path):
