@@ -1,5 +1,6 @@
 """The engine killed at any moment: what has its record is not repeated, nothing of the results is lost."""
 
+import itertools
 import json
 import os
 import random
@@ -7,14 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from engine.manifests import dag, leaf, task, workflow
 from engine.test_run import is_gone
 
 from dsl.engine import Resume, RunOptions, Silent, run
+from dsl.engine.artifacts import Store
+from dsl.engine.journal import Journal
+from dsl.engine.memo import Memo
 from dsl.engine.orphans import Groups, end_left, told_by_proc, told_by_ps
 
 pytestmark = pytest.mark.slow
@@ -24,8 +30,24 @@ LONGEST = 0.6
 """Seconds that a run may work until it is killed."""
 
 
+PYTHON = """
+import os
+os.chdir(os.environ["ARGOSY_ROOT"])
+name = "py-" + os.environ["INDEX"]
+with open(%r, "a") as log:
+    log.write(name + "\\n")
+os.mkdir("out")
+for path in ("out/" + name, "result"):
+    with open(path, "w") as file:
+        file.write(name)
+"""
+
+
 def pipeline(log):
-    """36 leaves: lanes of three, and three that gather. Each tells the log that it ran, and leaves a file."""
+    """36 leaves in lanes of three and three that gather, then what may have faults of its own.
+
+    Each tells the log that it ran, and leaves a file.
+    """
 
     def program(name, text):
         return f'echo {name}-$INDEX >> {log}; mkdir -p out; {text}; echo "{name}-$INDEX" > result'
@@ -37,17 +59,36 @@ def pipeline(log):
     index = {"index": "{{inputs.parameters.index}}"}
     stages = [task("a", parameters=index), task("b", depends="a", parameters=index),
               task("c", depends="b", parameters=index)]  # fmt: skip
+    on_volume = leaf("volume", program("volume", "mkdir -p disk/v; echo v > disk/v/f"),
+                     env=[{"name": "ARGOSY_OUT", "value": "disk/v"}])  # fmt: skip
+    on_volume["script"]["volumeMounts"] = [{"name": "v", "mountPath": "/argosy/disk"}]
+    python = leaf("py", "")
+    python["script"] |= {"command": ["python3"], "source": PYTHON % str(log)}
     lane = dag("lane", *stages, inputs=["index"])
     return workflow(
         dag("main", task("lane", withSequence={"count": "11"}, parameters=INDEX),
             task("all", depends="lane", parameters={"index": "0"}),
-            task("end", depends="all", withSequence={"count": "2"}, parameters=INDEX)),
+            task("end", depends="all", withSequence={"count": "2"}, parameters=INDEX),
+            task("pause", depends="all"),
+            task("py", depends="pause", withSequence={"count": "3"}, parameters=INDEX),
+            *(task(name, depends=above, parameters={"index": "0"}) for above, name in pairwise(
+                ("all", "volume", "retried", "cached", "old", "new")))),
         lane,
+        {"name": "pause", "suspend": {"duration": "100ms"}},
+        python,
+        on_volume,
+        leaf("retried", program("retried", "echo {{retries}} > out/f; [ {{retries}} = 1 ] || exit 1"),
+             retryStrategy={"limit": "2"}),
+        leaf("cached", program("cached", "echo x > out/f"),
+             memoize={"key": "k", "cache": {"configMap": {"name": "m"}}}),
+        leaf("old", program("old", "echo old > out/f"), key="latest"),
+        leaf("new", program("new", "echo new > out/f"), key="latest"),
         leaf("a", program("a", "echo $INDEX > out/f")),
         leaf("b", program("b", "cat in/f > out/f; echo b >> out/f"), artifacts=read(own % "a")),
         leaf("c", program("c", "cat in/f > out/f; echo c >> out/f"), artifacts=read(own % "b")),
         leaf("all", program("all", "cat in/*/f > out/all"), artifacts=read("{{workflow.name}}/c")),
         leaf("end", program("end", "wc -l < in/all > out/lines"), artifacts=read("{{workflow.name}}/all/0")),
+        volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}],
     )  # fmt: skip
 
 
@@ -57,11 +98,12 @@ class Bench:
         self.manifest = pipeline(self.log)
         self.log.touch()
 
-    def begin(self, progress=None):
+    def begin(self, progress=None, boundary=0):
         """Run in a process of its own, on from what there is; return its id."""
         child = os.fork()
         if not child:
             try:
+                kill_at(boundary, Store.keep, Store._move, Store._set_aside, Journal._add, Memo.keep)
                 resume = Resume() if (self.out / ".argosy/run.json").exists() else None
                 run(self.manifest, RunOptions(self.out, jobs=3, resume=resume), progress)
                 os._exit(0)
@@ -70,9 +112,9 @@ class Bench:
                 os._exit(1)
         return child
 
-    def live(self, progress=None, seconds=None):
+    def live(self, progress=None, boundary=0, seconds=None):
         """Run for so many seconds, or on; return whether the run came to its end."""
-        child = self.begin(progress)
+        child = self.begin(progress, boundary)
         if seconds is not None:
             time.sleep(seconds)
             os.kill(child, signal.SIGKILL)
@@ -85,7 +127,8 @@ class Bench:
         journal = self.out / ".argosy/journal.jsonl"
         lines = journal.read_text().splitlines(keepends=True) if journal.exists() else []
         records = [json.loads(line) for line in lines if line.endswith("\n") and '"leaf"' in line]
-        return {record["outputs"]["result"] for record in records if record["phase"] == "Succeeded"}
+        good = (record["outputs"] for record in records if record["phase"] == "Succeeded")
+        return {outputs["result"] for outputs in good if outputs}  # a pause has none
 
     def ran(self):
         """Return how often each leaf ran."""
@@ -118,6 +161,18 @@ class Killing(Silent):
     ended = started
 
 
+def kill_at(number, *functions):
+    """Let this process kill itself when functions, or what they call of C, have begun and ended so often."""
+    codes, counted = {function.__code__ for function in functions}, itertools.count(1)
+
+    def look(frame, event, _):
+        if frame.f_code in codes and next(counted) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.setprofile(look)
+    sys.setprofile(look)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     bench = Bench(tmp_path_factory.mktemp("undisturbed"))
@@ -141,7 +196,14 @@ def lives(bench, kills):
     return killed, lost, repeated
 
 
-def test_a_kill_at_any_boundary_of_the_journal_costs_nothing_that_has_its_record(tmp_path, undisturbed):
+def test_a_kill_within_the_store_or_the_journal_costs_nothing_that_has_its_record(tmp_path, undisturbed):
+    bench = Bench(tmp_path)
+    killed, lost, repeated = lives(bench, ({"boundary": number} for number in range(1, 400)))
+    assert (killed > 40, lost, repeated) == (True, set(), 0)
+    assert bench.left() == undisturbed
+
+
+def test_a_kill_between_two_leaves_costs_nothing_that_has_its_record(tmp_path, undisturbed):
     bench = Bench(tmp_path)
     killed, lost, repeated = lives(bench, ({"progress": Killing(number)} for number in range(1, 200)))
     assert (killed > 60, lost, repeated) == (True, set(), 0)
