@@ -217,7 +217,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path, undist
         folder = tmp_path / str(number)
         folder.mkdir()
         bench = Bench(folder)
-        more = lives(bench, ({"seconds": random.uniform(0, LONGEST)} for _ in range(KILLS)))
+        kills = ({"seconds": random.uniform(0, LONGEST)} for _ in range(KILLS))
+        more = lives(bench, itertools.chain(kills, [{}]))  # a busy machine may not get to the end otherwise
         assert bench.left() == undisturbed
         shutil.rmtree(folder)
         killed, lost, repeated, number = killed + more[0], lost | more[1], repeated + more[2], number + 1
@@ -233,6 +234,7 @@ def test_a_journal_that_ends_anywhere_is_taken_up(tmp_path, undisturbed):
     whole = journal.read_bytes()
     for length in random.Random(4).sample(range(len(whole)), 8):
         journal.write_bytes(whole[:length])
+        shutil.rmtree(first.out / ".argosy/cache")  # what it has without a record is a hit, and shown as one
         assert first.live()
         assert first.left() == undisturbed
 
