@@ -220,14 +220,3 @@ def _escaped(text: str) -> str:
 
 def _property(text: str) -> str:
     return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def end_of(log: Path, size: int) -> list[str]:
-    """Return the lines in the last `size` bytes of a log, the first maybe cut; none if it cannot be read."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - size, 0))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line.replace("\t", "    ") for line in lines]

@@ -39,7 +39,7 @@ from dsl.names import did_you_mean
 from dsl.openfiles import affordable
 from dsl.report import console, counted, in_columns, visible
 from dsl.runs import folder_of, former_run, keep_newest
-from dsl.watch import closing, going_on, untold, watcher
+from dsl.watch import closing, going_on, untold, watcher, why_it_ended
 
 __all__ = ["Missing", "Options", "Refused", "Resume", "Unsupported", "Unusable", "run_here"]
 _LISTED = 10
@@ -141,7 +141,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         screen.print(Text(f"out of date: {names}; `--resume` runs what has changed", style="yellow"))
     messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
     has_room = not any(_NO_ROOM in message for message in messages)
-    tell(outcome.results, outcome.phase, outcome.message, outcome.taken)
+    tell(outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken)
     return outcome.succeeded
 
 

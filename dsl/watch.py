@@ -15,13 +15,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
+from dsl.engine.causes import cause_of
 from dsl.engine.outcome import Outcome
 from dsl.engine.progress import LeafEvent
-from dsl.report import counted, end_of, visible
+from dsl.report import counted, visible
 
 _BAR = 24
 _SILENCE = 30.0  # seconds after which a run without a terminal says how far it is
-_TAIL_BYTES, _TAIL_LINES = 4096, 5  # of a failed pod's log
 _VERDICT = (
     "verdict"  # the template, reserved in manifests of ours, of a task without pods that ends as others do
 )
@@ -30,6 +30,7 @@ _ALIKE, _OF_TASK = 3, 10
 """Failures that are shown of one cause, and of one task."""
 _OF_ITEM = re.compile(r"^item \d+ \(.*?\): |\d+")
 """What differs from item to item in a cause."""
+_CHILD_VERB = {"Failed": "failed", "Error": "errored"}
 _CHILD = re.compile(r"child '.*' (failed|errored)")
 """Argo's message about what failed by something below it."""
 _REPEATED = re.compile(r"((?:/[^/]+){1,3}?)(\1{3,})(?![^/])")
@@ -158,7 +159,7 @@ class Watch:
 
     def _failed(self, event: LeafEvent) -> None:
         """Show a failure at once, unless its task had enough of them, or of its kind."""
-        cause, lines = cause_of(event)
+        cause, lines = cause_of(event.task, event.message, event.lines, event.seconds)
         of_task, of_kind = (event.task, ""), (event.task, f"{event.phase} {_OF_ITEM.sub('', cause)}")
         if self._shown[of_task] < _OF_TASK and self._shown[of_kind] < _ALIKE:
             self._shown.update((of_task, of_kind))
@@ -256,19 +257,6 @@ def _bar(task: str, width: int, tally: Tally, now: float) -> Text:
     )
 
 
-def cause_of(event: LeafEvent) -> tuple[str, list[str]]:
-    """Return why a pod failed, and the end of its log.
-
-    A worker of ours ends its log with the item that failed and why: that says more than an exit code.
-    """
-    lines = [line for line in end_of(event.lines, _TAIL_BYTES) if line.strip()][-_TAIL_LINES:]
-    worker = f"argosy: {event.task}: "
-    message = event.message
-    if lines and lines[-1].startswith(worker):
-        message = lines.pop().removeprefix(worker)
-    return message, lines
-
-
 def failure(event: LeafEvent, cause: str, lines: Iterable[str]) -> Text:
     """Return a line that says which pod failed, how, and where its log is; below it the end of the log."""
     again = f", attempt {event.attempt}" if event.attempt > 1 else ""
@@ -338,6 +326,16 @@ def watcher(console: Console, *, quiet: bool = False) -> Watch:
     if quiet:
         return Watch(console)
     return Screen(console) if console.is_terminal and not console.is_dumb_terminal else Lines(console)
+
+
+def why_it_ended(outcome: Outcome) -> str:
+    """Return the message of a run; where it names what failed by a hash, by its path."""
+    if _CHILD.fullmatch(outcome.message):
+        for path, node in outcome.nodes.items():
+            is_child = path.startswith("main/") and path.count("/") == 1 and node.type != "StepGroup"
+            if is_child and node.phase in ("Failed", "Error"):
+                return f"{path} {_CHILD_VERB[node.phase]}"
+    return outcome.message
 
 
 def closing(phase: str, message: str, seconds: float, out: str, taken: int = 0) -> Text:

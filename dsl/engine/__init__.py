@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dsl.engine.artifacts import Store
+from dsl.engine.causes import cause_of
 from dsl.engine.chosen import known_tasks, refuse_without_inputs
 from dsl.engine.definition import Definition, read_definition
 from dsl.engine.folder import (
@@ -34,6 +35,7 @@ from dsl.engine.folder import (
     component,
     discard,
     how_it_ended,
+    leaf_name,
     occupied,
     task_folder,
     write,
@@ -43,6 +45,7 @@ from dsl.engine.history import History, Resume
 from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
 from dsl.engine.mounts import Mounts
+from dsl.engine.node import Node
 from dsl.engine.objects import read_objects
 from dsl.engine.orphans import Groups, end_left, mark_of
 from dsl.engine.outcome import NodeOutcome, Outcome
@@ -207,11 +210,11 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
         finally:
             with suppress(OSError):
                 outcome = workflow.broken_off(wrong)
-                _write(out, engine, outcome, _results(engine, outcome))
+                _write(out, engine, outcome, _results(out, engine, outcome))
         raise
     finally:
         engine.leaves.close()
-    results = _results(engine, outcome)
+    results = _results(out, engine, outcome)
     try:
         _write(out, engine, outcome, results)
     except OSError as wrong:
@@ -233,8 +236,13 @@ def _jobs(definition: Definition, jobs: int) -> int:
     return max(1, min(jobs, int(limit)) if limit else jobs)
 
 
-def _results(engine: Engine, outcome: Outcome) -> dict[str, Any]:
-    return make_results(engine.definition, engine.nodes.values(), outcome.phase)
+def _results(out: Path, engine: Engine, outcome: Outcome) -> dict[str, Any]:
+    def reason(node: Node) -> str:
+        task = node.template.task if node.template else ""
+        log = out / TASKS / f"{leaf_name(task, node.path)}.log"
+        return cause_of(task, node.message, log, node.finished - node.started)[0]
+
+    return make_results(engine.definition, engine.nodes.values(), outcome.phase, reason)
 
 
 def _write(out: Path, engine: Engine, outcome: Outcome, results: Mapping[str, Any]) -> None:

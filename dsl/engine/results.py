@@ -8,7 +8,7 @@ for, and `argosy/result` how its value is written: `lines` of an index and JSON 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,13 @@ _DIGITS = 20  # more than any index has, and fewer than Python would read
 _EMPTY = "Skipped, empty params"
 
 
-def make_results(definition: Definition, nodes: Iterable[Node], phase: str) -> dict[str, Any]:
-    """Return what `results.json` holds; tasks in the order of the templates."""
+def make_results(
+    definition: Definition,
+    nodes: Iterable[Node],
+    phase: str,
+    reason: Callable[[Node], str] = lambda node: node.message,
+) -> dict[str, Any]:
+    """Return what `results.json` holds; tasks in the order of the templates, failed ones with a reason."""
     by_template: dict[Template, list[Node]] = {}
     for node in nodes:
         if node.template is not None:
@@ -37,6 +42,11 @@ def make_results(definition: Definition, nodes: Iterable[Node], phase: str) -> d
     for template in _tasks(definition):
         if template.annotations.get(_ID) or template in by_template or states.callers.get(template):
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
+    for node in (node for found in by_template.values() for node in found):
+        task = tasks.get(node.template.task) if node.template else None
+        has_failed = node.phase in ("Failed", "Error") and node.message
+        if task and has_failed and node.phase == task["state"] and "reason" not in task:
+            task["reason"] = reason(node)
     return {"run": definition.name, "phase": phase, "tasks": tasks}
 
 

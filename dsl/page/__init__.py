@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from dsl.engine.causes import cause_of, end_of
 from dsl.engine.folder import (
     GRAPH,
     JOURNAL,
@@ -31,7 +32,7 @@ from dsl.engine.folder import (
 )
 from dsl.engine.journal import read_journal
 from dsl.page.pods import BAD, RETRIED, Pod, ended_pods, pods_of, seconds
-from dsl.report import end_of, visible
+from dsl.report import visible
 
 _TEXT = 200  # characters of a value, of a pod's name and of its inputs that are shown
 _MESSAGE = 500
@@ -137,7 +138,7 @@ def _functions(
     return {
         "functions": [_function(out, name, ran, tasks.get(name) or {}, is_over) for name, ran in own.items()],
         "edges": [[places[before], places[after]] for before, after in graph["edges"]],
-        "pods": [[places[pod.function], *_row(pod, began)] for pod in pods],
+        "pods": [[places[pod.function], *_row(out, pod, began)] for pod in pods],
     }
 
 
@@ -176,11 +177,14 @@ def _files(folder: Path) -> tuple[int, int]:
 # --- pods ---
 
 
-def _row(pod: Pod, began: float) -> list[Any]:
+def _row(out: Path, pod: Pod, began: float) -> list[Any]:
     """Return what the page shows of a pod as a short array; times are milliseconds of the run."""
     times = (at and round((at - began) * 1000) for at in (pod.started, pod.finished))
     inputs = ", ".join(f"{name}={value}" for name, value in pod.inputs.items())
-    message = _cut(pod.message, _MESSAGE)
+    seconds = (pod.finished or 0) - (pod.started or 0)
+    failed = pod.state in (RETRIED, *BAD)
+    words = cause_of(pod.function, pod.message, _log(out, pod), seconds)[0] if failed else pod.message
+    message = _cut(words, _MESSAGE)
     return [
         _cut(pod.name), pod.attempt, visible(pod.state), visible(pod.exit_code), message, _cut(inputs), *times
     ]  # fmt: skip
@@ -200,8 +204,12 @@ def _logs(out: Path, pods: Iterable[Pod]) -> dict[int, str]:
     for place, pod in enumerate(pods):
         if pod.state in BAD and shown[pod.function] < _LOGS:
             shown[pod.function] += 1
-            logs[place] = _last_lines(out / TASKS / f"{leaf_name(pod.function, pod.path)}.log")
+            logs[place] = _last_lines(_log(out, pod))
     return logs
+
+
+def _log(out: Path, pod: Pod) -> Path:
+    return out / TASKS / f"{leaf_name(pod.function, pod.path)}.log"
 
 
 def _notes(out: Path, functions: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Former runs: taken up, listed and removed by the options of `dsl run`."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -194,3 +195,47 @@ def test_a_full_disk_keeps_nothing_from_being_told(here, dsl, small):
     subprocess.run(["mount", "-o", "remount,size=20m", str(small)], check=True)
     again = dsl("two.py", "--out", out, "--resume")
     assert (again.returncode, "1 pod taken over" in again.stdout) == (0, True)
+
+
+CAUSES = """
+import os, signal
+
+@task(execution_timeout="1s")
+def late():
+    import time
+    time.sleep(60)
+
+@task
+def crash():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+@task
+def wrong():
+    raise ValueError("no band 3")
+
+@task.container(image="busybox:1")
+def gone():
+    return ["no-such-program"]
+
+with DAG("causes"):
+    late(), crash(), wrong(), gone()
+"""
+REASONS = {
+    "late": r"stopped after [1-9]\.\d s by its execution_timeout= \(activeDeadlineSeconds or timeout in a .*",
+    "crash": r".*139, killed by SIGSEGV.*",
+    "wrong": r"ValueError: no band 3",
+    "gone": r'.*exec: "no-such-program": executable file not found in \$PATH; images are not run here, .*',
+}
+
+
+def test_the_reason_of_a_failure_names_what_the_author_knows_everywhere(here, dsl):
+    write(here, CAUSES, "causes.py")
+    told = dsl("causes.py", "--out", "out", "--quiet").stderr
+    tasks = json.loads(Path("out/results.json").read_text())["tasks"]
+    assert exit_code(["report", "out"]) == 0
+    page = Path("out/report.html").read_text()
+    for task, reason in REASONS.items():
+        assert re.fullmatch(reason, tasks[task]["reason"]), tasks[task]
+        assert re.search(rf"(?m)^{task} .* (failed|error): {reason}", told)
+        assert tasks[task]["reason"].partition('"')[0][-30:] in page
+    assert "longer than the specified deadline" in Path("out/status.json").read_text()

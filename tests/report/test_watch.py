@@ -5,10 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dsl.engine.causes import cause_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent
 from dsl.report import console
-from dsl.watch import Lines, Screen, cause_of, closing, failure, untold, watcher
+from dsl.watch import Lines, Screen, closing, failure, untold, watcher, why_it_ended
 
 
 def event(phase, attempt=1, message=""):
@@ -43,7 +44,7 @@ def test_a_failure_shows_the_end_of_its_log(tmp_path):
     log = tmp_path / "warp.log"
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(2000)) + b"\x1b[2J\xff\n")
     failed = LeafEvent("warp", "main/warp", 1, "Failed", "", 0.5, tmp_path / "task.log", log)
-    assert failure(failed, *cause_of(failed)).plain.splitlines()[1:] == [
+    assert failure(failed, *cause_of(failed.task, failed.message, failed.lines)).plain.splitlines()[1:] == [
         "  | line 1996",
         "  | line 1997",
         "  | line 1998",
@@ -56,7 +57,7 @@ def test_a_failure_names_the_item_that_its_worker_names(tmp_path):
     log = tmp_path / "warp-1.log"
     log.write_text("no such band\nargosy: warp: item 3 (b.tif): the program ended with exit status 2\n")
     failed = LeafEvent("warp", "main/warp", 1, "Failed", "main: Error (exit code 2)", 0.5, Path("w.log"), log)
-    assert failure(failed, *cause_of(failed)).plain.splitlines() == [
+    assert failure(failed, *cause_of(failed.task, failed.message, failed.lines)).plain.splitlines() == [
         "warp (main/warp) failed: item 3 (b.tif): the program ended with exit status 2; log: w.log",
         "  | no such band",
     ]
@@ -213,3 +214,14 @@ def test_a_recursion_is_told_in_short():
     ]
     nodes = {f"{paths[-1]}/x": NodeOutcome("Skipped", "Error", "too deep")}
     assert untold(Outcome("x", "Failed", "", nodes), {}).plain == "main/again (49 times)/x error: too deep\n"
+
+
+def test_the_last_line_names_what_failed_by_its_path():
+    nodes = {
+        "main": NodeOutcome("Steps", "Failed", "child 'x-295' failed"),
+        "main/[0]": NodeOutcome("StepGroup", "Failed", "child 'x-295' failed"),
+        "main/good": NodeOutcome("Pod", "Succeeded", ""),
+        "main/bad": NodeOutcome("Pod", "Failed", "main: Error (exit code 1)"),
+    }
+    assert why_it_ended(Outcome("x", "Failed", "child 'x-295' failed", nodes)) == "main/bad failed"
+    assert why_it_ended(Outcome("x", "Failed", "other", nodes)) == "other"
