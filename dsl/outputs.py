@@ -184,8 +184,9 @@ def _template(
     )
     constants = {name: shell_value(a.value) for name, a in arguments.items() if isinstance(a, Constant)}
     template = filled(template, constants)
+    fields = FILE_FIELDS if has_name else ("index",)
     for name in references(template):
-        known = [*keys, *constants, *FILE_FIELDS]
+        known = [*keys, *constants, *fields]
         if each == "partition" and domain and name in domain.columns and not domain.is_constant(name):
             message = f"output={given!r}: {name} differs within a partition"
             hint = "write {index}, the number of the partition"
@@ -204,9 +205,10 @@ def _template(
         raise _output_rejected(draft, Code.UNKNOWN_KEY, message, hint, fix)
     if not has_name and any(mark == "" and text != "index" for mark, text in template):
         message = f"output={given!r}: {draft.id} has no single file to take a name from"
-        raise _output_rejected(
-            draft, Code.INVALID_OUTPUT_NAME, message, 'write a plain name, such as output="all.csv"'
-        )
+        hint = 'write a plain name, such as output="all.csv"'
+        if each == "item":
+            hint = f"write {{index}}, the number of the item{', or a key of it' if keys else ''}"
+        raise _output_rejected(draft, Code.INVALID_OUTPUT_NAME, message, hint)
     return template
 
 

@@ -1,7 +1,7 @@
 """The graph: what a task reads decides how often it runs, and how it waits for its upstreams."""
 
 import pytest
-from dags import edges, found, names, planned, runs
+from dags import analyzed, edges, found, names, planned, runs
 
 HEAD = 'with DAG("x"):\n    files = Files("data/*.tif", size=2)\n'
 ONE = "Files → clean scatter files"
@@ -449,3 +449,20 @@ with DAG("x"):
 """
     lines = found(body, tmp_path, ("a/data.csv", "b/data.csv", "a/c.txt"))
     assert [line.partition("`: ")[2] for line in lines] == [message]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("Range(6) >> cell.override(output='{item}.txt')", "known here: index"),
+        ("Range(6) >> cell.override(output='{stem}.txt')", "write {index}, the number of the item"),
+        (
+            "Items([{'k': 'a'}]) >> cell.override(output='{stem}.txt')",
+            "write {index}, the number of the item, or a key of it",
+        ),
+        ("cell.override(output='{stem}.txt')()", 'write a plain name, such as output="all.csv"'),
+    ],
+)
+def test_an_output_name_is_told_what_is_known_where_it_has_no_file(text, hint, tmp_path):
+    tasks = "@task\ndef cell(output_file): output_file.touch()\n"
+    assert hint in [one.hint for one in analyzed(dag(text, tasks), tmp_path).diagnostics]
