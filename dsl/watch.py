@@ -66,7 +66,7 @@ class Tally:
         '3/5, 1 running, 2 retries'
         """
         facts = [f"{self.done}/{self.total}"]
-        for number, word in ((self.running, "running"), (self.failed, "failed"), (self.skipped, "skipped")):
+        for number, word in ((self.running, "running"), (self.failed, "failed"), (self.skipped, "not run")):
             facts += [f"{number} {word}"] if number else []
         if self.retries:
             facts.append(f"{self.retries} {'retry' if self.retries == 1 else 'retries'}")

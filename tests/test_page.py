@@ -335,3 +335,9 @@ def test_what_cannot_be_reported_is_wrong_usage(arguments, said, failed, tmp_pat
     monkeypatch.chdir(tmp_path)
     result = told(*arguments)
     assert (result.exit_code, result.output.splitlines()[-1]) == (2, said)
+
+
+def test_the_page_says_task_as_the_table_of_a_run_does(failed):
+    shown = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", page(failed), flags=re.DOTALL)
+    assert "Tasks" in shown
+    assert "unction" not in shown

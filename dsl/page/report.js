@@ -90,7 +90,7 @@ function showHeader() {
     totals.push(["started", new Date(run.began * 1000).toLocaleString()]);
     if (run.ended) totals.push(["took", duration((run.ended - run.began) * 1000)]);
   }
-  totals.push(["execution functions", run.functions.length.toLocaleString("en")]);
+  totals.push(["tasks", run.functions.length.toLocaleString("en")]);
   const counts = new Map([["pods", calls(pods).length], ...Object.keys(SIGNS).map((state) => [state, 0])]);
   for (const {state} of pods) counts.set(state, (counts.get(state) || 0) + 1);
   for (const [word, count] of counts) if (count) totals.push([word.toLowerCase(), count.toLocaleString("en")]);
@@ -177,7 +177,7 @@ function laidOut(count, edges) {
 
 function showGraph() {
   const {nodes, ways, columns} = laidOut(run.functions.length, run.edges);
-  if (!nodes.length) return byId("graph").append("no function of this run starts a process");
+  if (!nodes.length) return byId("graph").append("no task of this run starts a process");
   const x = (node) => node.column * (WIDE + GAP) + 2;
   const lows = [...nodes, ...ways.flat()].map((node) => node.y + node.high / 2);
   const [width, height] = [columns * (WIDE + GAP) - GAP + 4, Math.max(...lows) + 2];
@@ -438,7 +438,7 @@ function endOf(details, lines) {
 const COLUMNS = [
   // title, class, what sorts it, what is shown where that is something else
   ["pod", "name", (pod) => pod.name],
-  ["function", "", (pod) => run.functions[pod.fn].name],
+  ["task", "", (pod) => run.functions[pod.fn].name],
   ["attempt", "number", (pod) => pod.attempt, (pod) => pod.attempt || ""],
   ["state", "", (pod) => pod.state, (pod) => stateLabel(pod.state)],
   ["start", "number", (pod) => pod.start ?? Infinity, (pod) => duration(pod.start)],

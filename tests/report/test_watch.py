@@ -36,7 +36,7 @@ def test_lines_tell_failures_and_what_is_done():
     play(Lines(console(stream)))
     assert stream.getvalue().splitlines() == [
         "warp (main/warp(0)) failed: [red]no\\x1b; log: logs/warp.log",
-        "warp: 3/3, 1 skipped, 1 retry",
+        "warp: 3/3, 1 not run, 1 retry",
     ]
 
 
@@ -121,7 +121,7 @@ def test_a_loop_that_grows_is_told_again():
     watch.expected("warp", 1)
     watch.started(event("Running"))
     watch.ended(event("Succeeded"))
-    assert stream.getvalue().splitlines()[-1] == "warp: 4/4, 1 skipped, 1 retry"
+    assert stream.getvalue().splitlines()[-1] == "warp: 4/4, 1 not run, 1 retry"
 
 
 def test_a_screen_has_a_bar_per_function_and_leaves_none_behind():
@@ -132,7 +132,7 @@ def test_a_screen_has_a_bar_per_function_and_leaves_none_behind():
     assert "[red]no\\x1b" in text
     with terminal.capture() as captured:
         terminal.print(watch)
-    assert "3/3, 1 skipped, 1 retry" in captured.get()
+    assert "3/3, 1 not run, 1 retry" in captured.get()
 
 
 def test_a_bar_shows_the_pace_of_what_runs():
