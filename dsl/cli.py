@@ -234,9 +234,9 @@ def plan(file: str, form: str, dag: str | None, timeout: float) -> int:
 @click.option("--only", metavar="TASK", help="Take up, but run this again and nothing else.")
 @click.option("--force", is_flag=True, help="Take up, but run all again.")
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the newest N finished runs.")
-@click.option("--list", "listed", is_flag=True, help="List the former runs, of all DAGs or of --dag.")
+@click.option("--list", "listed", is_flag=True, help="List the former runs, of all, of FILE or of --dag.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json, or the list.")
-@click.option("--quiet", is_flag=True, help="Show no progress, only failures.")
+@click.option("--quiet", is_flag=True, help="Show no progress and no table, only failures.")
 @click.option(
     "--with", "files", metavar="FILE", multiple=True, help="WorkflowTemplates, ConfigMaps, Secrets it needs."
 )
@@ -270,7 +270,10 @@ def run(
     from dsl.stages import is_manifest
 
     if listed:
-        return _list_runs(dag, as_json=as_json)
+        told = {"--keep": keep, "--resume": former, "--from": start, "--only": only, "--out": out}
+        if others := [flag for flag, value in told.items() if value is not None]:
+            raise click.UsageError(f"--list runs and removes nothing; leave out {others[0]}")
+        return _list_runs(file, dag, timeout, as_json=as_json)
     if file is None:
         file, former = former, ""  # `--resume FILE`
     if not file:
@@ -353,20 +356,43 @@ def report_(run: str | None, out: str | None) -> int:
     try:
         path.write_text(text, encoding="ascii", newline="\n")
     except OSError as problem:
-        raise click.UsageError(f"cannot write {path}: {problem.strerror}") from None
+        cure = "; `--out FILE` writes it elsewhere"
+        raise click.UsageError(f"cannot write {path}: {problem.strerror}{cure}") from None
     click.echo(path)
     return 0
 
 
-def _list_runs(dag: str | None, *, as_json: bool) -> int:
+def _list_runs(file: str | None, dag: str | None, timeout: float, *, as_json: bool) -> int:
     from dsl import report, runs
 
-    found = runs.all_runs(dag)
+    names = [dag] if dag else None if file is None else _names_in(file, timeout)
+    found = runs.all_runs(names)
     if as_json:
         click.echo(runs.to_json(found))
-    else:
+    elif found:
         report.console().print(runs.to_table(found))
+    else:
+        of = f" of {', '.join(names)}" if names else ""
+        report.console(sys.stderr).print(f"there is no run{of} here; `dsl run --list` lists all")
     return 0
+
+
+def _names_in(file: str, timeout: float) -> list[str]:
+    """Return the names of the DAGs of a file, or of the manifest that it holds."""
+    from dsl.diagnostics import Rejected
+    from dsl.runs import folder_of
+    from dsl.stages import dag_names, is_manifest
+    from dsl.supplies import Unclear, chosen
+
+    try:
+        if is_manifest(file):
+            return [folder_of(chosen(_documents(file), file).value).name]
+        return dag_names(file, timeout)
+    except Unclear as unclear:
+        raise click.UsageError(str(unclear)) from None
+    except Rejected as rejected:
+        _complain(rejected.diagnostics)
+        raise click.exceptions.Exit(1) from None
 
 
 @dsl.command()

@@ -6,7 +6,7 @@ Knows which folders are ours, nothing of what is in them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,9 +41,9 @@ def folder_of(manifest: Mapping[str, Any]) -> Path:
     return _ROOT / object_name(metadata.get("name") or metadata.get("generateName") or "run")
 
 
-def all_runs(dag: str | None = None) -> list[Run]:
-    """Return the runs of a DAG, or of all of them, the newest first."""
-    folders = [_ROOT / object_name(dag)] if dag else sorted(_ROOT.glob("*"))
+def all_runs(dags: Iterable[str] | None = None) -> list[Run]:
+    """Return the runs of some DAGs, or of all of them, the newest first."""
+    folders = sorted(_ROOT.glob("*")) if dags is None else [_ROOT / object_name(dag) for dag in dags]
     found = [run for folder in folders for run in _runs(folder)]
     return sorted(found, key=lambda run: (run.when, run.name), reverse=True)
 

@@ -141,6 +141,15 @@ def _found_in(loaded: Loaded) -> list[Diagnostic]:
     return problems
 
 
+def dag_names(file: str, timeout: float) -> list[str]:
+    """Return the names of the DAGs of a file. Raises Rejected when there is none."""
+    with start(file, ANALYZE, timeout) as loading:
+        loaded = loading.wait()
+    if not loaded.result:
+        raise Rejected(*loaded.diagnostics)
+    return [analysis.name for analysis in loaded.result]
+
+
 def analyzed(file: str, dag: str | None, timeout: float) -> tuple[Analysis | None, tuple[Diagnostic, ...]]:
     """Return what is known of one DAG of a file, and diagnostics; None when there is no sound plan.
 

@@ -328,7 +328,10 @@ def test_a_damaged_file_is_told_of_in_one_line(name, text, failed):
         (["oen"], "Error: there is no run oen; did you mean one?"),
         ([".argosy"], "Error: .argosy holds no run"),
         (["x" * 300], f"Error: cannot read {'x' * 300}/.argosy/run.json: File name too long"),
-        (["one", "--out", "nowhere/x.html"], "Error: cannot write nowhere/x.html: No such file or directory"),
+        (
+            ["one", "--out", "nowhere/x.html"],
+            "Error: cannot write nowhere/x.html: No such file or directory; `--out FILE` writes it elsewhere",
+        ),
     ],
 )
 def test_what_cannot_be_reported_is_wrong_usage(arguments, said, failed, tmp_path, monkeypatch):

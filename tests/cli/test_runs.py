@@ -239,3 +239,22 @@ def test_the_reason_of_a_failure_names_what_the_author_knows_everywhere(here, ds
         assert re.search(rf"(?m)^{task} .* (failed|error): {reason}", told)
         assert tasks[task]["reason"].partition('"')[0][-30:] in page
     assert "longer than the specified deadline" in Path("out/status.json").read_text()
+
+
+def test_a_list_is_of_the_file_that_is_named_and_says_when_there_is_no_run(here, dsl, runs):
+    write(here, "@task\ndef f(): pass\n\nwith DAG('one'):\n    f()\n", "one.py")
+    Path("three.yaml").write_text("kind: Workflow\nmetadata: {generateName: two-}\n")
+    assert dsl("two.py", "--quiet").returncode == 0
+    assert [run["dag"] for run in runs("two.py")] == ["two"]
+    assert [run["dag"] for run in runs("three.yaml")] == ["two"]
+    assert runs("one.py") == []
+    none = dsl("--list", "one.py")
+    assert (none.returncode, none.stdout) == (0, "")
+    assert none.stderr == "there is no run of one here; `dsl run --list` lists all\n"
+    assert "there is no run of zzz here" in dsl("--list", "--dag", "zzz").stderr
+    assert "DSL101" in dsl("--list", "gone.py").stderr
+    Path("three.yaml").write_text("kind: Workflow\nmetadata: {name: a}\n---\nkind: Workflow\n")
+    assert dsl("--list", "three.yaml").returncode == 2
+    kept = dsl("--list", "--keep", "1")
+    assert kept.returncode == 2
+    assert "--list runs and removes nothing; leave out --keep" in kept.stderr
