@@ -205,6 +205,8 @@ class _Builder:
         mark = error.problem_mark or error.context_mark
         context = f", {error.context}" if error.context else ""
         line, column = (mark.line, mark.column) if mark else (0, 0)
+        if mark and self.text.removeprefix("\ufeff")[mark.index : mark.index + 1] == "\t":
+            return _Fault("a tab cannot indent YAML", self.first + line, column + 1, "indent with spaces")
         return _Fault(f"not valid YAML: {error.problem}{context}", self.first + line, column + 1)
 
     def unreadable(self, error: yaml.reader.ReaderError) -> _Fault:

@@ -305,3 +305,10 @@ def test_a_list_that_never_comes_is_told_where_it_is_read(loop, depends, is_told
     text = LOOP.replace('withParam: "{{workflow.parameters.scenes}}"', loop)
     text = text.replace("depends: each", f"depends: {depends}")
     assert said(a=text) == (["a:15:54 ABSENT_OUTPUT"] if is_told else [])
+
+
+@pytest.mark.parametrize("text", ["a:\n\tb: 1\n", "a:\n  - x\n\t- y\n", "\ufeffa: b\n\tc: d"])
+def test_a_tab_that_indents_is_named(text):
+    [problem] = validate_manifests({"flow.yaml": text.encode()})["flow.yaml"]
+    assert (problem.message, problem.hint) == ("a tab cannot indent YAML", "indent with spaces")
+    assert problem.location.column == 1
