@@ -45,6 +45,7 @@ def missing_module(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
             place = line_place(code.co_filename, line) if code else node.location
             message = f"{node.id} imports {name}, which {image} does not have"
             hint = f'name an image that has it: @task(image="…"), or do without {name}'
+            hint += "; `dsl run` takes what is installed beside dsl"
             yield Diagnostic(Code.MISSING_MODULE, place, message, hint)
 
 
