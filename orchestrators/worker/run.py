@@ -399,8 +399,12 @@ def show(call: Call, path: Path, folder: str, k: int) -> Path:
 
 def move(path: Path, place: Path) -> None:
     """Move a result; links in it become what they point to, for their targets stay behind. Raises Failure."""
+    parts = [path, *(path.rglob("*") if path.is_dir() else ())]
+    for part in parts:
+        if part.exists() and not (part.is_file() or part.is_dir()):
+            raise Failure(f'"{part.relative_to(path.parent)}" is neither a file nor a folder')
     try:
-        if path.is_dir() and (path.is_symlink() or any(inner.is_symlink() for inner in path.rglob("*"))):
+        if path.is_dir() and any(part.is_symlink() for part in parts):
             shutil.copytree(path, place)
         elif path.is_symlink():
             shutil.copy2(path, place)

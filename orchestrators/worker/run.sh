@@ -321,7 +321,7 @@ run() {
     set +f
     for _f in "$_d/dir"/* "$_d/dir"/.[!.]* "$_d/dir"/..?*; do
       [ ! -e "$_f" ] || claim "${_f##*/}"
-      if [ -L "$_f" ] || [ -d "$_f" ]; then keep "$_f"; fi
+      if [ -L "$_f" ] || { [ -e "$_f" ] && [ ! -f "$_f" ]; }; then keep "$_f"; fi
     done
     set -f
     find "$_d/dir" -mindepth 1 -maxdepth 1 -exec sh -c 'mv "$@" "$0/"' "$_part" {} + && rmdir "$_d/dir" ||
@@ -351,8 +351,15 @@ run() {
   : >"$_d.done"
 }
 # A link that the task made in its output would point into the scratch folder: it becomes what it points to.
+# A pipe, a socket or a device holds nothing that could be kept.
 keep() {
-  if [ -L "$1" ] || { [ -d "$1" ] && [ "$(find "$1" -type l | head -n 1)" ]; }; then
+  _o=$1
+  if [ ! -L "$1" ]; then
+    if [ -f "$1" ]; then _o=''; elif [ -d "$1" ]; then _o=$(find "$1" ! -type f ! -type d | head -n 1); fi
+  fi
+  if [ "$_o" ]; then
+    _o=$(find -L "$1" ! -type f ! -type d ! -type l | head -n 1)
+    [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is neither a file nor a folder"
     cp -RL "$1" "$_part/" && rm -rf "$1"
   else
     mv "$1" "$_part/"

@@ -411,6 +411,24 @@ def test_a_link_that_leads_nowhere_is_no_output(pod):
     assert line.startswith('argosy: measure: "d" cannot be moved: ')
 
 
+@pytest.mark.parametrize("place", ["", "/pipe", "/sub/pipe", "/sub/link"])
+@pytest.mark.parametrize("variable", ["output_file", "output_dir"])
+def test_a_pipe_is_no_output(pod, variable, place):
+    source = f"""
+        import os
+        def f({variable}):
+            place = str({variable} if {variable!r} == "output_file" else {variable} / "o") + {place!r}
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            if place.endswith("link"):
+                os.symlink(os.path.abspath("far"), place)
+                place = "far"
+            os.mkfifo(place)
+    """
+    task = {"outputs": [output("=o")]} if variable == "output_file" else {"output_dir": variable}
+    line = pod.fail(source, [["a"]], fields=hidden(None), **task)
+    assert line == f'argosy: measure: "o{place}" is neither a file nor a folder'
+
+
 def test_a_retried_attempt_starts_clean_and_knows_its_number(pod):
     for old in ("out/old", "work/0/out/old", ".out.partial/old", "result"):
         pod.file(old)

@@ -753,6 +753,23 @@ def test_a_link_that_leads_nowhere_is_no_output(pod):
     assert report == ('argosy: clean: item 0 (a): "sub" cannot be moved', 1)
 
 
+@pytest.mark.parametrize("place", ["pipe", "sub/deep/pipe", "sub/to a pipe", "to a pipe"])
+@pytest.mark.parametrize("variable", ["OUTPUT_FILE", "OUTPUT_DIR"])
+def test_a_pipe_is_no_output(pod, variable, place):
+    text = f'mkdir -p "${variable}/sub/deep"; mkfifo "${variable}/{place}"'
+    if "to" in place:
+        text = f'mkdir -p "${variable}/sub"; mkfifo far; ln -s "$PWD/far" "${variable}/{place}"'
+    options = {"ARGOSY_OUTPUTS": SAME_NAME} if variable == "OUTPUT_FILE" else {"ARGOSY_OUTPUT_DIR": variable}
+    report = pod.fail(text, [["a"]], **options)
+    name = f"0/{place}" if variable == "OUTPUT_FILE" else place
+    assert report == (f'argosy: clean: item 0 (a): "{name}" is neither a file nor a folder', 1)
+
+
+def test_an_output_file_that_is_a_pipe_is_refused(pod):
+    report = pod.fail('mkfifo "$OUTPUT_FILE"', [["a"]], ARGOSY_OUTPUTS=SAME_NAME)
+    assert report == ('argosy: clean: item 0 (a): "0" is neither a file nor a folder', 1)
+
+
 def test_outputs_appear_only_at_the_end(pod):
     process = pod.start(
         'echo 1 >"$OUTPUT_FILE"; ls "$OLDPWD" >&2; ls ../../..',
