@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dsl.shelltext import is_plain, mentions, undeclared
+from dsl.shelltext import invocations, is_plain, mentions, undeclared
 
 PIECES = [
     "$",
@@ -55,6 +55,9 @@ PIECES += [
 def test_no_text_fails(text):
     for _, line, column in undeclared(text, set()):
         assert text.split("\n")[line - 1][column - 1] == "$"
+    for command in invocations(text):
+        assert all(word and word in command.text for word in command.words)
+        assert command.text in text or command.text in "()"
 
 
 @pytest.mark.parametrize(
