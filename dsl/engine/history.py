@@ -148,15 +148,14 @@ class History:
         """Take a leaf over; return where the files are that it left."""
         self.taken += 1
         for note in record.files:
-            self._put_back(record, self._absolute(note))
+            if self._places.store.is_aside(note[1]):
+                self._put_back(record, self._absolute(note))
         self._enter(leaf, record)
         kept = tuple(self._out / place for place in record.kept)
         self._places.store.take(kept)
         return kept
 
     def _put_back(self, record: Record, note: FileNote) -> None:
-        if not self._places.store.is_aside(note[1]):
-            return
         there = self._owner(note[0])
         raced = there and there.started < record.finished and record.started < there.finished
         if not raced:  # else that one has won
