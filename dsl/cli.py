@@ -293,8 +293,8 @@ def run(
         manifest, written = compiled.manifest, documents
     keyed = [*_keyed("Secret", secrets), *_keyed("ConfigMap", configs)]
     folders = _folders(mounts)
-    others = [one.value for one in written if one.value is not manifest]
-    _require_named(keyed, folders, [manifest, *others])
+    beside = [one.value for one in written if one.value is not manifest]
+    _require_named(keyed, folders, [manifest, *beside])
     from dsl import running
 
     given_again = {
@@ -308,7 +308,7 @@ def run(
         given,
         jobs,
         Path(out) if out else None,
-        [*others, *keyed],
+        [*beside, *keyed],
         folders,
         runtime or "",
         resume if former is not None or resume != running.Resume() else None,
