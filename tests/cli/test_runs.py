@@ -64,8 +64,8 @@ def test_a_run_is_taken_up_where_it_failed(here, dsl, runs):
     failed = dsl("two.py", "--jobs", "1")
     assert failed.returncode == 1
     assert failed.stderr.endswith("`dsl run two.py --resume` goes on; what succeeded is not repeated\n")
-    options = ["--out", "o u t", "--dag", "two", "--quiet", "--mount", "a=b"]
-    again = "`dsl run two.py --dag two --out 'o u t' --mount a=b --resume` goes on; "
+    options = ["--out", "o u t", "--dag", "two", "--quiet"]
+    again = "`dsl run two.py --dag two --out 'o u t' --resume` goes on; "
     assert dsl("two.py", *options).stderr.splitlines()[-1].startswith(again)
     (here / "log.fails").unlink()
     ran(here)

@@ -66,6 +66,7 @@ def dsl(capfd):
 def test_two_runs_on_one_volume_find_nothing_of_each_other(tmp_path, monkeypatch, dsl):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, VOLUME, "v.py")
+    (tmp_path / "store").mkdir()
     found, ids = [], []
     for items in ("abc", "xy"):
         (tmp_path / "items.json").write_text(json.dumps(list(items)))
