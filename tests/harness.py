@@ -67,6 +67,11 @@ class Call:
     ran: bool
     outputs: Mapping[str, str | None]
 
+    @property
+    def status(self) -> str:
+        """Return what is told of its phase."""
+        return self.phase
+
 
 def write(folder: Path, text: str, name: str = "dag.py") -> Path:
     """Write a DAG file that begins with the imports every one needs."""
