@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.contents import Contents, digest_of, digest_of_text, json_of
 from dsl.engine.journal import Record
+from dsl.engine.leaf import Leaf, Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import Node
 from dsl.engine.relocate import ROOT, expand
 from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
 from dsl.expr.gojson import Value
-
-if TYPE_CHECKING:
-    from dsl.engine.leaf import Leaf, Places
 
 _SHARED = ("persistentVolumeClaim", "claimTemplate", "hostPath")
 

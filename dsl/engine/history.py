@@ -15,18 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.contents import Contents, stamp_of
+from dsl.engine.definition import Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
+from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import BAD, Node
-
-if TYPE_CHECKING:
-    from dsl.engine.definition import Template
-    from dsl.engine.leaf import Leaf, LeafResult, Places
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")

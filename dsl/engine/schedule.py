@@ -27,7 +27,8 @@ from dsl.engine.folder import log_file
 from dsl.engine.history import History
 from dsl.engine.hooks import Early
 from dsl.engine.journal import Record
-from dsl.engine.leaf import Leaf, LeafResult, Leaves, Places
+from dsl.engine.leaf import Leaf, LeafResult, Places
+from dsl.engine.leaves import Leaves
 from dsl.engine.locks import Lock, Locks
 from dsl.engine.memo import Memo
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Inside, Node, NodeFault, alone
