@@ -233,7 +233,8 @@ def test_a_daemon_that_ignores_its_end_is_killed(tmp_path):
 
 
 def test_a_run_that_is_taken_up_starts_its_daemon_again(tmp_path):
-    serve = daemon(f"echo d >> {tmp_path}/ran; {FOREVER}")
+    said = executed(f"tail -n 1 {tmp_path}/ran | grep -q d")
+    serve = daemon(f"echo d >> {tmp_path}/ran; {FOREVER}", probe=said)
     fails = client(f"echo c >> {tmp_path}/ran; test -e {tmp_path}/good")
     flow = workflow(
         dag("main", task("d"), task("b", "b", depends="d"), task("c", depends="b")),
