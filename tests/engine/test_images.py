@@ -194,6 +194,7 @@ def test_an_interrupt_leaves_no_container(tmp_path):
     manifest = workflow(script(f"trap '' TERM; echo > {tmp_path}/w/up; sleep 90; sleep 90"))
     manifest["spec"]["templates"][0]["script"]["volumeMounts"] = [{"name": "w", "mountPath": f"{tmp_path}/w"}]
     manifest["spec"]["volumes"] = [{"name": "w", "persistentVolumeClaim": {"claimName": "w"}}]
+    (tmp_path / "w").mkdir()
     (tmp_path / "flow.json").write_text(json.dumps(manifest))
     command = [sys.executable, "-m", "dsl", "run", "flow.json", "--runtime", "podman", "--mount", "w=w"]
     with subprocess.Popen(command, cwd=tmp_path, preexec_fn=heed_signals) as process:
