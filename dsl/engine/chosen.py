@@ -12,7 +12,7 @@ from dsl.engine.results import tasks_of
 def known_tasks(definition: Definition) -> list[str]:
     """Return the names that a task can be chosen by: ids of execution functions, or those in the manifest."""
     templates = definition.templates.values()
-    if any(template.annotations.get("argosy/node") for template in templates):
+    if any(template.is_task for template in templates):
         return tasks_of(definition)
     named = (task.name for template in templates for task in template.calls)
     return list(dict.fromkeys([*tasks_of(definition), *named]))

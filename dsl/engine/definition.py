@@ -32,6 +32,7 @@ NODE_TYPES = {
 }  # fmt: skip
 _RESULT = re.compile(r"""(?:tasks|steps)(?:\.([\w-]+)|\[\\?['"]([\w-]+)\\?['"]\])\.outputs.result""")
 _LOOPS = ("withItems", "withParam", "withSequence")
+_TASK_ID = "argosy/node"
 
 
 def _texts(value: Value) -> Iterator[str]:
@@ -115,10 +116,15 @@ class Template:
         """Return its annotations."""
         return (self.raw.get("metadata") or {}).get("annotations") or {}
 
+    @property
+    def is_task(self) -> bool:
+        """Whether it says for which execution function it runs."""
+        return bool(self.annotations.get(_TASK_ID))
+
     @cached_property
     def task(self) -> str:
         """Return the task id it runs for, or its name; the annotation is the body of a JSON string."""
-        note = self.annotations.get("argosy/node")
+        note = self.annotations.get(_TASK_ID)
         try:
             return self.name if note is None else str(json.loads(f'"{note}"'))
         except ValueError:

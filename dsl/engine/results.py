@@ -21,7 +21,6 @@ from dsl.expr.gojson import Value
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
-_ID = "argosy/node"
 _DIGITS = 20  # more than any index has, and fewer than Python would read
 _EMPTY = "Skipped, empty params"
 
@@ -40,7 +39,7 @@ def make_results(
     states = _States(definition, by_template)
     tasks: dict[str, Any] = {}
     for template in _tasks(definition):
-        if template.annotations.get(_ID) or template in by_template or states.callers.get(template):
+        if template.is_task or template in by_template or states.callers.get(template):
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
     for node in (node for found in by_template.values() for node in found):
         task = tasks.get(node.template.task) if node.template else None
@@ -167,7 +166,7 @@ def tasks_of(definition: Definition) -> list[str]:
 def _tasks(definition: Definition) -> list[Template]:
     """Return the templates that a user knows as tasks."""
     every = list(definition.every_template())
-    own = [template for template in every if template.annotations.get(_ID)]
+    own = [template for template in every if template.is_task]
     return own or [template for template in every if template.is_leaf]
 
 
