@@ -16,7 +16,7 @@ from dsl.engine.artifacts import keep_alone, link_tree
 from dsl.engine.copies import remove
 from dsl.engine.definition import Definition, Template
 from dsl.engine.folder import task_folder
-from dsl.engine.node import Node
+from dsl.engine.node import BAD, Node
 from dsl.expr.gojson import Value
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
@@ -43,7 +43,7 @@ def make_results(
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
     for node in (node for found in by_template.values() for node in found):
         task = tasks.get(node.template.task) if node.template else None
-        has_failed = node.phase in ("Failed", "Error") and node.message
+        has_failed = node.phase in BAD and node.message
         if task and has_failed and node.phase == task["state"] and "reason" not in task:
             task["reason"] = reason(node)
     return {"run": definition.name, "phase": phase, "tasks": tasks}

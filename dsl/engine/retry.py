@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.engine.arguments import fill
 from dsl.engine.call import Prepared, again, pod_name
 from dsl.engine.clock import seconds_of
-from dsl.engine.node import Node, NodeFault, alone
+from dsl.engine.node import BAD, Node, NodeFault, alone
 from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr.depends import DAEMONED
 from dsl.expr.expression import compiled
@@ -81,7 +81,7 @@ class RetryRun:
             attempt.done = self._ended
             self.engine.daemoned(self.node)
             return
-        if attempt.phase not in ("Failed", "Error"):
+        if attempt.phase not in BAD:
             self._finish("Succeeded", "")
             return
         if attempt.fault and self._policy() not in ("Always", "OnError", "OnTransientError"):
@@ -139,10 +139,10 @@ class RetryRun:
             if stop:
                 return stop
         policy = self._policy()
-        retried = {"Always": ("Failed", "Error"), "OnError": ("Error",), "OnFailure": ("Failed",)}
+        retried = {"Always": BAD, "OnError": ("Error",), "OnFailure": ("Failed",)}
         phases = retried.get(policy, ())
         if policy == "OnTransientError" and _TRANSIENT.search(attempt.message):
-            phases = ("Failed", "Error")
+            phases = BAD
         if attempt.phase not in phases:
             return attempt.message
         if limit is not None and count > _whole(limit):

@@ -304,7 +304,7 @@ class Engine:
     def runs(self, call: Call, node: Node) -> None:
         """Tell the caller, once, that a node runs."""
         if call.runs:
-            self.later(partial(call.runs, node))
+            self.later(call.runs, node)
             call.runs = None
 
     def refuse_call(self, call: Call, fault: str, *, prefixed: bool = True) -> None:
@@ -631,7 +631,7 @@ class Engine:
         node.phase, node.ip = DAEMONED, ADDRESS
         self._daemons.setdefault(node.boundary, []).append(node)
         if node.done:
-            self.later(partial(node.done, node))
+            self.later(node.done, node)
             node.done = None
 
     def end_daemons(self, scope: Node | None) -> None:
