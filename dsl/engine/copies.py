@@ -61,6 +61,9 @@ def remove(path: Path) -> None:
 
     Raises OSError.
     """
+    with suppress(OSError):  # most folders of leaves are empty
+        os.rmdir(path)  # noqa: PTH106 - as below
+        return
     try:
         is_folder = stat.S_ISDIR(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

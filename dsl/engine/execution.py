@@ -34,17 +34,16 @@ def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
     folder = places.work.folder(leaf.folder_name)
     with contextlib.ExitStack() as after:
-        place = folder
+        root = folder
         if not base_of(leaf.main) and _NOT_PLAIN.search(str(folder)):
-            place = _plain_link(folder, after)
+            root = _plain_link(folder.parent, after) / folder.name
         inputs = (*leaf.template.input_artifacts, *leaf.artifacts.values())
-        layout = layout_of(leaf.body, inputs, leaf.main, place, is_real=places.runtime.is_real)
+        layout = layout_of(leaf.body, inputs, leaf.main, root, is_real=places.runtime.is_real)
         result = _prepared(leaf, places, layout, after)
     if leaf.template.is_daemon:
         result = _of_daemon(leaf, result)
     if result.phase == "Succeeded":
-        with contextlib.suppress(OSError):  # what is somebody else's
-            remove(folder)
+        places.work.remove(folder)
     return result
 
 
@@ -57,7 +56,7 @@ def _of_daemon(leaf: Leaf, result: LeafResult) -> LeafResult:
 
 def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
     """Return a link to a folder whose path a foreign program would have to quote."""
-    link = Path(after.enter_context(tempfile.TemporaryDirectory(prefix="argosy-"))) / "leaf"
+    link = Path(after.enter_context(tempfile.TemporaryDirectory(prefix="argosy-"))) / "leaves"
     link.symlink_to(folder)
     return link
 
@@ -66,7 +65,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.Exit
     """Put volumes and inputs in place, then execute."""
     mounts = leaf.main.get("volumeMounts") or []
     by_name = volumes_by_name(places.spec, leaf.body)
-    volumes = Volumes(by_name, layout.folder, places.claims, places.objects)
+    volumes = Volumes(by_name, layout.beside, places.claims, places.objects)
     after.callback(volumes.clear)
     try:
         mount(layout, mounts, volumes)
@@ -102,10 +101,11 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
         leaf.group.join(group)
         moved = [str(entry.get("mountPath") or "").rstrip("/") for entry in mounts]
         if raw.get("mirrorVolumeMounts"):
-            own = Layout(layout.folder, layout.base, [*layout.moved, *moved], layout.is_real)
+            own = Layout(layout.root, layout.base, [*layout.moved, *moved], layout.is_real)
         else:
-            place = layout.folder / "containers" / name
-            own = layout_of({}, (), raw, place, is_real=layout.is_real)
+            root = layout.beside / "containers" / name
+            root.mkdir(parents=True, exist_ok=True)
+            own = layout_of({}, (), raw, root, is_real=layout.is_real)
         mount(own, mounts, volumes)
         own.make_parents()
         return Container(name, raw, own, group)
@@ -152,7 +152,8 @@ def _execute(
     words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
     command = [expand(layout.rewrite(word), env) for word in words]
     if raw.get("source"):
-        script = layout.folder / "script"
+        layout.beside.mkdir(exist_ok=True)
+        script = layout.beside / "script"
         script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
         script.chmod(0o755)
         command.append(SCRIPT if layout.is_real else str(script))

@@ -28,8 +28,11 @@ class Given:
         self._linked: dict[Path, Store] = {}
 
     @cached_property
-    def _folder(self) -> Path:
-        return self._layout.folder.resolve()
+    def _folders(self) -> tuple[Path, ...]:
+        return self._layout.root.resolve(), self._layout.beside.resolve()
+
+    def _is_own(self, place: Path) -> bool:
+        return any(map(place.is_relative_to, self._folders))
 
     def put(self, name: str, artifact: Mapping[str, Any], store: Store) -> None:
         """Put an artifact in place. Raises ArtifactError when it cannot be had."""
@@ -56,14 +59,14 @@ class Given:
         """
         for place, name in self._names.items():
             path = self._linked.get(place, self._copies).changed(place)
-            if path and (place.exists() or not place.is_relative_to(self._folder)):
+            if path and (place.exists() or not self._is_own(place)):
                 return name if path == place else path.name
         return ""
 
     def clear(self) -> None:
         """Remove the copies: the folder of a leaf that failed stays, and they may be large."""
         for place in self._names:
-            if place.is_relative_to(self._folder):
+            if self._is_own(place):
                 with suppress(OSError):  # its program may have taken its permissions away
                     remove(place)
 

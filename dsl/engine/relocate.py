@@ -40,18 +40,19 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 class Layout:
     """Where a leaf's paths are. `base` is what its manifest calls the root, `""` in a foreign template.
 
-    `is_real` says that its program finds them as they are declared, in a container.
+    `root` is the folder that ARGOSY_ROOT names, or the one that stands for `/`. `is_real` says that its
+    program finds paths as they are declared, in a container.
     """
 
-    folder: Path
+    root: Path
     base: str
     moved: list[str] = field(default_factory=list)
     is_real: bool = False
-    root: Path = field(init=False)
-    """The folder that ARGOSY_ROOT names, or the one that stands for `/`."""
 
-    def __post_init__(self) -> None:
-        self.root = self.folder / ("argosy" if self.base else "root")
+    @property
+    def beside(self) -> Path:
+        """Return the folder of what is not below the root; there only when something needs it."""
+        return beside(self.root)
 
     def place(self, path: str) -> Path:
         """Return the real place of a declared path."""
@@ -62,7 +63,7 @@ class Layout:
             try:
                 return self.root / pure.relative_to(self.base)
             except ValueError:
-                return self.folder.joinpath("elsewhere", *pure.parts[1:])
+                return self.beside.joinpath("elsewhere", *pure.parts[1:])
         return self.root.joinpath(*[part for part in pure.parts if part != "/"])
 
     def rewrite(self, text: str) -> str:
@@ -75,8 +76,13 @@ class Layout:
 
     def make_parents(self) -> None:
         """Make the folders above the declared paths; what is mounted must be in place."""
-        for parent in {self.place(path).parent for path in self.moved} - {self.root, self.folder}:
+        for parent in {self.place(path).parent for path in self.moved} - {self.root}:
             parent.mkdir(parents=True, exist_ok=True)
+
+
+def beside(root: Path) -> Path:
+    """Return the folder for what a leaf has outside of its root."""
+    return root.with_name(f"{root.name}.pod")
 
 
 def base_of(container: Mapping[str, Any]) -> str:
@@ -89,19 +95,17 @@ def layout_of(
     body: Mapping[str, Any],
     artifacts: Iterable[Mapping[str, Any]],
     container: Mapping[str, Any],
-    folder: Path,
+    root: Path,
     *,
     is_real: bool,
 ) -> Layout:
-    """Return the layout of a container that has a leaf's inputs and outputs; its root exists afterwards.
+    """Return the layout of a container that has a leaf's inputs and outputs.
 
     `artifacts` are its inputs, also optional ones that nobody gave: a file of this machine is none of them.
     """
-    layout = Layout(folder, base_of(container), is_real=is_real)
-    layout.root.mkdir(parents=True, exist_ok=True)
     declared = dict.fromkeys(_declared(body, artifacts, container))
-    layout.moved = [path for path in declared if path.startswith("/")]
-    return layout
+    moved = [path for path in declared if path.startswith("/")]
+    return Layout(root, base_of(container), moved, is_real)
 
 
 def _declared(

@@ -130,7 +130,7 @@ class Containers:
         words = others if container.raw.get("command") else command
         run = [self.program, "run", f"--name={name}", *options, str(container.raw.get("image")), *words]
         try:
-            yield Start(run, {**os.environ, **taken}, layout.folder)
+            yield Start(run, {**os.environ, **taken}, layout.root)
         finally:
             for path in missing:
                 if not layout.place(path).exists():
@@ -148,8 +148,8 @@ class Containers:
     def _bound(self, layout: Layout) -> dict[str, Path]:
         """Return which places of this machine are where in a container."""
         bound = {layout.base: layout.root, str(self.state): self.state} if layout.base else {}
-        if (layout.folder / "script").exists():
-            bound[SCRIPT] = layout.folder / "script"
+        if (layout.beside / "script").exists():
+            bound[SCRIPT] = layout.beside / "script"
         for path in layout.moved:
             place = layout.place(path)
             if place.exists():

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dsl.engine.copies import remove
+from dsl.engine.relocate import beside
 
 
 class Work:
@@ -25,11 +26,16 @@ class Work:
         if self._former:  # who has that log open writes on in it
             (self._tasks / f"{name}.log").unlink(missing_ok=True)
         for start in self._former:
-            with suppress(OSError):  # what is somebody else's
-                remove(start / name)
+            self.remove(start / name)
         folder = self._own / name
         folder.mkdir(parents=True)
         return folder
+
+    def remove(self, folder: Path) -> None:
+        """Remove the folder of a leaf, and what is beside it, as far as it is not somebody else's."""
+        for path in (folder, beside(folder)):
+            with suppress(OSError):
+                remove(path)
 
     def close(self) -> None:
         """Remove what holds no folder of a leaf."""

@@ -141,9 +141,9 @@ def declared(value, tasks):
         return {key: declared(inner, tasks) for key, inner in value.items()}
     if not isinstance(value, str):
         return value
-    leaf = rf"{re.escape(str(tasks))}/[^/]+/[^/]+"
-    for here, there in {"root(?=/)": "", "root": "/", "script": "/argo/staging/script"}.items():
-        value = re.sub(rf"{leaf}/{here}\b", there, value)
+    leaf = rf"{re.escape(str(tasks))}/[^/]+/[\w.-]+"
+    for here, there in {r"\.pod/script\b": "/argo/staging/script", "(?=/)": "", "": "/"}.items():
+        value = re.sub(leaf + here, there, value)
     return value
 
 

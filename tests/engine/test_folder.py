@@ -315,7 +315,7 @@ def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
         "mkdir -p out/mod/deep; mkfifo pipe; touch out/mod/deep/file; chmod -R a-w out; chmod 0 out/mod/deep"
     )
     manifest = workflow(dag("main", loop("a", ["x"])), leaf("a", f"{made}; exit 7"))
-    work = ".argosy/tasks/**/argosy/out/mod/deep"
+    work = ".argosy/tasks/*/*/out/mod/deep"
 
     def live():
         for resume in (None, Resume(), Resume(), None):
