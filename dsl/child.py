@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -50,8 +49,7 @@ class ChildFailed(RuntimeError):
     """The function that should have looked at the DAGs failed: our mistake, with the child's traceback."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What a child answered: `result` is None when there were no DAGs to look at."""
 
     result: Any

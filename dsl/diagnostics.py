@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dsl.codes import Code, Severity
 from dsl.location import Location
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(NamedTuple):
     """Another place that takes part in a problem, and its part in it."""
 
     message: str
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """What mends a problem for certain: `replacement` for the text at a place, which lies within one line."""
 
     location: Location
     replacement: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One finding: `message` is a lower-case clause, `hint` an action, `fix` that action if it is safe."""
 
     code: Code

@@ -8,18 +8,16 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 _OURS = f"{Path(__file__).parent}{os.sep}"
 _Positions: TypeAlias = tuple[int | None, int | None, int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(NamedTuple):
     """A place in a file: `line` and `column` from 1, `end_column` one past the last, 0 if unknown.
 
     A location without a line (`line` 0) names the file as a whole.

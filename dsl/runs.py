@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
@@ -23,8 +22,7 @@ _ROOT = Path(".argosy")
 _FINISHED = ("Succeeded", "Failed", "Error")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A run: `when` it was begun, and how many seconds it took, or took last."""
 
     dag: str

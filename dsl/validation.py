@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from dsl.codes import Code
 from dsl.diagnostics import Diagnostic, Rejected
@@ -41,7 +41,7 @@ def find(files: Mapping[str, bool], settings: Settings) -> list[Diagnostic]:
                 one = _as_given(problem, spelled)
                 first = found.setdefault((one.code, one.location, one.message), one)
                 related = tuple(dict.fromkeys((*first.related, *one.related)))
-                found[one.code, one.location, one.message] = replace(first, related=related)
+                found[one.code, one.location, one.message] = first._replace(related=related)
             if any(problem.code.is_unread for problem in problems):
                 unread.add(path)
     remaining = heeded(found.values(), files, unread)
@@ -56,13 +56,12 @@ def _as_given(diagnostic: Diagnostic, spelled: Mapping[str, str]) -> Diagnostic:
     """Return a finding with the paths of checked files as they were given; imports know absolute ones."""
 
     def place(location: Location) -> Location:
-        return replace(location, path=spelled.get(absolute(location.path), location.path))
+        return location._replace(path=spelled.get(absolute(location.path), location.path))
 
-    return replace(
-        diagnostic,
+    return diagnostic._replace(
         location=place(diagnostic.location),
-        related=tuple(replace(one, location=place(one.location)) for one in diagnostic.related),
-        fix=diagnostic.fix and replace(diagnostic.fix, location=place(diagnostic.fix.location)),
+        related=tuple(one._replace(location=place(one.location)) for one in diagnostic.related),
+        fix=diagnostic.fix and diagnostic.fix._replace(location=place(diagnostic.fix.location)),
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dsl.codes import Code
 
@@ -21,8 +20,7 @@ class Gate(Enum):
     RUN = "run"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One problem. `on_key` points at the key of the last step, not at its value."""
 
     code: Code

@@ -31,8 +31,7 @@ class Home(NamedTuple):
         return Home(self.document, (*self.route, *steps))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A template and where it stands."""
 
     value: Mapping[str, Any]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.argo.scope import ANY_ITEM
 from dsl.codes import Code
 
 
-@dataclass(frozen=True, slots=True)
-class LoopFault:
+class LoopFault(NamedTuple):
     """Why a loop cannot be."""
 
     code: Code

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from dsl.argo.findings import Finding, Gate, Route, nearest
 from dsl.argo.inputs import Supplied
@@ -18,8 +17,7 @@ RETRY_POLICIES = ("", "Always", "OnFailure", "OnError", "OnTransientError")
 _CLOSE = "close it, or write no {{"
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A finding and where it stands; `via` is the call that led there from another document."""
 
     home: Home
@@ -27,8 +25,7 @@ class Located:
     via: Home | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A called template and what its own calls are looked up in."""
 
     template: Found

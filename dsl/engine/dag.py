@@ -6,9 +6,8 @@ Source: workflow/controller/dag.go (v4.1.2). A task is settled when its node, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
 _LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems")
 
 
-@dataclass(frozen=True, slots=True)
-class DagPlan:
+class DagPlan(NamedTuple):
     """What is the same for every run of a DAG with the same targets; tasks in the order they are visited."""
 
     targets: tuple[str, ...]

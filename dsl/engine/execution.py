@@ -14,7 +14,6 @@ from typing import IO, Any
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.clock import seconds_of
 from dsl.engine.collected import collected
-from dsl.engine.copies import remove
 from dsl.engine.environment import environment
 from dsl.engine.given import Given
 from dsl.engine.leaf import SCOPE_ENDED, UNLOGGED, Leaf, LeafResult, Places

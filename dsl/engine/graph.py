@@ -7,8 +7,7 @@ Templates that start no process are looked through.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.definition import Definition, Template
 from dsl.engine.schedule import MAX_DEPTH
@@ -17,8 +16,7 @@ _Call = tuple[str, Template | None, tuple[str, ...]]
 """The name of a task, what it calls, and the names of the tasks that it waits for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """Functions in the order of their templates, and pairs of one that is waited for and one that waits."""
 
     dag: str
@@ -30,8 +28,7 @@ class Graph:
         return {"dag": self.dag, "functions": list(self.functions), "edges": list(map(list, self.edges))}
 
 
-@dataclass(frozen=True, slots=True)
-class _Flow:
+class _Flow(NamedTuple):
     """What runs first in a template, what runs last, and whether its end may be reached without either."""
 
     first: frozenset[str] = frozenset()

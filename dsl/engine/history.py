@@ -12,9 +12,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.contents import Contents, stamp_of
@@ -30,8 +30,7 @@ _STEP = re.compile(r"[/(]")
 _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(NamedTuple):
     """How to take a run up again: what stands is taken over, but nothing with `force`.
 
     The task `start` runs again with all after it; `only` runs alone, and what others left is taken over, good

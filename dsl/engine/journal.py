@@ -15,9 +15,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.garbage import paused_collection
 
@@ -50,8 +50,7 @@ class Record:
     finished: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class MountNote:
+class MountNote(NamedTuple):
     """The stamps of the files in a folder that was given for the volume `mount`, by path below it.
 
     `digest` stands for what it held when the run began; `ended` tells whether all leaves had ended then.
@@ -175,7 +174,7 @@ class Journal:
     def add_mount(self, note: MountNote) -> None:
         """Note what a folder for a volume holds; where there is no room it will seem changed."""
         with suppress(OSError):
-            self._add(asdict(note))
+            self._add(note._asdict())
 
     def add(self, record: Record) -> None:
         """Note a leaf that ended. Raises OSError; nothing of it is noted then."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.artifacts import Store
 from dsl.engine.definition import Template
@@ -27,8 +27,7 @@ SCOPE_ENDED = "the template that started it has ended"
 UNLOGGED = "the log cannot be written"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Folders of a run, and what all its leaves share; `yaml` reads the texts of patches."""
 
     store: Store

@@ -6,15 +6,13 @@ Source: workflow/sync (v4.1.2). All locks of a call are taken at once. A run kno
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.node import NodeFault
 from dsl.engine.objects import NoValue, Objects
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(NamedTuple):
     """A lock by the name that Argo shows, and how many may hold it."""
 
     name: str

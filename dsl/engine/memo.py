@@ -14,9 +14,8 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.artifacts import Store
 from dsl.engine.clock import seconds_of
@@ -28,8 +27,7 @@ _DAY = 86400.0  # seconds; no entry takes as long to be made
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Memo:
+class Memo(NamedTuple):
     """The caches of a project, and the artifact store of the run that uses them."""
 
     folder: Path

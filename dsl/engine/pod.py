@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.clock import seconds_of
 from dsl.engine.process import Group
@@ -36,8 +36,7 @@ class Container:
         return [str(name) for name in self.raw.get("dependencies") or []]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How a container ended; `message` is why it could not begin, `unlogged` why its log is not whole."""
 
     code: int

@@ -11,18 +11,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, NamedTuple, Protocol
 
 KEPT = 256 * 1024  # bytes of stdout that Argo keeps as a result
 _LARGEST_PIPE = 1 << 20
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """What to run and where; `stdout` and `stderr` are file descriptors, stdin is empty."""
 
     command: Sequence[str]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class LeafEvent:
+class LeafEvent(NamedTuple):
     """A leaf that starts (`phase` Running) or ended.
 
     `task` is the task id, or the template's name in a foreign manifest; `node` the path of the node;

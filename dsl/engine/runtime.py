@@ -13,9 +13,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from dsl.engine.environment import passed_on
 from dsl.engine.pod import Container
@@ -28,8 +27,7 @@ _CLIENT = re.compile(r"(PATH|HOME|TMPDIR)$|(LD|XDG|DOCKER|PODMAN|CONTAINERS?|SSL
 """Variables that podman and docker read themselves; those of a task must not reach them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """A process to start: what stands for the program of a container."""
 
     command: Sequence[str]
@@ -101,8 +99,7 @@ def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
     return place
 
 
-@dataclass(frozen=True, slots=True)
-class Containers:
+class Containers(NamedTuple):
     """Programs run in their images, started by `program`; `state` is the folder of the run's own."""
 
     program: str

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.engine.copies import copy_alike, remove
 from dsl.engine.objects import Objects
@@ -92,8 +92,7 @@ def claims_of(mounts: Iterable[Mapping[str, Any]], volumes: Mapping[str, Mapping
     return [str(claim.get("claimName")) for claim in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Volumes:
+class Volumes(NamedTuple):
     """The volumes that one pod can mount, by name; those that are its own are in its folder."""
 
     by_name: Mapping[str, Mapping[str, Any]]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.expr.expression import Expression, compiled
 
@@ -25,8 +24,7 @@ _RESULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """`tasks` in the order of the text.
 
     `text` with every bare name spelled out, empty when there are none.

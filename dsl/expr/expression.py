@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsl.expr.functions import BUILTINS, SPRIG, kind_of
 from dsl.expr.gojson import Value
@@ -44,8 +44,7 @@ class _Nil(Exception):
     """`?.` met nil: the chain it stands in is nil as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """A parsed expression.
 
     `roots` are the variables it names; `required` the dotted paths that must exist before Argo evaluates it,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TOKEN = re.compile(
     r"""(?P<white>\s+|//[^\n]*|/\*.*?\*/|\#(?=\s\s))
@@ -36,8 +36,7 @@ class SyntaxFault(ValueError):
     """The text is no expression; the message has expr's own layout."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """A node of the syntax tree: `kind` says what `parts` are; `place` counts characters from 0."""
 
     kind: str
@@ -45,8 +44,7 @@ class Tree:
     parts: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     text: str
     place: int
