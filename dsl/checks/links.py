@@ -125,15 +125,15 @@ def _tar(words: Sequence[str], names: _Names) -> bool:
     adds = set(letters) & set("cru") or _has(words, "--create", "--append", "--update")
     if not adds or "h" in letters or _has(words, "--dereference"):
         return False
-    before = f"-{bundle}"
+    before, is_here = f"-{bundle}", True
     for word in words[1:] if bundle else words:
         folder = word.removeprefix("--directory=")
         last = before[-1] if _SHORT.fullmatch(before) else before
         if folder != word or last in ("C", "--directory"):
-            found = names.given(folder) is Given.LINKS
+            found, is_here = names.given(folder) is Given.LINKS, False
         else:
             is_own = last in ("f", "T", "X", "--file", "--files-from", "--exclude-from")
-            found = not is_own and names.given(word) is not None
+            found = not is_own and (is_here or "$" in word) and names.given(word) is not None
         if found:
             return True
         before = word
