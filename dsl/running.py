@@ -113,9 +113,10 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
 
     def tell(results: Mapping[str, Any], phase: str, message: str, taken: int = 0) -> None:
         line = closing(phase, message, time.monotonic() - began, str(out), taken)
-        point()  # again, since another run may have pointed to itself, and `keep` removes others
         if options.keep is not None:
             keep_newest(parent, options.keep, out)
+        if not (parent / "latest").exists():  # the newest has been removed
+            point()
         if as_json:
             console().out("".join(rows_of(results)), end="", highlight=False)
         if not quiet:

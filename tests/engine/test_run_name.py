@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 from engine.manifests import dag, ran, task, workflow
@@ -78,6 +81,28 @@ def test_two_runs_on_one_volume_find_nothing_of_each_other(tmp_path, monkeypatch
     assert found == [["0-a.txt", "1-b.txt", "2-c.txt"], ["0-x.txt", "1-y.txt"]]
     assert len(set(ids)) == 2
     assert {path.name for path in (tmp_path / "store").iterdir()} == set(ids)
+
+
+def test_latest_is_the_run_that_was_begun_last_until_it_is_removed(tmp_path, monkeypatch, dsl):
+    monkeypatch.chdir(tmp_path)
+    waiting = {"command": ["sh", "-c", "until [ -e %s ]; do sleep 0.05; done" % (tmp_path / "go")]}
+    for name, container in {"long": waiting, "short": {"command": ["true"]}}.items():
+        leaf = {"name": "main", "container": {"image": "busybox:1", **container}}
+        manifest = {**workflow(leaf), "metadata": {"generateName": "ice-"}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(manifest))
+    latest = tmp_path / ".argosy/ice/latest"
+    with subprocess.Popen([sys.executable, "-m", "dsl", "run", "long.json", "--quiet"]) as long:
+        while not latest.exists():
+            time.sleep(0.05)
+        first = latest.resolve()
+        dsl("short.json")
+        second = latest.resolve()
+        (tmp_path / "go").touch()
+        assert long.wait() == 0
+    assert first != second == latest.resolve()
+    dsl("long.json", "--keep", "1")
+    assert latest.resolve().is_dir()
+    assert {first, second}.isdisjoint({latest.resolve()})
 
 
 def test_a_run_has_one_name_in_its_results_its_folder_its_report_and_the_list(tmp_path, monkeypatch, dsl):
