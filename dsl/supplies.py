@@ -104,6 +104,9 @@ def require_named(given: Mapping[str, Iterable[str]], manifests: Iterable[Mappin
                 raise Unclear(f"the manifest refers to no {kind} {name}; {hint}")
 
 
+_OF_SECRETS = ("secret", "secretRef", "secretKeyRef", "imagePullSecrets", "azureFile")
+
+
 class _Names:
     """The names that manifests refer to; a patch of a pod is a text and may refer to any."""
 
@@ -130,7 +133,7 @@ class _Names:
             self.found["volume"].add(str((value.get("metadata") or {}).get("name")))
         elif field == "persistentVolumeClaim":
             self.found["volume"].add(str(value.get("claimName")))
-        elif field in ("secret", "secretRef", "secretKeyRef") or field.endswith("Secret"):
+        elif field in _OF_SECRETS or field.endswith(("Secret", "SecretRef")):
             self.found["Secret"].add(name)
         elif field in ("configMap", "configMapRef", "configMapKeyRef"):
             self.found["ConfigMap"].add(name)

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from dsl.cli import exit_code
+from dsl.supplies import Unclear, require_named
 
 RUNS = """
 apiVersion: argoproj.io/v1alpha1
@@ -126,6 +127,21 @@ def test_what_is_wrong_with_it_is_told_before_anything_starts(flow, options, cod
     assert returned == code, told
     assert words in told
     assert not (tmp_path / "out").exists()
+
+
+REFERRING = {
+    "spec": {"imagePullSecrets": [{"name": "keys"}]},
+    "a volume": {"volumes": [{"name": "v", "azureFile": {"shareName": "s", "secretName": "keys"}}]},
+    "a driver": {"csi": {"driver": "d", "nodePublishSecretRef": {"name": "keys"}}},
+    "an artifact": {"s3": {"accessKeySecret": {"name": "keys", "key": "a"}}},
+}
+
+
+@pytest.mark.parametrize("place", REFERRING)
+def test_a_secret_may_be_given_wherever_it_is_referred_to(place):
+    require_named({"Secret": ["keys"]}, [REFERRING[place]])
+    with pytest.raises(Unclear, match="refers to no Secret key; did you mean keys"):
+        require_named({"Secret": ["key"]}, [REFERRING[place]])
 
 
 @pytest.mark.parametrize("where", ["flow.yaml", "lib.yaml"])
