@@ -19,6 +19,8 @@ from pathlib import Path
 
 LEAVES, JOBS, FINISHED = 1000, 2, 10_000
 XARGS = f"seq {LEAVES} | xargs -P{JOBS} -n1 sh -c true"
+BY_SH, BY_SHELL_TASKS = "dsl run, sh of a foreign manifest", "dsl run, @task.shell"
+BY_TASKS = "dsl run, @task"
 SHELL = """
 from dsl import DAG, Range, task
 
@@ -107,9 +109,9 @@ def prepare(folder):
     return {
         "xargs": XARGS,
         "make": ["make", f"-j{JOBS}", "all"],
-        "dsl run, sh of a foreign manifest": [*running, "foreign.yaml"],
-        "dsl run, @task.shell": [*running, "shell.yaml"],
-        "dsl run, @task": [*running, "python.yaml"],
+        BY_SH: [*running, "foreign.yaml"],
+        BY_SHELL_TASKS: [*running, "shell.yaml"],
+        BY_TASKS: [*running, "python.yaml"],
     }
 
 
@@ -171,13 +173,8 @@ def main():
             {name: seconds(command, folder) for name, command in commands.items()} for _ in range(asked.runs)
         ]
         best = {name: min(run[name] for run in runs) for name in commands}
-        bounds = dict(
-            zip(
-                list(commands)[2:5],
-                (0.5 * LEAVES / best["xargs"], LEAVES / best["xargs"] / 3, 1000),
-                strict=True,
-            )
-        )
+        peer = LEAVES / best["xargs"]
+        bounds = {BY_SH: 0.5 * peer, BY_SHELL_TASKS: 0.33 * peer, BY_TASKS: 1000}
         print(
             f"{f'{LEAVES:,} tasks, {JOBS} at once':36} {'s':>7} {'tasks/s':>8} {'of xargs':>9} {'bound/s':>8}"
         )
