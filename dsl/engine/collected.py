@@ -102,8 +102,10 @@ def _keep_artifact(
 
 def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:
     """The result folder that a worker itself put on a mounted volume."""
+    if not layout.base:
+        return ()
     mounts = [str(entry.get("mountPath")) for entry in leaf.main.get("volumeMounts") or []]
-    if not layout.base or mounts == [layout.base]:
+    if mounts == [layout.base]:
         return ()
     outs = [str(v.get("value")) for v in leaf.main.get("env") or [] if v.get("name") == "ARGOSY_OUT"]
     for out in outs:

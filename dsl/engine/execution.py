@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -25,20 +24,19 @@ from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT
 from dsl.engine.volumes import Volumes, claims_of, mount, volumes_by_name
 
-_NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
     folder = places.work.folder(leaf.folder_name)
-    with contextlib.ExitStack() as after:
-        root = folder
-        if not base_of(leaf.main) and _NOT_PLAIN.search(str(folder)):
-            root = _plain_link(folder.parent, after) / folder.name
-        inputs = (*leaf.template.input_artifacts, *leaf.artifacts.values())
-        layout = layout_of(leaf.body, inputs, leaf.main, root, is_real=places.runtime.is_real)
-        result = _prepared(leaf, places, layout, after)
+    if places.work.is_plain or base_of(leaf.main):
+        result = _in_folder(leaf, places, folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="argosy-") as plain:  # else programs quote paths
+            link = Path(plain) / "leaves"
+            link.symlink_to(folder.parent)
+            result = _in_folder(leaf, places, link / folder.name)
     if leaf.template.is_daemon:
         result = _of_daemon(leaf, result)
     if result.phase == "Succeeded":
@@ -53,23 +51,24 @@ def _of_daemon(leaf: Leaf, result: LeafResult) -> LeafResult:
     return replace(result, phase="Failed") if result.phase == "Succeeded" else result
 
 
-def _plain_link(folder: Path, after: contextlib.ExitStack) -> Path:
-    """Return a link to a folder whose path a foreign program would have to quote."""
-    link = Path(after.enter_context(tempfile.TemporaryDirectory(prefix="argosy-"))) / "leaves"
-    link.symlink_to(folder)
-    return link
+def _in_folder(leaf: Leaf, places: Places, root: Path) -> LeafResult:
+    """Run a leaf in its folder, and leave no secrets there."""
+    inputs = (*leaf.template.input_artifacts, *leaf.artifacts.values())
+    layout = layout_of(leaf.body, inputs, leaf.main, root, is_real=places.runtime.is_real)
+    volumes = Volumes(volumes_by_name(places.spec, leaf.body), layout.beside, places.claims, places.objects)
+    try:
+        return _prepared(leaf, places, layout, volumes)
+    finally:
+        volumes.clear()
 
 
-def _prepared(leaf: Leaf, places: Places, layout: Layout, after: contextlib.ExitStack) -> LeafResult:
+def _prepared(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> LeafResult:
     """Put volumes and inputs in place, then execute."""
     mounts = leaf.main.get("volumeMounts") or []
-    by_name = volumes_by_name(places.spec, leaf.body)
-    volumes = Volumes(by_name, layout.beside, places.claims, places.objects)
-    after.callback(volumes.clear)
     try:
         mount(layout, mounts, volumes)
         columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
-        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, by_name))
+        places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, volumes.by_name))
         layout.make_parents()
         pod = _pod(leaf, places, layout, volumes)
     except (ValueError, OSError) as wrong:
@@ -124,12 +123,7 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
         return LeafResult("Error", f"invalid timeout format {wrong}")
     names = {container.name for container in (*pod.own, *pod.sidecars)}
     readiness = Readiness(names, leaf.ready) if leaf.ready else None
-    with leaf.lines.open("wb", buffering=0) as log, contextlib.ExitStack() as after:
-        if seconds is not None:
-            timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
-            timer.daemon = True
-            timer.start()
-            after.callback(timer.cancel)
+    with leaf.lines.open("wb", buffering=0) as log, _limited(leaf, seconds):
         try:
             pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         except ValueError as wrong:
@@ -137,6 +131,21 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
         return LeafResult("Error", f"{UNLOGGED}: {why}")
     return collected(leaf, places, layout, pod)
+
+
+@contextlib.contextmanager
+def _limited(leaf: Leaf, seconds: float | None) -> Iterator[None]:
+    """Stop a leaf that takes too long."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _execute(

@@ -95,6 +95,7 @@ class Leaf:
     fingerprint: str = ""
     ready: Callable[[], None] | None = None
     _own: Sequence[Mapping[str, Any]] = ()
+    _main: Mapping[str, Any] | None = None
 
     @property
     def own(self) -> Sequence[Mapping[str, Any]]:
@@ -105,7 +106,9 @@ class Leaf:
     @property
     def main(self) -> Mapping[str, Any]:
         """Return the container whose outputs are its own; a set may have none."""
-        return next((container for container in self.own if container["name"] == MAIN), {})
+        if self._main is None:
+            self._main = next((container for container in self.own if container["name"] == MAIN), {})
+        return self._main
 
     @property
     def folder_name(self) -> str:

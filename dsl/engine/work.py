@@ -5,6 +5,7 @@ A process that outlives its run knows paths of that start alone, so that it can 
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +13,19 @@ from pathlib import Path
 from dsl.engine.copies import remove
 from dsl.engine.relocate import beside
 
+_NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
+
 
 class Work:
-    """The folders of one start of a run, below `tasks`. May be used by many threads."""
+    """The folders of one start of a run, below `tasks`. May be used by many threads.
+
+    `is_plain` says that no program has to quote their paths.
+    """
 
     def __init__(self, tasks: Path) -> None:
         self._tasks = tasks
         self._own = tasks / secrets.token_hex(4)
+        self.is_plain = not _NOT_PLAIN.search(str(tasks))
         self._former = [path for path in tasks.iterdir() if path.is_dir()] if tasks.is_dir() else []
 
     def folder(self, name: str) -> Path:
