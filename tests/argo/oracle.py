@@ -36,7 +36,8 @@ def _lint(sets, folder):
             files[str(path)] = name
     while files:
         command = [ARGO, "lint", "--offline", "--output", "simple", *files]
-        environment = {**os.environ, "KUBECONFIG": "/nonexistent", "NO_COLOR": "1"}
+        # A fifth of the time of so short a call would be the collection of garbage.
+        environment = {**os.environ, "KUBECONFIG": "/nonexistent", "NO_COLOR": "1", "GOGC": "off"}
         run = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
         if broken := re.search(r"failed to parse YAML from file (\S+): (.*)", run.stderr):
             name = files[broken[1]]
