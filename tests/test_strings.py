@@ -13,6 +13,13 @@ from tests.hostile import HOSTILE
 LARGE = 'é{{$"\\\n' * 1250  # 10 kB in UTF-8 and no run of equal characters
 KNOWN = [*HOSTILE, LARGE]
 EVERY = list(CHANNELS)
+LANES = [
+    *("python_items", "shell_items", "python_nested", "shell_nested", "python_keys", "shell_keys"),
+    *("python_expand", "shell_expand", "sh_to_sh", "sh_to_py", "py_to_sh", "py_to_py"),
+    *("sh_list_sh", "sh_list_py", "py_list_sh", "py_list_py", "output_keys", "output_keys_in_python"),
+    *("names_sh", "names_py"),
+]
+"""Channels that have two forms."""
 
 texts = st.lists(
     st.text(max_size=40) | st.text("{}$()=|;,/\\\"' \n-e1yn%#*~\t\r\x00\x7f", max_size=12),
@@ -23,9 +30,9 @@ texts = st.lists(
 quiet = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
-def check(sent, folder, lowering, size):
-    """Send texts through all channels, `size` to a partition, and compare what arrives."""
-    mail = letter(sent, folder, "strings", EVERY, size=size)
+def check(sent, folder, lowering, size, channels=EVERY):
+    """Send texts through channels, `size` to a partition, and compare what arrives."""
+    mail = letter(sent, folder, "strings", channels, size=size)
     manifest = compile_file(write(folder, mail.text), lowering)
     ended = run_here(manifest, folder, folder / "out", parameters=mail.params)
     arrived = mail.arrived(ended)
@@ -40,7 +47,13 @@ def test_hostile_texts_come_back(tmp_path):
 
 @pytest.mark.slow
 def test_hostile_texts_come_back_from_compact_lanes(tmp_path):
-    check(KNOWN, tmp_path, "compact", 40)
+    check(KNOWN, tmp_path, "compact", 40, LANES)
+
+
+def test_where_there_are_no_lanes_both_forms_are_one(tmp_path):
+    mail = letter(KNOWN, tmp_path, "strings", [name for name in EVERY if name not in LANES], size=40)
+    path = write(tmp_path, mail.text)
+    assert compile_file(path, "explicit") == compile_file(path, "compact")
 
 
 @settings(quiet, max_examples=1)
@@ -85,16 +98,23 @@ TELL = "@task%s\ndef tell(x):\n    return x\n"
         (TELL % "" + "with DAG('d'): tell.override(task_id='\\ud800')('')", "INVALID_OPTION"),
         (TELL % "" + "with DAG('d'): tell.override(task_id='a/b')('')", "INVALID_NAME"),
         (TELL % "" + "with DAG('\\ud800a'): tell('')", "INVALID_NAME"),
-        ("@task\ndef lost(x='\\ud800'):\n    return x\nwith DAG('d'): lost()", None),
-        ("X = '\\ud800'\n@task\ndef lost():\n    return X\nwith DAG('d'): lost()", None),
     ],
 )
 def test_a_text_that_no_channel_carries_is_a_diagnostic(tmp_path, text, code):
-    path = write(tmp_path, text)
-    if code is None:
-        compile_file(path)
-    else:
-        assert codes(path) == {code}
+    assert codes(write(tmp_path, text)) == {code}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@task\ndef tell(x='\\ud800'):\n    return ord(x)\n",
+        "X = '\\ud800'\n@task\ndef tell():\n    return ord(X)\n",
+    ],
+)
+def test_half_a_character_travels_in_the_source_of_a_function(tmp_path, text):
+    manifest = compile_file(write(tmp_path, f"{text}with DAG('d'): tell()\n"))
+    ended = run_here(manifest, tmp_path, tmp_path / "out").succeeded()
+    assert ended.values["tell"] == 0xD800
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "\0", "é" * 128, "\ud800"])

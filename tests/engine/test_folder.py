@@ -64,7 +64,8 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
 
 def test_a_run_that_was_killed_when_it_had_just_begun_leaves_its_folder_free(tmp_path):
     (tmp_path / "out/.argosy").mkdir(parents=True)
-    ran(workflow(dag("main", task("nop")), NOP), tmp_path / "out")
+    outcome, _ = ran(workflow(dag("main", task("nop")), NOP), tmp_path / "out")
+    assert (outcome.succeeded, outcome.taken) == (True, 0)
 
 
 def test_what_a_system_puts_into_each_folder_is_in_nobodys_way(tmp_path):
