@@ -62,6 +62,7 @@ class Browser:
         page = Page(self, session, target)
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.call(f"{domain}.enable")
+        page.call("Performance.enable", timeDomain="threadTicks")
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         page.call("Emulation.setEmulatedMedia", features=[scheme])
         page.call("Page.navigate", url=path.absolute().as_uri())
@@ -140,6 +141,11 @@ class Page:
             f"[...document.querySelectorAll({json.dumps(selector)})].map((one) => one.textContent)"
         )
         return found
+
+    def worked(self) -> float:
+        """Return the seconds that the page has had of a processor, however busy the machine is."""
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
 
     def press(self, key: str) -> None:
         """Press a key where the focus is."""

@@ -1,7 +1,6 @@
 """The page of a run in a real browser: what it shows, to whom, and that nothing in it is executed."""
 
 import json
-import time
 from collections import Counter
 from datetime import datetime
 
@@ -292,11 +291,10 @@ def test_ten_thousand_pods_are_5_mb_and_open_in_2_seconds(browser, tmp_path):
     report = written(out)
     seconds = []
     for _ in range(3):
-        began = time.monotonic()
         page = browser.open(report)
         assert page.texts("#count") == ["10,000 rows, 100 shown"]
         assert sum(bars(page).values()) == 10_000
-        seconds.append(time.monotonic() - began)
+        seconds.append(page.worked())
         page.close()
     assert report.stat().st_size < 5_000_000
     assert min(seconds) < 2

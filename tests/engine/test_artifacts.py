@@ -121,7 +121,7 @@ def test_an_optional_input_that_nobody_gave_is_no_file_of_this_machine(tmp_path)
 @pytest.mark.slow
 def test_leaves_that_add_to_one_key_at_once_lose_nothing(tmp_path):
     store, rounds, names = Store(tmp_path / "store", tmp_path), 400, "abcd"
-    together = threading.Barrier(len(names), timeout=20)
+    together = threading.Barrier(len(names), timeout=60)
 
     def leave(name):
         for number in range(rounds):

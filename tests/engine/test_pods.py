@@ -172,10 +172,10 @@ def test_a_time_limit_is_one_for_all_attempts_of_a_set_and_what_is_between_them(
     source, pause, name, tmp_path
 ):
     began = time.monotonic()
-    retry = {"retryStrategy": {"retries": "30", "duration": pause}}
+    retry = {"retryStrategy": {"retries": "99", "duration": pause}}
     template = a_set(sh(source.format(tmp_path / "again"), name), containerSet=retry, timeout="1s")
     outcome = ran(workflow(dag("main", task("set")), template), tmp_path / "out")[0]
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     assert (
         outcome.nodes["main/set"].message == "Pod was active on the node longer than the specified deadline"
     )

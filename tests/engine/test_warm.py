@@ -211,9 +211,9 @@ def test_forks_end_with_the_engine_even_if_it_is_killed(running):
 def test_a_second_interrupt_does_not_wait(running):
     process, parents = running
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    time.sleep(1)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.5  # of the 5 s that the leaves were given
     assert all(is_gone(pid) for pid in parents)

@@ -66,7 +66,7 @@ class Pod:
             run = f"runpy.run_path({str(RUN_PY)!r}, run_name='__main__')"
             strip = f"import os, runpy; del os.{self.without}; {run}"
             command = [sys.executable, "-I", "-S", "-c", strip]
-        return subprocess.run(command, env=env | self.env, capture_output=True, text=True, timeout=20)
+        return subprocess.run(command, env=env | self.env, capture_output=True, text=True, timeout=60)
 
     def succeed(self, *args, **task):
         done = self.run(*args, **task)
