@@ -1,5 +1,9 @@
-"""Every text comes back from every channel as it was sent; what a channel cannot carry is a diagnostic."""
+"""Every text comes back from every channel as it was sent; what a channel cannot carry is a diagnostic.
 
+TEXTS is how many dozens of random ones are sent.
+"""
+
+import os
 import shutil
 
 import pytest
@@ -63,7 +67,7 @@ def test_any_text_comes_back(tmp_path_factory, sent):
 
 
 @pytest.mark.slow
-@settings(quiet, max_examples=8)
+@settings(quiet, max_examples=int(os.environ.get("TEXTS", "4")))
 @given(texts, st.sampled_from(LOWERINGS))
 def test_any_texts_come_back(tmp_path_factory, sent, lowering):
     check(sent, tmp_path_factory.mktemp("strings"), lowering, 5)
