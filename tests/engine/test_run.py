@@ -84,7 +84,7 @@ def test_template_parallelism_counts_children_and_jobs_count_processes(tmp_path)
 
 
 def test_a_timeout_kills_the_whole_process_group(tmp_path):
-    slow = script("x", f"sleep 61 & echo $! $$$$ > {tmp_path}/pids; sleep 62", timeout="900ms")
+    slow = script("x", f"sleep 61 & echo $! $$$$ > {tmp_path}/pids; sleep 62", timeout="2s")
     outcome, _ = ran(workflow(dag("main", task("x")), slow), tmp_path / "out")
     assert [is_gone(pid) for pid in (tmp_path / "pids").read_text().split()] == [True, True]
     assert outcome.nodes["main/x"].message == "Pod was active on the node longer than the specified deadline"
