@@ -59,7 +59,7 @@ class Pod:
 
     def run(self, *arguments, **variables):
         process = self.start(*arguments, **variables)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=300)
         return subprocess.CompletedProcess(
             process.args, process.returncode, out, error.decode(errors="replace")
         )
