@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 _DOCSTRING = re.compile(r'^ *r?"""(?:[^"]|"(?!""))*"""\n', re.MULTILINE)
-_INDENT = re.compile(r"^(?: {4})+", re.MULTILINE)
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 
 
 @lru_cache
@@ -19,9 +19,9 @@ def program(name: str) -> str:
     One blank per level is its indentation: a manifest holds a copy per template. Raises FileNotFoundError
     for a file that is not there.
     """
-    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    text, level = files(__name__).joinpath(name).read_text(encoding="utf-8"), 2
     if name.endswith(".py"):
-        text = _DOCSTRING.sub("", text)
+        text, level = _DOCSTRING.sub("", text), 4
     lines = text.splitlines(keepends=True)
     text = "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
-    return _INDENT.sub(lambda found: " " * (len(found[0]) // 4), text)
+    return _INDENT.sub(lambda found: " " * (len(found[0]) // level), text)

@@ -8,17 +8,20 @@
 # lines are comments: they are not shipped.
 #
 # work/in/K/VAR/NAME are links to the inputs of the K-th item, work/in/all/VAR/NAME to those of all of them,
-# work/K is the scratch folder of an item, work/names says which item claims an output name, work/taken which
-# of several workers started an item, work/K.done that it has succeeded. Variables begin with _: no variable of
-# the author's is set but where its text begins.
+# work/K is the scratch folder of an item, work/0 also that of all, work/names says which item claims an output
+# name, work/taken which of several workers started an item, work/K.done that it has succeeded. Variables begin
+# with _: those of the author are set when its text begins, and mean nothing to us or to a program of ours.
+#
+# A shell reads no further than it gets: what a task without files and result needs comes first, and starts no
+# program but the author's text. Who starts us in work/0/cwd, as the local engine does, has made it, and there
+# is nothing of another attempt.
 set -euf
 exec </dev/null
 _nl='
 '
-_ifs=$IFS _who='' _node=${ARGOSY_NODE-task} _each=${ARGOSY_EACH-item} _shell=${ARGOSY_SHELL:-sh}
+_ifs=$IFS _began=$PWD _who='' _node=${ARGOSY_NODE-task} _each=${ARGOSY_EACH-item} _shell=${ARGOSY_SHELL:-sh}
 _items=${ARGOSY_ITEMS:-0} _fields=${ARGOSY_FIELDS-} _params=${ARGOSY_PARAMS-} _inputs=${ARGOSY_INPUTS-}
-_lines=${ARGOSY_LINES-}
-_outputs=${ARGOSY_OUTPUTS-} _odir=${ARGOSY_OUTPUT_DIR-} _result=${ARGOSY_RESULT-}
+_lines=${ARGOSY_LINES-} _outputs=${ARGOSY_OUTPUTS-} _odir=${ARGOSY_OUTPUT_DIR-} _result=${ARGOSY_RESULT-}
 _workers=${ARGOSY_WORKERS:-1} _attempt=$((${ARGOSY_RETRIES:-0} + 1))
 
 # The first failure decides the exit status; an item that is running is not disturbed.
@@ -27,6 +30,190 @@ fail() {
   (set -C && echo "${2:-1}" >"$_work/failed") 2>/dev/null || :
   exit "${2:-1}"
 }
+# Command substitution eats final newlines, hence the x. Without a backslash there is nothing to decode.
+decode() {
+  case $1 in
+  *\\*) _r=$(printf '%bx' "$1") && _r=${_r%x} ;;
+  *) _r=$1 ;;
+  esac
+}
+# Name item number $1 of the partition and decode its text $2: column J into _cJ, field NAME into _v_NAME;
+# _c0 is the index.
+item() {
+  _k=$1 _n=$((_start + $1)) _t="$2|" _name='' _j=0
+  IFS='|'
+  set -- $_t
+  IFS=$_ifs
+  for _f; do
+    _j=$((_j + 1))
+    decode "$_f"
+    eval "_c$_j=\$_r"
+  done
+  _who="item $_n ($_c1): " _c0=$_n _j=0
+  for _f in $_fields; do
+    _j=$((_j + 1))
+    [ - = "$_f" ] || eval "_v_$_f=\$_c$_j"
+  done
+  for _f in $_lines; do
+    eval "_r=\${_l0_$_f-} _r=\${_l${_k}_$_f-\$_r}; decode \"\$_r\"; _v_$_f=\$_r"
+  done
+}
+# Make what is needed for item $1 of the partition, whose inputs are in work/in/$2, with one call.
+folders() {
+  _d=$_work/$1 _r=$_work/in/$2
+  set -- "$_d/cwd"
+  [ -z "$_outs" ] || set -- "$@" "$_d/out"
+  [ -z "$_odir" ] || set -- "$@" "$_d/dir"
+  [ -z "$_outs$_odir" ] || set -- "$@" "$_work/names" "$_part"
+  [ "$_workers" -lt 2 ] || set -- "$@" "$_work/taken"
+  for _f in $_vars; do set -- "$@" "$_r/$_f"; done
+  [ $# = 1 ] && [ -d "$1" ] || mkdir -p "$@"
+}
+# Run the author's text with these assignments. No shell has a meaning of its own for names like the first.
+start() {
+  cd "$_d/cwd" || return
+  for _f; do
+    case $_f in
+    [[:lower:]]*=* | INDEX=* | ITEM=* | ATTEMPT=* | RESULT_FILE=* | INPUT_*=* | OUTPUT_*=*) ;;
+    *) env "$@" "$_shell" -eu "$_work/program" && return || return ;;
+    esac
+  done
+  for _f; do export "$_f"; done
+  "$_shell" -eu "$_work/program"
+}
+# Run the author's text in scratch folder $1 and collect what it wrote.
+run() {
+  _d=$_work/$1
+  set -- "INDEX=$_n"
+  for _m in $_ins; do
+    input $_m
+    case $_each/$_kind in
+    item/[!d]*) _r=$_k/$_var/$_shown ;;
+    */one) _r=all/$_var/$_shown ;;
+    *) _r=all/$_var ;;
+    esac
+    set -- "$@" "$_var=$_work/in/$_r"
+  done
+  [ item != "$_each" ] || [ -z "$_outs" ] || names ''
+  for _f in $_params $_fields $_lines; do
+    [ - = "$_f" ] || eval "set -- \"\$@\" \"$_f=\${_v_$_f-}\""
+  done
+  for _j in $_outs; do
+    eval "set -- \"\$@\" \"\$_out$_j=\$_d/out/\$_name$_j\""
+  done
+  [ -z "$_odir" ] || set -- "$@" "$_odir=$_d/dir"
+  _s=0
+  start "$@" "RESULT_FILE=$_d/result" "ATTEMPT=$_attempt" || _s=$?
+  cd "$_root"
+  [ 0 = $_s ] || fail "the program ended with exit status $_s" $_s
+  [ -z "$_outs$_odir$_result" ] || collect
+  # What it scribbled would add up; where it did not, there is nothing to start a program for.
+  set +f
+  for _f in "$_d/cwd"/* "$_d/cwd"/.[!.]* "$_d/cwd"/..?*; do
+    if [ -e "$_f" ] || [ -L "$_f" ]; then
+      rm -rf "$_d"
+      break
+    fi
+  done
+  set -f
+  [ "$_workers" -lt 2 ] || : >"$_d.done"
+}
+# Run the items that no other worker has taken.
+work() {
+  _i=0
+  for _e; do
+    [ ! -e "$_work/failed" ] || return 0
+    if [ "$_workers" -lt 2 ] || take "taken/$_i" ''; then
+      item $_i "$_e"
+      _prefix="$_n "
+      run $_k
+    fi
+    _i=$((_i + 1))
+  done
+}
+# Run the author's text for each item of the partition, or once.
+main() {
+  _t="$_items;" IFS=';'
+  set -- $_t
+  IFS=$_ifs
+  _start=$1 _prefix='' _name='' _k=0
+  shift
+  if [ item = "$_each" ]; then
+    folders 0 0
+    [ $# -lt 2 ] || {
+      for _e; do
+        for _f in $_vars; do echo "in/$_k/$_f"; done
+        echo "$_k/cwd ${_outs:+$_k/out} ${_odir:+$_k/dir}"
+        _k=$((_k + 1))
+      done
+    } | (cd "$_work" && xargs mkdir -p)
+    [ -z "$_ins$_outs" ] || claims "$@"
+  else
+    folders 0 all
+    for _e; do
+      item $_k "$_e"
+      [ -z "$_ins" ] || places slot store file
+      _k=$((_k + 1))
+    done
+    _who='' _name='' _n=0
+    if [ partition = "$_each" ]; then
+      _n=${PARTITION_ID:-0}
+      _who="partition $_n: " _prefix="$_n "
+    fi
+    [ -z "$_ins" ] || places dir one
+    [ -z "$_outs" ] || names claim
+  fi
+  printf %b "$_program" >"$_work/program"
+  [ -z "$_ins" ] || {
+    cp -RP "$_work/in" "$_work/links"
+    stamps >"$_work/before"
+  }
+  if [ item != "$_each" ]; then
+    run 0
+  elif [ "$_workers" -lt 2 ]; then
+    work "$@"
+  else
+    share "$@"
+  fi
+  [ -z "$_ins" ] || unchanged
+  [ -z "$_outs$_odir$_result" ] || publish "$@"
+}
+
+cd "${ARGOSY_ROOT:=/argosy}" 2>/dev/null || {
+  mkdir -p "$ARGOSY_ROOT"
+  cd "$ARGOSY_ROOT"
+}
+_root=$PWD _work=$PWD/work _out=$PWD/${ARGOSY_OUT:-out}
+_part=${_out%/*}/.${_out##*/}.part
+for _f in "$_work" "$_out" "$_part" result; do
+  [ "$_f/0/cwd" = "$_began" ] || { [ ! -e "$_f" ] && [ ! -L "$_f" ]; } || rm -rf "$_f"
+done
+_program=$ARGOSY_PROGRAM
+for _f in $_params; do
+  eval "decode \"\${ARGOSY_P_$_f-}\"; _v_$_f=\$_r"
+done
+# Another task's values, one per item, or one for all of the partition.
+for _f in $_lines; do
+  eval "_t=\"\${ARGOSY_P_$_f-};\""
+  _j=0 IFS=';'
+  set -- $_t
+  IFS=$_ifs
+  for _e; do
+    eval "_l${_j}_$_f=\$_e"
+    _j=$((_j + 1))
+  done
+done
+for _f in $_params $_lines; do unset "ARGOSY_P_$_f"; done
+for _f in BRACE ROOT RETRIES NODE EACH SHELL PROGRAM FIELDS ITEMS INPUTS OUTPUTS OUTPUT_DIR OUT RESULT WORKERS \
+  PARAMS LINES; do
+  unset "ARGOSY_$_f"
+done
+_outs='' _ins='' _vars=''
+if [ -z "$_inputs$_outputs$_odir$_result" ] && [ "$_workers" -lt 2 ]; then
+  main
+  exit
+fi
+
 # True for the one that creates work/$1 (O_EXCL), with text $2 in it. When nobody could, nothing can be written.
 take() {
   set -C
@@ -41,13 +228,6 @@ take() {
     esac 2>/dev/null || fail "cannot write $_work/$1"
     return 1
   fi
-}
-# Command substitution eats final newlines, hence the x. Without a backslash there is nothing to decode.
-decode() {
-  case $1 in
-  *\\*) _r=$(printf '%bx' "$1") && _r=${_r%x} ;;
-  *) _r=$1 ;;
-  esac
 }
 # Apply naming chain $1 to name $2. Suffixes are those of pathlib: .hidden and a. have none.
 chain() {
@@ -75,29 +255,6 @@ chain() {
   done
   IFS=$_ifs
   case $_r in '' | . | .. | */*) fail "\"$_r\" is not a file name" ;; esac
-}
-# Name item number $1 of the partition and decode its text $2: column J into _cJ, field NAME into _v_NAME;
-# _c0 is the index.
-item() {
-  _k=$1 _n=$((_start + $1)) _t="$2|" _name='' _j=0
-  IFS='|'
-  set -- $_t
-  IFS=$_ifs
-  for _f; do
-    _j=$((_j + 1))
-    decode "$_f"
-    eval "_c$_j=\$_r"
-  done
-  _who="item $_n ($_c1): " _c0=$_n _j=0
-  for _f in $_fields; do
-    _j=$((_j + 1))
-    [ - = "$_f" ] || eval "_v_$_f=\$_c$_j"
-  done
-  for _f in $_lines; do
-    eval "_r=\${_l0_$_f-} _r=\${_l${_k}_$_f-\$_r}"
-    decode "$_r"
-    eval "_v_$_f=\$_r"
-  done
 }
 # Input number $1 for the current item: its variable, its file and the name the task sees.
 input() {
@@ -127,7 +284,7 @@ link() {
   if [ ! -e "$_src" ] || { [ slot = "$_kind" ] && [ -d "$_src" ] && [ -z "$(ls -A "$_src")" ]; }; then
     fail "input file $_shown is missing"
   fi
-  if [ -L "$1/$_shown" ]; then fail "two items of the partition are named \"$_shown\""; fi
+  [ ! -L "$1/$_shown" ] || fail "two items of the partition are named \"$_shown\""
   ln -s "$_src" "$1/$_shown"
 }
 # Link what input number $1 has for all items, or for the task that does not run per item, into the folder of
@@ -200,22 +357,10 @@ listed() {
       path = path sprintf(raw ? "%c" : "\\0%03o", b)
     } }' | LC_ALL=C sort | sed 's/.* /;/' | tr -d '\n'
 }
-# Make what is needed for item $1 of the partition, or for all of them, with one call.
-folders() {
-  _d=$_work/$1
-  set -- "$_d/cwd"
-  [ -z "$_outs" ] || set -- "$@" "$_d/out"
-  [ -z "$_odir" ] || set -- "$@" "$_d/dir"
-  [ -z "$_outs$_odir" ] || set -- "$@" "$_work/names" "$_part"
-  [ "$_workers" -lt 2 ] || set -- "$@" "$_work/taken"
-  for _f in $_vars; do set -- "$@" "$_work/in/${_d##*/}/$_f"; done
-  mkdir -p "$@"
-}
 # Output names of the current item into _nameJ; an item without a file has its index as name.
 names() {
   for _j in $_outs; do
-    eval "chain \"\$_chain$_j\" \"\${_name:-\$_n}\""
-    eval "_name$_j=\$_r"
+    eval "chain \"\$_chain$_j\" \"\${_name:-\$_n}\"; _name$_j=\$_r"
     [ -z "$1" ] || claim "$_r"
   done
 }
@@ -286,32 +431,23 @@ END {
   }
   print ""
 }'
-# Become the author's text with these assignments. No shell has a meaning of its own for names like the first.
-start() {
-  for _f; do
-    case $_f in
-    [abcdefghijklmnopqrstuvwxyz]*=* | INDEX=* | ITEM=* | ATTEMPT=* | RESULT_FILE=* | INPUT_*=* | OUTPUT_*=*) ;;
-    *) exec env "$@" "$_shell" -eu "$_work/program" ;;
-    esac
-  done
-  for _f; do export "$_f"; done
-  exec "$_shell" -eu "$_work/program"
+# A link that the task made in its output would point into the scratch folder: it becomes what it points to.
+# A pipe, a socket or a device holds nothing that could be kept.
+keep() {
+  _o=$1
+  if [ ! -L "$1" ]; then
+    if [ -f "$1" ]; then _o=''; elif [ -d "$1" ]; then _o=$(find "$1" ! -type f ! -type d | head -n 1); fi
+  fi
+  if [ "$_o" ]; then
+    _o=$(find -L "$1" ! -type f ! -type d ! -type l | head -n 1)
+    [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is neither a file nor a folder"
+    cp -RL "$1" "$_part/" && rm -rf "$1"
+  else
+    mv "$1" "$_part/"
+  fi || fail "\"${1##*/}\" cannot be moved"
 }
-# Run the author's text in scratch folder $1 with the assignments that follow, then collect what it wrote.
-run() {
-  _d=$_work/$1
-  shift
-  for _f in $_params $_fields $_lines; do
-    [ - = "$_f" ] || eval "set -- \"\$@\" \"$_f=\${_v_$_f-}\""
-  done
-  for _j in $_outs; do
-    eval "set -- \"\$@\" \"\$_out$_j=\$_d/out/\$_name$_j\""
-  done
-  [ -z "$_odir" ] || set -- "$@" "$_odir=$_d/dir"
-  _s=0
-  set -- "$@" "RESULT_FILE=$_d/result" "ATTEMPT=$_attempt"
-  (cd "$_d/cwd" && start "$@") || _s=$?
-  [ 0 = $_s ] || fail "the program ended with exit status $_s" $_s
+# Collect what the text wrote in scratch folder $_d.
+collect() {
   for _j in $_outs; do
     eval "_var=\$_out$_j _r=\$_name$_j"
     [ -e "$_d/out/$_r" ] || fail "$_var ($_r) was not written"
@@ -339,52 +475,35 @@ run() {
     case $_s in 42) fail "RESULT_FILE is not UTF-8" ;; 43) fail "RESULT_FILE is not JSON" ;; esac
     [ 0 = $_s ] && read -r _r <"$_d.json" || fail "the result cannot be written"
   fi
-  # What it scribbled would add up; where it did not, there is nothing to start a program for.
-  set +f
-  for _f in "$_d/cwd"/* "$_d/cwd"/.[!.]* "$_d/cwd"/..?*; do
-    if [ -e "$_f" ] || [ -L "$_f" ]; then
-      rm -rf "$_d"
-      break
-    fi
-  done
-  set -f
-  : >"$_d.done"
 }
-# A link that the task made in its output would point into the scratch folder: it becomes what it points to.
-# A pipe, a socket or a device holds nothing that could be kept.
-keep() {
-  _o=$1
-  if [ ! -L "$1" ]; then
-    if [ -f "$1" ]; then _o=''; elif [ -d "$1" ]; then _o=$(find "$1" ! -type f ! -type d | head -n 1); fi
-  fi
-  if [ "$_o" ]; then
-    _o=$(find -L "$1" ! -type f ! -type d ! -type l | head -n 1)
-    [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is neither a file nor a folder"
-    cp -RL "$1" "$_part/" && rm -rf "$1"
-  else
-    mv "$1" "$_part/"
-  fi || fail "\"${1##*/}\" cannot be moved"
-}
-# Run the items that no other worker has taken.
-work() {
-  _i=0
+# Link the inputs of each item into folders of its own, and claim the names of its outputs.
+claims() {
+  places dir
   for _e; do
-    [ ! -e "$_work/failed" ] || return 0
-    if [ "$_workers" -lt 2 ] || take "taken/$_i" ''; then perform $_i "$_e"; fi
-    _i=$((_i + 1))
+    item $_k "$_e"
+    for _m in $_ins; do
+      input $_m
+      [ dir = "$_kind" ] || link "$_work/in/$_k/$_var"
+    done
+    names claim
+    _k=$((_k + 1))
   done
 }
-perform() {
-  item "$@"
-  set -- "INDEX=$_n"
-  for _m in $_ins; do
-    input $_m
-    case $_kind in dir) _r=all/$_var ;; *) _r=$_k/$_var/$_shown ;; esac
-    set -- "$@" "$_var=$_work/in/$_r"
+# Share the items among several workers, any of which may be killed.
+share() {
+  _p='' _i=0 _s=0 _k=0 _t=$_workers
+  [ "$_t" -lt $# ] || _t=$#
+  while [ "$_i" -lt "$_t" ]; do
+    work "$@" &
+    _p="$_p $!" _i=$((_i + 1))
   done
-  names ''
-  _prefix="$_n "
-  run "$_k" "$@"
+  for _f in $_p; do wait "$_f" || _s=$?; done
+  [ ! -s "$_work/failed" ] || read -r _s <"$_work/failed"
+  [ 0 = "$_s" ] || exit "$_s"
+  for _e; do
+    [ -e "$_work/$_k.done" ] || fail "item $((_start + _k)) has not run"
+    _k=$((_k + 1))
+  done
 }
 # Size and time of change of all that the links in work/links lead to: what one file is to all items, for the
 # first.
@@ -398,38 +517,38 @@ stamps() (
   $_ls . >/dev/null 2>&1 || _ls='ls -dlncLT'
   find "$@" -exec sh -c "find -L \"\$@\" -print0 | xargs -0 $_ls 2>/dev/null" sh {} + | LC_ALL=C sort
 )
-
-cd "${ARGOSY_ROOT:=/argosy}" 2>/dev/null || {
-  mkdir -p "$ARGOSY_ROOT"
-  cd "$ARGOSY_ROOT"
+# What the inputs are is to be what they were.
+unchanged() {
+  stamps >"$_work/after"
+  cmp -s "$_work/before" "$_work/after" || {
+    _f=$(LC_ALL=C sort "$_work/before" "$_work/after" | uniq -u | head -n 1)
+    _f=${_f#*./} _r=${_f#*/*/}
+    case $_each-$_f in
+    item-all/*) _who='' ;;
+    item-*) _who="item $((_start + ${_f%%/*})) (${_r%%/*}): " ;;
+    esac
+    fail "the program changed its input $_r in place"
+  }
 }
-_root=$PWD _work=$PWD/work _out=$PWD/${ARGOSY_OUT:-out}
-_part=${_out%/*}/.${_out##*/}.part
-for _f in "$_work" "$_out" "$_part" result; do
-  if [ -e "$_f" ] || [ -L "$_f" ]; then rm -rf "$_f"; fi
-done
-_program=$ARGOSY_PROGRAM
-for _f in $_params; do
-  eval "decode \"\${ARGOSY_P_$_f-}\""
-  eval "_v_$_f=\$_r"
-done
-# Another task's values, one per item, or one for all of the partition.
-for _f in $_lines; do
-  eval "_t=\"\${ARGOSY_P_$_f-};\""
-  _j=0 IFS=';'
-  set -- $_t
-  IFS=$_ifs
-  for _e; do
-    eval "_l${_j}_$_f=\$_e"
-    _j=$((_j + 1))
-  done
-done
-for _f in $_params $_lines; do unset "ARGOSY_P_$_f"; done
-unset ARGOSY_BRACE ARGOSY_ROOT ARGOSY_RETRIES ARGOSY_NODE ARGOSY_EACH ARGOSY_SHELL ARGOSY_PROGRAM ARGOSY_FIELDS \
-  ARGOSY_ITEMS ARGOSY_INPUTS ARGOSY_OUTPUTS ARGOSY_OUTPUT_DIR ARGOSY_OUT ARGOSY_RESULT ARGOSY_WORKERS \
-  ARGOSY_PARAMS ARGOSY_LINES
+# Let results and outputs appear.
+publish() {
+  if [ "$_result" ]; then
+    [ item = "$_each" ] || set -- all
+    _k=0 _t=''
+    for _e; do
+      read -r _r <"$_work/$_k.json"
+      printf %s "$_t$_r"
+      _k=$((_k + 1)) _t=$_nl
+    done >"$_work/result"
+    mv "$_work/result" result
+  fi
+  if [ -d "$_part" ]; then
+    rm -rf "$_out"
+    mv "$_part" "$_out"
+  fi
+}
 
-_j=0 _outs='' _ins='' _vars=''
+_j=0
 IFS=$_nl
 for _t in $_outputs; do
   _j=$((_j + 1)) _outs="$_outs $_j"
@@ -450,108 +569,4 @@ for _t in $_inputs; do
   eval "_var$_j=\$_var _kind$_j=\$_kind _dir$_j=\$_dir _naming$_j=\${4-} _col$_j=\${5:-\$_col}
     _pre$_j=\${6-} _within$_j=\$_r"
 done
-_t="$_items;"
-IFS=';'
-set -- $_t
-IFS=$_ifs
-_start=$1
-shift
-
-_prefix='' _name='' _k=0
-if [ item = "$_each" ]; then
-  folders 0
-  [ $# -lt 2 ] || {
-    for _e; do
-      for _f in $_vars; do echo "in/$_k/$_f"; done
-      echo "$_k/cwd ${_outs:+$_k/out} ${_odir:+$_k/dir}"
-      _k=$((_k + 1))
-    done
-  } | (cd "$_work" && xargs mkdir -p)
-  places dir
-  for _e; do
-    item $_k "$_e"
-    for _m in $_ins; do
-      input $_m
-      [ dir = "$_kind" ] || link "$_work/in/$_k/$_var"
-    done
-    names claim
-    _k=$((_k + 1))
-  done
-else
-  folders all
-  for _e; do
-    item $_k "$_e"
-    places slot store file
-    _k=$((_k + 1))
-  done
-  _who='' _name='' _n=0
-  if [ partition = "$_each" ]; then
-    _n=${PARTITION_ID:-0}
-    _who="partition $_n: " _prefix="$_n "
-  fi
-  places dir one
-  names claim
-fi
-printf %b "$_program" >"$_work/program"
-[ -z "$_vars" ] || {
-  cp -RP "$_work/in" "$_work/links"
-  stamps >"$_work/before"
-}
-
-_s=0
-if [ item != "$_each" ]; then
-  set -- "INDEX=$_n"
-  for _m in $_ins; do
-    input "$_m"
-    case $_kind in one) _r=$_var/$_shown ;; *) _r=$_var ;; esac
-    set -- "$@" "$_var=$_work/in/all/$_r"
-  done
-  run all "$@"
-elif [ "$_workers" -lt 2 ]; then
-  work "$@"
-else
-  _p='' _i=0
-  [ "$_workers" -lt $# ] || _workers=$#
-  while [ "$_i" -lt "$_workers" ]; do
-    work "$@" &
-    _p="$_p $!" _i=$((_i + 1))
-  done
-  for _f in $_p; do wait "$_f" || _s=$?; done
-  [ ! -s "$_work/failed" ] || read -r _s <"$_work/failed"
-  [ 0 = "$_s" ] || exit "$_s"
-fi
-# Whoever worked on an item may have been killed.
-_k=0
-for _e; do
-  [ item != "$_each" ] || [ -e "$_work/$_k.done" ] || fail "item $((_start + _k)) has not run"
-  _k=$((_k + 1))
-done
-[ -z "$_vars" ] || stamps >"$_work/after"
-[ -z "$_vars" ] || cmp -s "$_work/before" "$_work/after" || {
-  _f=$(LC_ALL=C sort "$_work/before" "$_work/after" | uniq -u | head -n 1)
-  _f=${_f#*./} _r=${_f#*/*/}
-  case $_each-$_f in
-  item-all/*) _who='' ;;
-  item-*) _who="item $((_start + ${_f%%/*})) (${_r%%/*}): " ;;
-  esac
-  fail "the program changed its input $_r in place"
-}
-if [ "$_result" ]; then
-  if [ item = "$_each" ]; then
-    _r=$(
-      _k=0
-      for _e; do
-        echo $_k.json
-        _k=$((_k + 1))
-      done | (cd "$_work" && xargs cat /dev/null)
-    )
-  else
-    _r=$(cat "$_work/all.json")
-  fi
-  printf %s "$_r" >"$_work/result"
-  mv "$_work/result" result
-fi
-if [ -d "$_part" ]; then
-  rm -rf "$_out"
-  mv "$_part" "$_out"
-fi
+main

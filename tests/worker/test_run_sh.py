@@ -34,6 +34,7 @@ class Pod:
     root: Path
     shell: tuple[str, ...]
     path: str
+    folder: Path | None = None
 
     def start(self, text, items=None, start=0, encode=octal, **variables):
         environment = {
@@ -53,6 +54,7 @@ class Pod:
         return subprocess.Popen(
             [*self.shell, str(script)],
             env=environment | {name: str(value) for name, value in variables.items()},
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -393,7 +395,8 @@ def test_no_variable_of_the_manifests_is_forgotten():
     scripts = [template.get("script", {}) for each in manifests for template in each["spec"]["templates"]]
     shells = [script for script in scripts if script.get("command") == ["sh"]]
     emitted = {variable["name"] for script in shells for variable in script["env"]}
-    removed = set(re.findall(r"ARGOSY_\w+", re.search(r"\nunset (?:.*\\\n)*.*", PROGRAM)[0]))
+    words = re.search(r"for _f in ((?:.*\\\n)*.*); do\n unset", PROGRAM)[1]
+    removed = {f"ARGOSY_{word}" for word in re.findall(r"\w+", words)}
     ours = {name for name in emitted if name.startswith("ARGOSY_") and not name.startswith("ARGOSY_P_")}
     assert len(ours) > 10
     assert ours - removed == set()
@@ -402,6 +405,26 @@ def test_no_variable_of_the_manifests_is_forgotten():
 def test_stdin_is_at_its_end_and_the_folder_is_a_scratch_folder_of_the_item(pod):
     shown = pod.succeed("! read -r x; echo t >t; ls", [["a"], ["b"]])
     assert shown == b"t\nt\n"
+
+
+@pytest.mark.parametrize("each", ["item", "all"])
+def test_a_task_without_files_needs_no_program_where_its_scratch_folder_is_made(pod, each, tmp_path):
+    tools, folder, program = tmp_path / "tools", pod.root / "work/0/cwd", shutil.which(pod.shell[0])
+    tools.mkdir()
+    (tools / "sh").symlink_to(program)
+    folder.mkdir(parents=True)
+    started = replace(pod, shell=(program,), path=str(tools), folder=folder)
+    shown = started.succeed(
+        'echo "$INDEX $x"; pwd', [["a"]], 3, ARGOSY_EACH=each, ARGOSY_PARAMS="x", ARGOSY_P_x="y z"
+    )
+    assert shown.decode() == f"{3 if each == 'item' else 0} y z\n{folder}\n"
+
+
+def test_another_folder_of_the_caller_is_no_scratch_folder(pod):
+    (pod.root / "elsewhere/0/cwd").mkdir(parents=True)
+    pod.file("work/0/cwd/old")
+    shown = replace(pod, folder=pod.root / "elsewhere/0/cwd").succeed("ls; pwd", [["a"]]).decode()
+    assert shown == f"{pod.root}/work/0/cwd\n"
 
 
 def test_a_fault_in_the_text_ends_the_item(pod):
