@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from dsl.engine.environment import passed_on
 from dsl.engine.pod import Container
 from dsl.engine.process import Process, Program, spawn
-from dsl.engine.relocate import Layout
+from dsl.engine.relocate import Layout, base_of
 from dsl.engine.warm import Warm
 
 SCRIPT = "/argo/staging/script"
@@ -77,7 +77,10 @@ class Processes:
         """Start the program itself."""
         first, *others = command or [""]
         program = sys.executable if first in ("python", "python3") else first
-        yield Start([program, *others], env, _working_folder(container.raw, container.layout))
+        folder = _working_folder(container.raw, container.layout)
+        if first == "sh" and folder == container.layout.root and base_of(container.raw):
+            folder = _scratch_folder(folder)
+        yield Start([program, *others], env, folder)
 
     def start(self, program: Program) -> Process:
         """Start it, forked from an interpreter that is warm where that is the same."""
@@ -97,6 +100,21 @@ def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
     place = layout.place(folder)
     place.mkdir(parents=True, exist_ok=True)
     return place
+
+
+def _scratch_folder(root: Path) -> Path:
+    """Make what the program of a shell task (`orchestrators/worker/run.sh`) would start `mkdir` for.
+
+    Where something is left of another attempt, that program puts it in order itself.
+    """
+    folder = f"{root}/work"
+    try:
+        for part in ("", "/0", "/cwd"):
+            folder += part
+            os.mkdir(folder)  # noqa: PTH102 - texts: this is done for every leaf
+    except FileExistsError:
+        return root
+    return Path(folder)
 
 
 class Containers(NamedTuple):

@@ -1,10 +1,11 @@
 """What a node of a large run costs, in memory and in work."""
 
 import gc
+import shutil
 import tracemalloc
 
 import pytest
-from engine.manifests import NOP, dag, ran, task, workflow
+from engine.manifests import NOP, ROOT, dag, ran, task, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from dsl.engine.contents import json_of
 from dsl.engine.fingerprint import Texts
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Document
+from tests.harness import compile_file, run_here, write
 
 PARAMETER = {"parameters": {"p": "{{item}}"}}
 
@@ -50,6 +52,24 @@ def test_garbage_is_not_searched_for_again_and_again_while_nodes_are_made(tmp_pa
     finally:
         gc.callbacks.pop()
     assert len(searches) < 10
+
+
+def test_a_shell_task_without_files_starts_no_program_but_its_shell(tmp_path, monkeypatch):
+    text = '@task.shell(image="i")\ndef say(item):\n    return ":"\nwith DAG("d"):\n    Range(2) >> say\n'
+    manifest = compile_file(write(tmp_path, text))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sh").symlink_to(shutil.which("sh"))
+    monkeypatch.setenv("PATH", str(tools))
+    run_here(manifest, tmp_path, tmp_path / "out").succeeded()
+
+
+def test_a_second_attempt_in_one_folder_finds_no_scratch_folder_made(tmp_path):
+    source = 'pwd >>"$ARGOSY_ROOT/where"; cd "$ARGOSY_ROOT"; [ "$(sed -n 2p where)" = "$PWD" ]'
+    container = {"name": "main", "image": "i", "command": ["sh", "-c", source], "env": [ROOT]}
+    members = {"retryStrategy": {"retries": "2"}, "containers": [container]}
+    outcome, _ = ran(workflow(dag("main", task("x")), {"name": "x", "containerSet": members}), tmp_path)
+    assert outcome.phase == "Succeeded", outcome.message
 
 
 def containers(inner):
