@@ -13,11 +13,12 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dsl.engine.copies import copy_alike, copy_file, copy_folder, remove
+from dsl.engine.links import copy_kept, entries, settle
 from dsl.engine.stamps import Stamps
 
 
@@ -107,37 +108,47 @@ class Store:
                 if place.is_relative_to(self.root):
                     self._stamps.note(place, self.root)
 
-    def keep(self, source: Path, key: str, archive: Mapping[str, Any] | None) -> tuple[Path, list[Path]]:
+    def keep(
+        self, source: Path, key: str, archive: Mapping[str, Any] | None, *, is_own: bool = True
+    ) -> tuple[Path, list[Path]]:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`.
 
-        Links become what they point to, unless they are packed. Return the place of the key, and where in it
-        the files and folders of this leaf are.
+        What is not its own, but on a volume, is copied. Links become what they lead to, but in a tarball.
+        Return the place of the key, and where in it the files and folders of this leaf are.
 
         Raises:
-            ArtifactError: the key is below `inputs/` or leads out of the store, or a link leads nowhere.
+            ArtifactError: the key is below `inputs/` or leads out of the store.
+            OSError: there is no room, or a link cannot be followed.
         """
         target = self.path(key)
         if not target.is_relative_to(self.root):
             raise ArtifactError(f"key {key!r} is below inputs/, which is read only")
-        made = source
-        if archive is not None and archive.get("zip") is not None:
-            made = self._new()
-            _zip(source, made)
-        elif archive is None or archive.get("none") is None:
-            made = self._new()
-            _pack(source, made, archive or {})
-        else:
-            _replace_links(source)
-        with self._moving:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            placed = list(self._move(made, target))
-            for path in placed:
-                self._stamps.note(path, self.root)
+        with self._new() as spare:
+            made = spare
+            if archive is not None and archive.get("zip") is not None:
+                _zip(source, made)
+            elif archive is None or archive.get("none") is None:
+                _pack(source, made, archive or {})
+            elif is_own:
+                settle(source, spare)
+                made = source
+            else:
+                copy_kept(source, made)
+            with self._moving:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                placed = list(self._move(made, target))
+                for path in placed:
+                    self._stamps.note(path, self.root)
         return target, placed
 
-    def _new(self) -> Path:
-        """Return a place for what is not whole yet."""
-        return self._aside / f"new-{next(self._tickets)}"
+    @contextmanager
+    def _new(self) -> Iterator[Path]:
+        """Give a place for what is not whole yet; what stays there is removed."""
+        place = self._aside / f"new-{next(self._tickets)}"
+        try:
+            yield place
+        finally:
+            remove(place)
 
     def _move(self, source: Path, target: Path) -> Iterator[Path]:
         """Rename; a folder is added to what is there, and a file that is replaced set aside."""
@@ -149,9 +160,9 @@ class Store:
         try:
             source.rename(target)
         except OSError:  # another file system
-            made = self._new()
-            shutil.move(source, made)
-            made.rename(target)
+            with self._new() as made:
+                shutil.move(source, made)
+                made.rename(target)
         yield target
 
     def _set_aside(self, target: Path) -> None:
@@ -200,12 +211,12 @@ class Store:
         target = self.path(key)
         if target.exists():
             return
-        made = self._new()
-        _copy(source, made, {})
-        with self._moving:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made.rename(target)
-            self._stamps.note(target, self.root)
+        with self._new() as made:
+            _copy(source, made, {})
+            with self._moving:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.rename(target)
+                self._stamps.note(target, self.root)
 
     def take(self, places: Iterable[Path]) -> None:
         """Take up what a leaf of a former run left; it is looked at when somebody reads of the store."""
@@ -219,27 +230,6 @@ def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:
     else:
         copy_file(source, target)
         target.chmod(int(mode or 0o600))
-
-
-def _replace_links(source: Path) -> None:
-    """Put what links point to in their place: it may be gone with the folder of the leaf."""
-    folders = [source] if source.is_dir() and not source.is_symlink() else []
-    links = [source] if source.is_symlink() else []
-    while folders:
-        entries = list(folders.pop().iterdir())
-        links += [entry for entry in entries if entry.is_symlink()]
-        folders += [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
-    for link in links:
-        aside = link.with_name(f".{link.name}.copied")
-        try:
-            if link.is_dir():
-                shutil.copytree(link, aside)
-            else:
-                shutil.copy2(link, aside)
-        except (OSError, shutil.Error):
-            raise ArtifactError(f"{link.relative_to(source.parent)} is a link that leads nowhere") from None
-        link.unlink()
-        aside.rename(link)
 
 
 def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path], None] | None:
@@ -280,10 +270,9 @@ def _unzip(source: Path, aside: Path) -> None:
 
 
 def _zip(source: Path, target: Path) -> None:
-    """Put a file, or what a folder holds below its name, into a zip. Links become what they point to."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(source, source.name)
-        for path in sorted(source.rglob("*")):
+    """Put a file, or what a folder holds below its name, into a zip. Links become what they lead to."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        for path, *_ in (entry for entry in entries(source) if entry.is_kept):
             archive.write(path, path.relative_to(source.parent))
 
 
@@ -322,10 +311,17 @@ def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
     level = (archive.get("tar") or {}).get("compressionLevel")
     if level == 0:
         with tarfile.open(target, "w") as tarball:
-            tarball.add(source, arcname=source.name)
+            _add(source, tarball)
         return
     with tarfile.open(target, "w:gz", compresslevel=int(level or 6)) as tarball:
-        tarball.add(source, arcname=source.name)
+        _add(source, tarball)
+
+
+def _add(source: Path, tarball: tarfile.TarFile) -> None:
+    """Put a file, or what a folder holds below its name, into a tarball, links as links."""
+    top = source.resolve()
+    for path in (entry.path for entry in entries(top, follow=False) if entry.is_kept):
+        tarball.add(path, source.name / path.relative_to(top), recursive=False)
 
 
 def link_tree(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -92,12 +93,18 @@ def _keep_artifact(
     ending = "zip" if archive is not None and archive.get("zip") is not None else "tgz"
     key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
     try:
-        place, placed = places.store.keep(source, key, archive)
+        place, placed = places.store.keep(source, key, archive, is_own=_is_own(source, layout))
     except (ArtifactError, OSError) as wrong:
         faults.append(f"{_SAVE.format(name)}: {wrong}")
         return
     result.kept, result.left = (*result.kept, place), (*result.left, *placed)
     result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}
+
+
+def _is_own(place: Path, layout: Layout) -> bool:
+    """Whether a place is in the leaf's own folder: a link, to a volume or elsewhere, may lead out of it."""
+    tops = (layout.root, layout.beside)
+    return not any(folder.is_symlink() for folder in takewhile(lambda each: each not in tops, place.parents))
 
 
 def _moved_to_storage(leaf: Leaf, layout: Layout) -> tuple[Path, ...]:

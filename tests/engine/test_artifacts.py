@@ -1,6 +1,10 @@
 """Archives are made and unpacked as Argo does; into their own folder and nowhere else, by every Python."""
 
+import errno
 import io
+import os
+import signal
+import socket
 import tarfile
 import threading
 import zipfile
@@ -8,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from engine.manifests import dag, task, workflow
+from engine.test_disk import LIMIT, room_for
 
 from dsl.engine import Refused, RunOptions, run
 from dsl.engine.artifacts import ArtifactError, Store, refuse_escapes
@@ -85,6 +90,123 @@ def test_a_folder_travels_as_a_zip_with_its_modes(tmp_path):
 
 def test_a_file_travels_as_a_zip_and_is_a_file_again(tmp_path):
     assert passed_on("echo a > /made", ZIP, tmp_path)[1] == "a"
+
+
+NONE, TAR = {"archive": {"none": {}}}, {"archive": {"tar": {}}}
+
+
+@pytest.fixture
+def within_a_minute():
+    """Break off what would wait for ever."""
+
+    def stop(*_):
+        raise TimeoutError
+
+    former = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, former)
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_a_pipe_in_a_folder_is_left_out(archive, tmp_path, within_a_minute):
+    source = "mkdir -p /made/deep; echo a > /made/deep/f; mkfifo /made/p /made/deep/p"
+    assert passed_on(source, archive, tmp_path)[1] == "a"
+    assert not [path for path in tmp_path.rglob("*") if path.is_fifo()]
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_a_link_is_followed_into_an_archive_and_a_folder(archive, tmp_path):
+    source = "mkdir /made; echo a > /made/f; mkdir -p far/deep; echo b > far/deep/f; ln -s far/deep near"
+    links = "ln -s $PWD/near /made/l; ln -s $PWD/near /made/m; ln -s f /made/g"
+    if archive is TAR:  # which has links as links
+        source, links = "mkdir far; echo a > far/f", "ln -s f far/g; ln -s $PWD/far /made"
+    expected = "a\na\nb\nb" if archive is not TAR else "a"
+    assert passed_on(f"{source}; {links}", archive, tmp_path)[1] == expected
+
+
+def kept(source, archive, out):
+    """Run a script that leaves /made; return its node."""
+    output = {"name": "a", "path": "/made", "s3": {"key": "k"}, **archive}
+    main = {
+        "name": "main",
+        "script": {"image": "i", "command": ["sh"], "source": source},
+        "outputs": {"artifacts": [output]},
+    }
+    return run(workflow(main), RunOptions(out)).nodes["main"]
+
+
+@pytest.mark.parametrize("archive", [NONE, ZIP])
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("ln -s /dev/zero /made/z", "made/z is a link to what is neither a file nor a folder"),
+        ("mkfifo p; ln -s $PWD/p /made/p", "made/p is a link to what is neither a file nor a folder"),
+        ("ln -s . /made/self", "made/self is a link to a folder that it is in"),
+        ("ln -s / /made/all", "made/all is a link to a folder that it is in"),
+        ("mkdir a; ln -s $PWD/a /made/a; ln -s / a/all", "made/a/all is a link to a folder that it is in"),
+        ("mkdir -p a b; ln -s $PWD/a b; ln -s $PWD/b a; ln -s $PWD/a /made/l",
+         "made/l/b/a is a link to a folder that it is in"),
+        ("ln -s nowhere /made/n", "made/n is a link that leads nowhere"),
+        ("ln -s n /made/n", f"made/n: {os.strerror(errno.ELOOP)}"),
+    ],
+)  # fmt: skip
+def test_a_link_that_cannot_be_followed_says_why_and_leaves_nothing(source, why, archive, tmp_path):
+    with room_for(LIMIT):
+        node = kept(f"mkdir /made; head -c 1000 /dev/zero > /made/f; {source}", archive, tmp_path)
+    assert node.phase == "Error"
+    assert why in node.message
+    assert not list((tmp_path / ".argosy/aside").iterdir())
+    assert sum(path.lstat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 10 * LIMIT
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_what_finds_no_room_says_so_and_leaves_nothing(archive, tmp_path):
+    (tmp_path / "far").write_bytes(os.urandom(2 * LIMIT))
+    with room_for(LIMIT):
+        half = f"head -c {LIMIT // 2} /dev/urandom"
+        made = f"{half} > /made/a; {half} > /made/b; {half} > /made/c; ln -s {tmp_path}/far /made/l"
+        node = kept(f"mkdir /made; {made}", archive, tmp_path / "out")
+    assert (node.phase, os.strerror(errno.EFBIG) in node.message) == ("Error", True)
+    assert not list((tmp_path / "out/.argosy/aside").iterdir())
+
+
+def test_what_is_kept_of_a_volume_stays_there(tmp_path):
+    (tmp_path / "mine/d").mkdir(parents=True)
+    (tmp_path / "mine/d/f").write_text("mine")
+    (tmp_path / "mine/d/l").symlink_to("f")
+    main = {
+        "name": "main",
+        "script": {
+            "image": "i",
+            "command": ["true"],
+            "source": "",
+            "volumeMounts": [{"name": "v", "mountPath": "/mnt"}],
+        },
+        "outputs": {"artifacts": [{"name": "a", "path": "/mnt/d", "s3": {"key": "k"}, **NONE}]},
+    }
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    options = RunOptions(tmp_path / "out", claims={"c": tmp_path / "mine"})
+    assert run(workflow(main, volumes=volumes), options).succeeded
+    assert (tmp_path / "mine/d/l").is_symlink()
+    for folder in (tmp_path / "mine/d", tmp_path / "out/.argosy/artifacts/k"):
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"f": "mine", "l": "mine"}
+
+
+def test_a_socket_cannot_be_kept(tmp_path):
+    left = tmp_path / "left"
+    left.mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(left / "s"))
+    store = Store(tmp_path / "store", tmp_path)
+    for archive in (NONE, TAR, ZIP):
+        with pytest.raises(OSError, match=r"^left/s: sockets not supported$"):
+            store.keep(left, "k", archive["archive"])
+
+
+def test_a_file_of_long_ago_can_be_zipped(tmp_path):
+    assert passed_on("echo a > /made; touch -d @0 /made", ZIP, tmp_path)[1] == "a"
 
 
 def test_what_is_written_to_a_bucket_stays_with_the_run_and_nothing_is_read_from_one(tmp_path):

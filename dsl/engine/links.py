@@ -1,0 +1,92 @@
+"""What a leaf left in; the files and folders that are kept of it out, links as what they lead to.
+
+A pipe or a device in a folder is left out, as Argo leaves it out when it unpacks what a pod has packed; a
+socket cannot be packed (workflow/executor/executor.go:untar and Go's archive/tar, v4.1.2). All raise OSError.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from dsl.engine.copies import copy_file
+
+
+class Entry(NamedTuple):
+    """A path at or below what was left; `mode` is that of what a link leads to, where links are followed."""
+
+    path: Path
+    mode: int
+    is_link: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is a file, a folder, or a link that is not followed."""
+        return stat.S_ISREG(self.mode) or stat.S_ISDIR(self.mode) or stat.S_ISLNK(self.mode)
+
+
+def entries(source: Path, *, follow: bool = True) -> Iterator[Entry]:
+    """Yield what was left, a folder before what is in it, by name; also what is not kept."""
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(source, ())]
+    while waiting:
+        path, folders = waiting.pop()
+        mode = path.lstat().st_mode
+        is_link = stat.S_ISLNK(mode)
+        if is_link and follow:
+            folders = (*folders, path.parent.resolve())
+            mode = _followed(path, folders, path.relative_to(source.parent))
+        elif stat.S_ISSOCK(mode):
+            raise OSError(f"{path.relative_to(source.parent)}: sockets not supported")
+        yield Entry(path, mode, is_link)
+        if stat.S_ISDIR(mode):
+            waiting += [(inner, folders) for inner in sorted(path.iterdir(), reverse=True)]
+
+
+def _followed(link: Path, folders: tuple[Path, ...], name: Path) -> int:
+    """Return the mode of what a link leads to; `folders` are where it, and links that led to it, are."""
+    try:
+        mode = link.stat().st_mode
+    except FileNotFoundError:
+        raise OSError(f"{name} is a link that leads nowhere") from None
+    except OSError as wrong:
+        raise OSError(f"{name}: {wrong.strerror}") from None
+    if stat.S_ISDIR(mode):
+        target = link.resolve()
+        if any(folder.is_relative_to(target) for folder in folders):
+            raise OSError(f"{name} is a link to a folder that it is in")
+    elif not stat.S_ISREG(mode):
+        raise OSError(f"{name} is a link to what is neither a file nor a folder")
+    return mode
+
+
+def copy_kept(source: Path, target: Path) -> None:
+    """Copy what is kept, to a place where nothing is."""
+    for path, mode, _ in (entry for entry in entries(source) if entry.is_kept):
+        place = target / path.relative_to(source)
+        if stat.S_ISDIR(mode):
+            place.mkdir()
+        else:
+            copy_file(path, place)
+            shutil.copystat(path, place)
+
+
+def settle(source: Path, spare: Path) -> None:
+    """Leave at a place what is kept alone: what links lead to may be gone with the folder of the leaf.
+
+    At `spare` a copy becomes whole; what is there when it fails is to be removed.
+    """
+    odd = [entry for entry in entries(source) if entry.is_link or not entry.is_kept]
+    followed: Path | None = None
+    for path, _, is_link in odd:
+        if followed and path.is_relative_to(followed):
+            continue
+        if is_link:
+            copy_kept(path, spare)
+            followed = path
+            path.unlink()
+            spare.rename(path)
+        else:
+            path.unlink()
