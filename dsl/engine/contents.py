@@ -22,7 +22,7 @@ Stamp = tuple[int, int, int, int]
 The last no program can set: copies that keep times, `cp -p` or `rsync -t`, show there. Nanoseconds.
 """
 
-_LASTING: Final = 3
+LASTING: Final = 3
 """Numbers of a stamp that a new hard link leaves as they are."""
 
 
@@ -109,13 +109,16 @@ def stamp_of(path: str) -> Stamp | None:
         status = os.stat(path)  # noqa: PTH116  # as above
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
+    return stamp_in(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def stamp_in(status: os.stat_result) -> Stamp:
+    """Return the stamp that is in what the system says of a file."""
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _note(path: str, stamp: Stamp, digest: str, *, is_left: bool) -> FileNote:
-    return (path, *stamp[:_LASTING], digest) if is_left else (path, *stamp, digest)
+    return (path, *stamp[:LASTING], digest) if is_left else (path, *stamp, digest)
 
 
 def _is_of(stamp: Stamp, note: FileNote) -> bool:

@@ -169,6 +169,28 @@ def test_what_many_tasks_read_is_looked_at_once_before_they_run(tmp_path):
     other.put("in", {"path": "/argosy/in", "s3": {"key": "all"}}, store)
 
 
+def rewriting(folder, change):
+    """Return how a container that changes a user's file, and one that changes the file of a task, end."""
+    text = COPY + CONTAINER.replace("echo x > $(INPUT_FILE)", change)
+    manifest = chained(
+        folder, text, "Files('data/a.txt') >> spoil; Files('data/a.txt') >> copy >> spoil.override()"
+    )
+    nodes = run(manifest, RunOptions(folder / "out", inputs=folder)).nodes
+    return [node for path, node in nodes.items() if path.endswith("(0)") and "/spoil" in path]
+
+
+def test_a_container_that_changes_its_input_and_puts_size_and_time_back_is_found(tmp_path):
+    change = "touch -r $(INPUT_FILE) t; echo b.txt > $(INPUT_FILE); touch -r t $(INPUT_FILE)"
+    messages = [node.message for node in rewriting(tmp_path, change)]
+    assert messages == ["the program changed its input a.txt in place"] * 2
+    assert untouched(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["chmod +x $(INPUT_FILE)", "ln $(INPUT_FILE) l"])
+def test_a_container_may_use_its_input_otherwise(change, tmp_path):
+    assert [node.phase for node in rewriting(tmp_path, change)] == ["Succeeded"] * 2
+
+
 @pytest.mark.parametrize("storage", ["Artifacts()", "Volume('disk')"])
 def test_an_input_has_the_permissions_of_the_users_file_and_folders_can_be_removed(storage, tmp_path):
     text = """
