@@ -142,7 +142,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     shared = make_globals(definition, parameters, created)
     if resume and resume.only:
         refuse_without_inputs(definition, resume.only, former)
-    end_left(state)
+    outlived = end_left(state)
     if resume and resume.force:
         former.records.clear()
     graph = make_graph(definition).to_json()
@@ -170,7 +170,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     )
     phase = "Interrupted"
     claims.clear()
-    mounts = Mounts(given, former.mounts, journal.add_mount, out)
+    mounts = Mounts(given, former.mounts, journal.add_mount, out, outlived=outlived)
     try:
         options.begun()
         history = History(out, places, journal, former, mounts, resume)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ class Fingerprints:
         left: object = files if _is_ours(leaf) else (record.fingerprint, record.finished)
         for position in positions(leaf.node):
             self._left[position][record.leaf] = left
+
+    def at_work(self, leaf: Leaf) -> AbstractContextManager[None]:
+        """Return what is to surround the work of a leaf: it may change folders given for volumes."""
+        given = self._places.claims.given and self._given(self._mounted(leaf))
+        return self._mounts.at_work() if given else nullcontext()
 
     def _program(self, source: str) -> str:
         """Return a digest of a long text that many leaves share."""

@@ -11,7 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class Resume(NamedTuple):
 
 
 class History:
-    """The records of former runs and of this one. Threads may call `fingerprint` and `files`."""
+    """The records of former runs and of this one. Threads may call `fingerprint`, `at_work`, `files`."""
 
     def __init__(
         self,
@@ -174,6 +174,10 @@ class History:
         """Return the fingerprint of a leaf that is about to run."""
         leaf.fingerprint = leaf.fingerprint or self._fingerprints.of(leaf)
         return leaf.fingerprint
+
+    def at_work(self, leaf: Leaf) -> AbstractContextManager[None]:
+        """Return what is to surround the work of a leaf: it may change folders given for volumes."""
+        return self._fingerprints.at_work(leaf)
 
     def files(self, left: tuple[Path, ...]) -> list[FileNote]:
         """Return the files that a leaf has left."""

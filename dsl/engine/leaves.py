@@ -94,7 +94,8 @@ class Leaves:
             leaf.ready = partial(self._ended, leaf, LeafResult(DAEMONED))
         try:
             self.history.fingerprint(leaf)
-            result = run_leaf(leaf, self.places)
+            with self.history.at_work(leaf):
+                result = run_leaf(leaf, self.places)
             result.files = self.history.files(result.left)
         except Exception as wrong:
             result = LeafResult("Error", f"{type(wrong).__name__}: {wrong}")

@@ -1,20 +1,26 @@
 """Folders given for volumes in; a digest of what each held when the run began, out.
 
-What leaves make of a folder meanwhile is theirs and not a change, unless the run is killed: then a file that
-was there and is another now counts as changed. Stamps count and not contents: such folders may be large.
+What leaves make of a folder meanwhile is theirs and not a change. Where the run was killed, theirs is what
+was changed until its last sign of life: one that worked with such a folder then may have gone on a little.
+Stamps count and not contents: such folders may be large, so that they are not looked at for each leaf.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsl.engine.contents import digest_of, stamp_of
 from dsl.engine.folder import STATE
 from dsl.engine.journal import MountNote
+
+_SIGN = "mounted"
+_NOBODY, _SOMEBODY = b"0", b"1"
+_PAUSE = 0.1  # seconds between two signs of life
+_LATE = 500_000_000  # nanoseconds for which there may have been none: other threads were at work
 
 
 class Mounts:
@@ -26,14 +32,26 @@ class Mounts:
         former: Mapping[str, MountNote],
         note: Callable[[MountNote], None],
         out: Path,
+        *,
+        outlived: bool,
     ) -> None:
-        """A folder may hold `out`: what a run leaves there is not looked at."""
+        """Look at the folders that a former run noted; one may hold `out`: that is not looked at.
+
+        `outlived` tells that some of a former run's processes worked until now.
+        """
         self._folders = folders
         self._former = former
         self._note = note
         self._out = out
         self._seen: dict[str, MountNote] = {}
         self._lock = threading.Lock()
+        self._sign = out / STATE / _SIGN
+        self._until = _last_sign(self._sign, outlived=outlived)
+        self._at_work = 0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        for name in former.keys() & folders.keys():
+            self.of(name)
 
     def of(self, name: str) -> str:
         """Return the digest of a folder, looked at when it is asked for first: before a leaf works there."""
@@ -43,41 +61,84 @@ class Mounts:
                 self._note(self._seen[name])
             return self._seen[name].digest
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let what is changed in the folders be the work of a leaf."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._at_work += more
+            self._give_sign()
+            if not self._thread.ident:
+                self._thread.start()
+
+    def _live(self) -> None:
+        while not self._closing.wait(_PAUSE):
+            with self._lock:
+                if self._at_work:
+                    self._give_sign()
+
+    def _give_sign(self) -> None:
+        with suppress(OSError):  # no room: what leaves do will seem changed
+            self._sign.write_bytes(_SOMEBODY if self._at_work else _NOBODY)
+
     def close(self) -> None:
         """Note what leaves have left in the folders. None must be at work."""
+        self._closing.set()
         for name, seen in self._seen.items():
-            self._note(MountNote(name, seen.digest, self._stamps(name), ended=True))
+            self._note(MountNote(name, seen.digest, self._stamps(name)[0], ended=True))
 
     def _look(self, name: str) -> MountNote:
-        files, former = self._stamps(name), self._former.get(name)
-        if former and former.ended and former.files == files:
+        (files, newest), former = self._stamps(name), self._former.get(name)
+        if former and (former.files == files or not (former.ended or newest > self._until)):
             return MountNote(name, former.digest, files)
-        if former and not former.ended and all(files.get(path) == was for path, was in former.files.items()):
-            return former
         return MountNote(name, digest_of(files), files)
 
-    def _stamps(self, name: str) -> dict[str, list[int]]:
-        """Return the stamps of the files below a folder; one to which many links lead is seen once."""
+    def _stamps(self, name: str) -> tuple[dict[str, list[int]], int]:
+        """Return the stamps of the files below a folder, and when one, or a folder, was changed last.
+
+        A folder to which many links lead is seen once.
+        """
         root = os.fspath(self._folders[name])
         stamps: dict[str, list[int]] = {}
-        waiting, seen = [root], {_identity(os.fspath(self._out))}
+        newest = 0
+        waiting, seen = [root], {_identity(os.fspath(self._out))[0]}
         while waiting:
             folder = waiting.pop()
-            identity = _identity(folder)
+            identity, changed = _identity(folder)
             if identity in seen:
                 continue
             seen.add(identity)
+            newest = max(newest, changed)
             with suppress(OSError), os.scandir(folder) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
                     if entry.is_dir():
                         waiting += [entry.path] if entry.name != STATE else []
                     elif stamp := stamp_of(entry.path):
                         stamps[entry.path.removeprefix(f"{root}/")] = list(stamp)
-        return stamps
+                        newest = max(newest, stamp[-1])
+        return stamps, newest
 
 
-def _identity(folder: str) -> tuple[int, int] | None:
+def _last_sign(sign: Path, *, outlived: bool) -> float:
+    """Return until when a run that was killed may have changed something, in nanoseconds; 0 if never."""
+    try:
+        rests, given = sign.read_bytes() == _NOBODY, sign.stat().st_mtime_ns
+    except OSError:
+        return 0
+    if rests:
+        return given
+    return float("inf") if outlived else given + _LATE
+
+
+def _identity(folder: str) -> tuple[tuple[int, int] | None, int]:
+    """Return what a folder is, however it is named, and when it was changed last."""
     with suppress(OSError):
         status = os.stat(folder)  # noqa: PTH116 - texts: this is done for every folder below a mount
-        return status.st_dev, status.st_ino
-    return None
+        return (status.st_dev, status.st_ino), status.st_ctime_ns
+    return None, 0

@@ -46,20 +46,26 @@ class Groups:
         self._file.close()
 
 
-def end_left(state: Path) -> None:
-    """Kill what is left of a run, until nothing is: what is killed may just have started another."""
+def end_left(state: Path) -> bool:
+    """Kill what is left of a run, until nothing is: what is killed may just have started another.
+
+    Return whether there was anything.
+    """
+    found = False
     mark, groups = mark_of(state), _noted(state / _GROUPS)
     for _ in range(_TIMES):
         groups = [(leader, noted) for leader, noted in groups if _is_led(leader, noted)]
         left = [*(-leader for leader, _ in groups), *_marked(mark)]
         if not left:
             break
+        found = True
         for process in left:  # or group, if it is less than 0
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(_PAUSE)
     with suppress(OSError):
         (state / _GROUPS).unlink()
+    return found
 
 
 def _noted(record: Path) -> list[tuple[int, float]]:

@@ -49,7 +49,7 @@ for path in ("out/" + name, "result"):
 def pipeline(log):
     """36 leaves in lanes of three and three that gather, then what may have faults of its own.
 
-    Each tells the log that it ran, and leaves a file.
+    Each tells the log that it ran, and leaves a file; the last two write on in one that was given.
     """
 
     def program(name, text):
@@ -65,6 +65,14 @@ def pipeline(log):
     on_volume = leaf("volume", program("volume", "mkdir -p disk/v; echo v > disk/v/f"),
                      env=[{"name": "ARGOSY_OUT", "value": "disk/v"}])  # fmt: skip
     on_volume["script"]["volumeMounts"] = [{"name": "v", "mountPath": "/argosy/disk"}]
+
+    def on_given(name):
+        foreign = leaf(name, "")
+        source = f"echo {name}-$INDEX >> {log}; echo x >> /mnt/f; echo {name}-$INDEX | tee /argosy/result"
+        foreign["script"] |= {"env": [{"name": "INDEX", "value": "0"}], "source": source}
+        foreign["script"]["volumeMounts"] = [{"name": "given", "mountPath": "/mnt"}]
+        return foreign
+
     python = leaf("py", "")
     python["script"] |= {"command": ["python3"], "source": PYTHON % str(log)}
     lane = dag("lane", *stages, inputs=["index"])
@@ -75,11 +83,13 @@ def pipeline(log):
             task("pause", depends="all"),
             task("py", depends="pause", withSequence={"count": "3"}, parameters=INDEX),
             *(task(name, depends=above, parameters={"index": "0"}) for above, name in pairwise(
-                ("all", "volume", "retried", "cached", "old", "new")))),
+                ("all", "volume", "retried", "cached", "old", "new", "stored", "restored")))),
         lane,
         {"name": "pause", "suspend": {"duration": "100ms"}},
         python,
         on_volume,
+        on_given("stored"),
+        on_given("restored"),
         leaf("retried", program("retried", "echo {{retries}} > out/f; [ {{retries}} = 1 ] || exit 1"),
              retryStrategy={"limit": "2"}),
         leaf("cached", program("cached", "echo x > out/f"),
@@ -91,7 +101,8 @@ def pipeline(log):
         leaf("c", program("c", "cat in/f > out/f; echo c >> out/f"), artifacts=read(own % "b")),
         leaf("all", program("all", "cat in/*/f > out/all"), artifacts=read("{{workflow.name}}/c")),
         leaf("end", program("end", "wc -l < in/all > out/lines"), artifacts=read("{{workflow.name}}/all/0")),
-        volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}],
+        volumes=[{"name": name, "persistentVolumeClaim": {"claimName": claim}}
+                 for name, claim in (("v", "disk"), ("given", "store"))],
     )  # fmt: skip
 
 
@@ -100,6 +111,9 @@ class Bench:
         self.out, self.log = folder / "out", folder / "log"
         self.manifest = pipeline(self.log)
         self.log.touch()
+        self.store = folder / "store"
+        self.store.mkdir()
+        (self.store / "f").touch()
 
     def begin(self, progress=None, boundary=0):
         """Run in a process of its own, on from what there is; return its id."""
@@ -109,7 +123,8 @@ class Bench:
                 if boundary:
                     kill_at(boundary, Store.keep, Store._move, Store._set_aside, Journal._add, Memo.keep)
                 resume = Resume() if (self.out / ".argosy/run.json").exists() else None
-                run(self.manifest, RunOptions(self.out, jobs=3, resume=resume), progress)
+                claims = {"store": self.store}
+                run(self.manifest, RunOptions(self.out, jobs=3, claims=claims, resume=resume), progress)
                 os._exit(0)
             except BaseException as wrong:
                 os.write(2, f"{wrong!r}\n".encode())

@@ -1,11 +1,21 @@
 """A folder given for a volume: what the user changes there counts, what tasks write there does not."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
-from engine.manifests import workflow
+from engine.manifests import dag, task, workflow
 
 from dsl.engine import Resume, RunOptions, run
+
+VOLUMES = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+
+
+def script(source, *, mounts=True):
+    volume = {"name": "v", "mountPath": "/mnt/v"}
+    return {"image": "x", "command": ["sh"], "source": source, "volumeMounts": [volume] if mounts else []}
 
 
 class Bench:
@@ -16,26 +26,16 @@ class Bench:
         self.given.mkdir()
         (self.given / "first").write_text("one")
 
-    def run(self, program, resume=None):
-        main = {
-            "name": "main",
-            "script": {
-                "image": "x",
-                "command": ["sh"],
-                "source": f"cd /mnt/v; {program}",
-                "volumeMounts": [{"name": "v", "mountPath": "/mnt/v"}],
-            },
-        }
-        volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
-        outcome = run(
-            workflow(main, volumes=volumes), RunOptions(self.out, claims={"c": self.given}, resume=resume)
-        )
+    def run(self, program, **options):
+        main = {"name": "main", "script": script(f"cd /mnt/v; {program}")}
+        options["claims"] = {"c": self.given}
+        outcome = run(workflow(main, volumes=VOLUMES), RunOptions(self.out, **options))
         assert outcome.succeeded
         return outcome.taken
 
-    def again(self, program):
+    def again(self, program, **options):
         """Return how many leaves were taken over."""
-        return self.run(program, Resume())
+        return self.run(program, resume=Resume(), **options)
 
     def forget_the_end(self):
         """Let the journal end as it does when the run is killed after its last leaf."""
@@ -81,3 +81,85 @@ def test_a_given_folder_may_hold_the_run_and_links_that_lead_round(bench):
     (bench.given / "round").symlink_to(bench.given)
     bench.run("true")
     assert bench.again("true") == 1
+
+
+def test_what_a_task_changed_before_a_kill_is_no_change_and_what_the_user_adds_is(bench):
+    bench.run("echo x >> first; rm -f second")
+    bench.forget_the_end()
+    assert [bench.again("echo x >> first; rm -f second") for _ in range(2)] == [1, 1]
+    bench.forget_the_end()
+    (bench.given / "second").write_text("new")
+    assert bench.again("echo x >> first; rm -f second") == 0
+    assert (bench.given / "first").read_text() == "onex\nx\n"
+
+
+def test_what_changes_when_a_run_that_is_taken_up_has_begun_is_the_work_of_its_tasks(bench):
+    bench.run("cat first")
+    assert bench.again("cat first", begun=lambda: (bench.given / "first").write_text("two")) == 1
+    assert bench.again("cat first") == 1
+
+
+class Pair:
+    """Task a changes a given folder, then task b does so late, and stays until the run is taken up again."""
+
+    def __init__(self, folder, *, mounts=True):
+        self.given, self.late, self.leader = folder / "given", folder / "late", folder / "leader"
+        self.out = folder / "out"
+        self.given.mkdir()
+        (self.given / "first").write_text("one\n")
+        stays = (
+            f"echo $$$$ > {self.leader}; sleep 0.8; echo >> {self.given}/first; touch {self.late}; sleep 60"
+        )
+        self.manifest = workflow(
+            dag("main", task("a"), task("b", depends="a")),
+            {"name": "a", "script": script("echo a >> /mnt/v/first")},
+            {"name": "b", "script": script(f"test -e {self.late} && exit; {stays}", mounts=mounts)},
+            volumes=VOLUMES,
+        )
+
+    def begin(self):
+        """Run in a process of its own; return its id."""
+        child = os.fork()
+        if not child:
+            run(self.manifest, RunOptions(self.out, claims={"c": self.given}))
+            os._exit(1)
+        return child
+
+    def taken(self):
+        """Take the run up again; return how many leaves were taken over."""
+        outcome = run(self.manifest, RunOptions(self.out, claims={"c": self.given}, resume=Resume()))
+        assert outcome.succeeded
+        return outcome.taken
+
+
+def kill(child, *others):
+    for process in (child, *others):
+        os.kill(process, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("mounts", "taken"), [(True, 1), (False, 0)])
+def test_a_task_that_works_on_after_a_kill_changes_what_it_mounts_and_no_more(mounts, taken, tmp_path):
+    pair = Pair(tmp_path, mounts=mounts)
+    child = pair.begin()
+    wait_for(pair.leader)
+    kill(child)
+    wait_for(pair.late)
+    assert pair.taken() == taken
+
+
+@pytest.mark.parametrize("user_changes", [False, True])
+def test_what_a_task_changed_until_it_was_killed_with_its_run_is_no_change(user_changes, tmp_path):
+    pair = Pair(tmp_path)
+    child = pair.begin()
+    wait_for(pair.late)
+    kill(child, -int(pair.leader.read_text()))
+    if user_changes:
+        time.sleep(0.6)  # as long as the last sign of life may be late
+        (pair.given / "first").write_text("two")
+    assert pair.taken() == (not user_changes)
