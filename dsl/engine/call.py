@@ -27,7 +27,8 @@ class Call:
     """One call of a template: by a DAG task, a step, a hook, or the workflow itself.
 
     A parameter that is None is an absent optional: it counts as not given; a mapping is a `valueFrom`. `done`
-    is told once, when the node ended, and `runs` when it is known to run.
+    is told once, when the node ended, and `runs` when it is known to run. `beside` says that it is a hook of
+    what runs and may wait for it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Call:
     depth: int = 0
     local: Mapping[str, str] = field(default_factory=dict)
     runs: Callable[[Node], None] | None = None
+    beside: bool = False
 
 
 @dataclass(slots=True)

@@ -206,7 +206,7 @@ def _start(
             continue
         call = Call(node.name + suffix, node.path + suffix, template, ended, boundary=node.boundary)
         call.flag, call.order, call.depth = "hooked", node.order, owner.node.depth + 1
-        call.task = node.task
+        call.task, call.beside = node.task, not node.is_done
         try:
             arguments = hook.get("arguments") or {}
             filled = fill(without(arguments, absent_arguments(arguments, scope)), scope, Mode.LENIENT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import shutil
 import threading
 import time
@@ -26,7 +27,8 @@ from dsl.expr.depends import DAEMONED
 class Leaves:
     """The leaves that wait and run; the least `order` starts first.
 
-    Daemons that are ready run beside them: they take no place but in the parallelism of the workflow.
+    Daemons that are ready and hooks of what runs, which may wait for them, run beside them: they take no
+    place but in the parallelism of the workflow.
     """
 
     def __init__(
@@ -38,8 +40,11 @@ class Leaves:
         self._ended = ended
         self._tickets = itertools.count()
         self._waiting: list[tuple[tuple[int, ...], int, Leaf]] = []
+        self._hooks_waiting: list[tuple[tuple[int, ...], int, Leaf]] = []
         self._leaves: dict[Node, Leaf] = {}
+        self._started: set[Node] = set()
         self._running: set[Node] = set()
+        self._hooks: set[Node] = set()
         self._daemons: set[Node] = set()
         self._given: SimpleQueue[Leaf | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -48,18 +53,22 @@ class Leaves:
     @property
     def is_busy(self) -> bool:
         """Whether a leaf runs that will end."""
-        return bool(self._running)
+        return bool(self._running or self._hooks)
 
     @property
     def is_held_up(self) -> bool:
         """Whether a leaf waits and daemons leave it no place."""
-        return bool(self._waiting and self._daemons and self._places_left() < 1)
+        waits = self._waiting or self._hooks_waiting
+        return bool(waits and self._daemons and self._places_left() < 1)
 
-    def _places_left(self) -> int:
-        """Return how many more may run."""
+    def _places_left(self) -> float:
+        """Return how many more may run and take a place."""
+        return min(self.jobs - len(self._running), self._room())
+
+    def _room(self) -> float:
+        """Return how many more the parallelism of the workflow lets run."""
         limit = self.places.spec.get("parallelism")
-        most = min(self.jobs, int(limit) - len(self._daemons)) if self._daemons and limit else self.jobs
-        return most - len(self._running)
+        return int(limit) - sum(map(len, (self._running, self._hooks, self._daemons))) if limit else math.inf
 
     def nodes(self) -> list[Node]:
         """Return the nodes of all leaves that wait or run."""
@@ -68,22 +77,29 @@ class Leaves:
     def add(self, leaf: Leaf, order: tuple[int, ...]) -> None:
         """Let a leaf wait for its turn."""
         self._leaves[leaf.node] = leaf
-        heapq.heappush(self._waiting, (order, next(self._tickets), leaf))
+        waiting = self._hooks_waiting if leaf.node.beside else self._waiting
+        heapq.heappush(waiting, (order, next(self._tickets), leaf))
 
     def start_waiting(self, starts: Callable[[Leaf], None]) -> None:
         """Start as many as may run; `starts` hears of each."""
+        while self._hooks_waiting and self._room() > 0:
+            self._start(heapq.heappop(self._hooks_waiting)[2], self._hooks, starts)
         while self._waiting and self._places_left() > 0:
-            leaf = heapq.heappop(self._waiting)[2]
-            if leaf.node not in self._leaves:
-                continue
-            leaf.log = log_file(self.places.logs, leaf.template.task)
-            leaf.lines = self.places.tasks / f"{leaf.folder_name}.log"
-            starts(leaf)
-            self._running.add(leaf.node)
-            self._given.put(leaf)
-            if len(self._threads) < len(self._running) + len(self._daemons):
-                self._threads.append(threading.Thread(target=self._work, daemon=True))
-                self._threads[-1].start()
+            self._start(heapq.heappop(self._waiting)[2], self._running, starts)
+
+    def _start(self, leaf: Leaf, among: set[Node], starts: Callable[[Leaf], None]) -> None:
+        """Start a leaf unless it has been taken out."""
+        if leaf.node not in self._leaves:
+            return
+        leaf.log = log_file(self.places.logs, leaf.template.task)
+        leaf.lines = self.places.tasks / f"{leaf.folder_name}.log"
+        starts(leaf)
+        among.add(leaf.node)
+        self._started.add(leaf.node)
+        self._given.put(leaf)
+        if len(self._threads) < len(self._started):  # an ended daemon has its own for a while
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
 
     def _work(self) -> None:
         while leaf := self._given.get():
@@ -110,27 +126,27 @@ class Leaves:
 
     def forget(self, node: Node) -> Leaf | None:
         """Take an ended leaf out."""
-        self._running.discard(node)
-        self._daemons.discard(node)
+        for among in (self._started, self._running, self._hooks, self._daemons):
+            among.discard(node)
         return self._leaves.pop(node, None)
 
     def let_be(self, node: Node) -> None:
         """Let a daemon that is ready run beside the others."""
         self._running.discard(node)
+        self._hooks.discard(node)
         self._daemons.add(node)
 
     def end_daemon(self, node: Node) -> Leaf:
         """Stop a daemon whose scope has ended, or let it not start."""
-        has_started = node in self._daemons | self._running
         self._daemons.discard(node)
-        leaf = self._leaves[node] if has_started else self._leaves.pop(node)
+        leaf = self._leaves[node] if node in self._started else self._leaves.pop(node)
         leaf.group.stop(SCOPE_ENDED)
         return leaf
 
     def cancel(self, node: Node, reason: str) -> bool:
         """Stop a leaf; True when it had not started, so that nobody else will end it."""
         self._leaves[node].group.stop(reason)
-        return node not in self._running
+        return node not in self._started
 
     def stop(self) -> None:
         """Kill everything: first asked, soon forced; returns when no process is left."""

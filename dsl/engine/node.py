@@ -115,7 +115,8 @@ class Node:
     that differs: what waits for retried steps hangs below the last attempt, and out there below its steps;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
     template's `memoize`, and `recalled` whether a cache had the outputs; `ip` is where a daemon listens;
-    `taken` is whether a former run ran it, or all that ran below it.
+    `taken` is whether a former run ran it, or all that ran below it; `beside` is whether it is, or stands in,
+    a hook of what ran when it was called.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Node:
     memo: Mapping[str, Any] | None = None
     recalled: bool = False
     taken: bool = False
+    beside: bool = False
     branch: Branch | None = None
     outer: Branch | None = None
     ip: str = ""

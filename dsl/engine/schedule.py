@@ -270,6 +270,7 @@ class Engine:
         if prepared.template.exports:
             node.exports = prepared.body.get("outputs") or {}
         node.memo = prepared.body.get("memoize")
+        node.beside = call.beside or (call.boundary is not None and call.boundary.beside)
         return self.add(node)
 
     def add(self, node: Node) -> Node:

@@ -81,6 +81,7 @@ class WorkflowRun:
         name = self.engine.workflow + suffix
         call = Call(name, f"main{suffix}", template, done, given, located, flag="hooked" if suffix else "")
         call.order = (0,)
+        call.beside = bool(suffix) and self.main is None
         return call
 
     def _lock(self) -> None:

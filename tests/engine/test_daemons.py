@@ -232,6 +232,18 @@ def test_a_daemon_that_ignores_its_end_is_killed(tmp_path):
     assert not runs(own)
 
 
+@pytest.mark.slow
+def test_an_ended_daemon_that_ignores_its_end_keeps_no_place_from_others(tmp_path):
+    stubborn = f"trap '' TERM; touch {tmp_path}/d; while :; do sleep 0.1; done"
+    serve = daemon(stubborn, probe=executed(f"test -e {tmp_path}/d"))
+    meets = "touch {0}/{1}; for _ in $(seq 40); do test -e {0}/{2} && exit; sleep 0.05; done; exit 1"
+    pair = (client(meets.format(tmp_path, *names), names[0]) for names in ("ab", "ba"))
+    main = dag("main", task("inner"), task("a", depends="inner"), task("b", depends="inner"))
+    inner = dag("inner", task("d"), task("c", depends="d"))
+    outcome, _ = ran(workflow(main, inner, serve, client("true"), *pair), tmp_path / "out", jobs=2)
+    assert outcome.succeeded
+
+
 def test_a_run_that_is_taken_up_starts_its_daemon_again(tmp_path):
     said = executed(f"tail -n 1 {tmp_path}/ran | grep -q d")
     serve = daemon(f"echo d >> {tmp_path}/ran; {FOREVER}", probe=said)

@@ -18,10 +18,11 @@ def until(path):
 
 
 @pytest.mark.parametrize("more", [{}, RETRY])
-def test_a_hook_on_a_running_task_runs_beside_it_and_once(more, tmp_path):
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_hook_on_a_running_task_runs_beside_it_and_once(jobs, more, tmp_path):
     x, hook = script("x", until(f"{tmp_path}/made"), **more), script("hook", f"echo >> {tmp_path}/made")
     main = dag("main", task("x", hooks=RUNNING), task("after", "nop", "x"))
-    outcome, _ = ran(workflow(main, x, hook, NOP), tmp_path / "out")
+    outcome, _ = ran(workflow(main, x, hook, NOP), tmp_path / "out", jobs=jobs)
     assert outcome.succeeded
     assert outcome.nodes["main/x.hooks.r"].flag == "hooked"
     assert (tmp_path / "made").read_text() == "\n"
@@ -55,3 +56,28 @@ def test_a_task_that_never_ran_has_no_hook_of_a_running_one(tmp_path):
         "r": {"template": "hook", "expression": 'tasks.y.status == "Running"'}}))  # fmt: skip
     outcome, _ = ran(workflow(main, x, script("hook", "true")), tmp_path)
     assert [path for path in outcome.nodes if "hooks" in path] == ["main/x.hooks.r"]
+
+
+@pytest.mark.parametrize("more", [{}, RETRY])
+def test_all_that_a_hook_on_a_running_task_calls_needs_no_place(more, tmp_path):
+    hook = dag("hook", task("a"), task("b", depends="a", withItems=["1", "2"]))
+    main = dag("main", task("x", hooks=RUNNING))
+    called = script("a", "true", **more), script("b", f"touch {tmp_path}/made", **more)
+    manifest = workflow(main, hook, script("x", until(f"{tmp_path}/made")), *called)
+    outcome, _ = ran(manifest, tmp_path / "out", jobs=1)
+    assert outcome.succeeded
+
+
+def test_a_hook_on_the_running_workflow_runs_beside_it(tmp_path):
+    main, hook = script("main", f"touch {tmp_path}/made"), script("hook", until(f"{tmp_path}/made"))
+    hooks = {"r": {"template": "hook", "expression": 'workflow.status == "Running"'}}
+    outcome, _ = ran(workflow(main, hook, hooks=hooks), tmp_path / "out", jobs=1)
+    assert set(phases(outcome).values()) == {"Succeeded"}
+
+
+def test_hooks_on_running_tasks_need_room_in_the_parallelism_of_the_workflow(tmp_path):
+    most = f"mkdir {tmp_path}/only; sleep 0.2; rmdir {tmp_path}/only"
+    main = dag("main", task("x", hooks=RUNNING))
+    scripts = script("x", most), script("hook", most)
+    outcome, _ = ran(workflow(main, *scripts, parallelism=1), tmp_path / "out")
+    assert set(phases(outcome).values()) == {"Succeeded"}
