@@ -1,8 +1,9 @@
-"""A run in; processes that its leaves left behind, in groups of their own or by a kill of the run, ended.
+"""A run in; processes that its leaves left behind, in sessions of their own or by a kill of the run, ended.
 
-Groups are on record from their start: a process that leads one, and began no later than it was noted, is the
-one that was noted. What has left its group is known by a variable that Argo sets in pods too; where a system
-does not tell the environment of a process, as only Linux does, it is not found.
+Sessions are on record from their start until they were ended. Nobody gets the id of one while somebody is in
+it: who is in it is of the one that was noted, unless another leads it. What has left its session is known by
+a variable that Argo sets in pods too; where a system does not tell the environment of a process, as only
+Linux does, it is not found.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ def mark_of(state: Path) -> str:
 
 
 class Groups:
-    """The process groups of a run, put on record below `state`. May be used by many threads."""
+    """The process groups of a run, put on record below `state`. May be used by many threads.
+
+    Each is a session too.
+    """
 
     def __init__(self, state: Path) -> None:
         """Begin the record. Raises OSError."""
@@ -40,6 +44,11 @@ class Groups:
         """Note a group that has just been started, by its leader."""
         with suppress(OSError):  # no room: there is the variable
             self._file.write(b"%d %.3f\n" % (leader, _now()))
+
+    def ended(self, leader: int) -> None:
+        """Note that a group was killed when its leader had ended: its id may be given out again."""
+        with suppress(OSError, ValueError):  # the run may be over, and this a late one
+            self._file.write(b"%d\n" % leader)
 
     def close(self) -> None:
         """End the record, which stays."""
@@ -52,10 +61,11 @@ def end_left(state: Path) -> bool:
     Return whether there was anything.
     """
     found = False
-    mark, groups = mark_of(state), _noted(state / _GROUPS)
+    mark, sessions = mark_of(state), _noted(state / _GROUPS)
     for _ in range(_TIMES):
-        groups = [(leader, noted) for leader, noted in groups if _is_led(leader, noted)]
-        left = [*(-leader for leader, _ in groups), *_marked(mark)]
+        members = _members({leader for leader, noted in sessions.items() if not _is_taken(leader, noted)})
+        sessions = {leader: sessions[leader] for leader, _ in members}
+        left = [*(-leader for leader in sessions), *(process for _, process in members), *_marked(mark)]
         if not left:
             break
         found = True
@@ -68,26 +78,45 @@ def end_left(state: Path) -> bool:
     return found
 
 
-def _noted(record: Path) -> list[tuple[int, float]]:
-    """Return the leaders on record and when each was noted; none if the system was started since."""
-    groups = []
-    with suppress(OSError):
-        boot, *lines = record.read_text(encoding="ascii", errors="replace").splitlines() or [""]
+def _noted(record: Path) -> dict[int, float]:
+    """Return when each leader was noted whose group was not ended; none if the system was started since."""
+    noted: dict[int, float] = {}
+    with suppress(OSError, ValueError):
+        boot, *lines, _ = record.read_text(encoding="ascii", errors="replace").split("\n")  # the last is torn
         for line in lines if boot == _boot() else ():
-            with suppress(ValueError):  # torn
-                leader, noted = line.split()
-                groups.append((int(leader), float(noted)))
-    return groups
+            with suppress(ValueError):
+                leader, *moment = line.split()
+                if moment:
+                    noted[int(leader)] = float(moment[0])
+                else:
+                    noted.pop(int(leader), None)
+    return noted
 
 
-def _is_led(leader: int, noted: float) -> bool:
-    """Whether a group that was noted has its leader still."""
+def _is_taken(leader: int, noted: float) -> bool:
+    """Whether the id of a leader was given to another process since it was noted."""
     try:
-        if os.getpgid(leader) != leader:
-            return False
-        return (told_by_proc(leader) if sys.platform == "linux" else told_by_ps(leader)) <= noted
-    except (OSError, ValueError):
+        return _began(leader) > noted
+    except (OSError, ValueError):  # nobody has it
         return False
+
+
+def _members(sessions: set[int]) -> list[tuple[int, int]]:
+    """Return who is in sessions and has not ended, after the session's id; this process's own is left out."""
+    found = []
+    for process in _processes() if sessions else ():
+        with suppress(OSError, ValueError):
+            session = os.getsid(process)
+            if session in sessions and session != os.getsid(0) and _began(process):
+                found.append((session, process))
+    return found
+
+
+def _processes() -> list[int]:
+    if sys.platform == "linux":
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - texts
+    told = subprocess.run(["ps", "-A", "-o", "pid="], capture_output=True, text=True, check=False)
+    return [int(process) for process in told.stdout.split()]
 
 
 def _now() -> float:
@@ -98,6 +127,11 @@ def _now() -> float:
 def _boot() -> str:
     """Return what distinguishes this start of the system where its clock does not."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip() if sys.platform == "linux" else ""
+
+
+def _began(process: int) -> float:
+    """Return when a process began, on that clock. Raises OSError or ValueError if it has ended."""
+    return told_by_proc(process) if sys.platform == "linux" else told_by_ps(process)
 
 
 def told_by_proc(process: int) -> float:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -330,3 +331,46 @@ def test_a_process_is_only_killed_if_it_began_before_its_id_was_noted(earlier, i
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("group", ["None", "os.setpgrp"])
+def test_who_is_in_a_noted_session_without_a_leader_is_killed_unless_that_has_ended(group, ended, tmp_path):
+    starts = f"import os, subprocess; print(subprocess.Popen(['sleep', '60'], preexec_fn={group}).pid)"
+    groups = Groups(tmp_path)
+    leader = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", starts], start_new_session=True, stdout=subprocess.PIPE
+    )
+    groups.note(leader.pid)
+    with leader:
+        orphan = int(leader.stdout.readline())
+    if ended:
+        groups.ended(leader.pid)
+    groups.close()
+    try:
+        assert end_left(tmp_path) == (not ended)
+        assert ended or is_gone(orphan)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(orphan, signal.SIGKILL)
+
+
+def test_what_outlives_a_killed_run_and_its_own_leader_ends_too(tmp_path):
+    bench = Bench(tmp_path)
+    pid, go = tmp_path / "pid", tmp_path / "go"
+    orphan = f"echo $$$$ > {pid}.part; mv {pid}.part {pid}; sleep 60; touch {tmp_path}/late"
+    wait = f"until test -e {go}; do sleep 0.05; done"
+    source = f"test -e {pid} && exit; env -i {shutil.which('sh')} -c '{orphan}' & {wait}"
+    slow = {"name": "x", "script": {"image": "x", "command": ["sh"], "source": source}}
+    bench.manifest = workflow(dag("main", task("x")), slow)
+    child = bench.begin()
+    while not pid.exists():
+        time.sleep(0.01)
+    leader = os.getsid(int(pid.read_text()))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    go.touch()
+    assert is_gone(leader)
+    assert bench.live()
+    assert is_gone(int(pid.read_text()))
+    assert not (tmp_path / "late").exists()
