@@ -82,7 +82,7 @@ def _noted(record: Path) -> dict[int, float]:
     """Return when each leader was noted whose group was not ended; none if the system was started since."""
     noted: dict[int, float] = {}
     with suppress(OSError, ValueError):
-        boot, *lines, _ = record.read_text(encoding="ascii", errors="replace").split("\n")  # the last is torn
+        boot, *lines, _ = record.read_text(encoding="utf-8", errors="replace").split("\n")  # the last is torn
         for line in lines if boot == _boot() else ():
             with suppress(ValueError):
                 leader, *moment = line.split()
