@@ -80,6 +80,7 @@ class Processes:
         folder = _working_folder(container.raw, container.layout)
         if first == "sh" and folder == container.layout.root and base_of(container.raw):
             folder = _scratch_folder(folder)
+            env = {**env, "PWD": str(folder)}  # by its real path, behind a link, it would not be recognised
         yield Start([program, *others], env, folder)
 
     def start(self, program: Program) -> Process:

@@ -54,14 +54,17 @@ def test_garbage_is_not_searched_for_again_and_again_while_nodes_are_made(tmp_pa
     assert len(searches) < 10
 
 
-def test_a_shell_task_without_files_starts_no_program_but_its_shell(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["real", "link"])
+def test_a_shell_task_without_files_starts_no_program_but_its_shell(place, tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
     text = '@task.shell(image="i")\ndef say(item):\n    return ":"\nwith DAG("d"):\n    Range(2) >> say\n'
     manifest = compile_file(write(tmp_path, text))
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "sh").symlink_to(shutil.which("sh"))
     monkeypatch.setenv("PATH", str(tools))
-    run_here(manifest, tmp_path, tmp_path / "out").succeeded()
+    run_here(manifest, tmp_path, tmp_path / place / "out").succeeded()
 
 
 def test_a_second_attempt_in_one_folder_finds_no_scratch_folder_made(tmp_path):
