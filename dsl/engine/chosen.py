@@ -1,9 +1,9 @@
-"""A task that shall run alone in; refused when what it needs was never made, out."""
+"""A task that is chosen to run in; whether a template calls it, and whether it can run alone, out."""
 
 from __future__ import annotations
 
 from dsl.engine.ancestry import before_task
-from dsl.engine.definition import Definition, Task
+from dsl.engine.definition import Definition, Task, Template
 from dsl.engine.journal import Former
 from dsl.engine.refused import Refused
 from dsl.engine.results import tasks_of
@@ -16,6 +16,19 @@ def known_tasks(definition: Definition) -> list[str]:
         return tasks_of(definition)
     named = (task.name for template in templates for task in template.calls)
     return list(dict.fromkeys([*tasks_of(definition), *named]))
+
+
+def calls(
+    definition: Definition, template: Template | None, chosen: str, above: tuple[Template, ...] = ()
+) -> bool:
+    """Whether a template is that of a task, or calls it somewhere below."""
+    if template is None or template in above:
+        return False
+    return template.task == chosen or any(
+        task.name == chosen
+        or calls(definition, definition.called(task.raw, template), chosen, (*above, template))
+        for task in template.calls
+    )
 
 
 def refuse_without_inputs(definition: Definition, only: str, former: Former) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
+from dsl.engine.chosen import calls
 from dsl.engine.contents import Contents, stamp_of
-from dsl.engine.definition import Template
+from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
 from dsl.engine.leaf import Leaf, LeafResult, Places
@@ -123,6 +124,13 @@ class History:
         if found:
             self._again.update(positions(node))
         return found
+
+    def is_chosen(self, node: Node, definition: Definition) -> bool:
+        """Whether a node, or something that it calls, shall run whatever there is of it in a cache."""
+        if self._resume.force or self._runs_again(node):
+            return True
+        chosen = self._resume.only or self._resume.start
+        return bool(chosen) and calls(definition, node.template, chosen)
 
     def _was_retried(self, record: Record) -> bool:
         """Whether a leaf was, or was in, an attempt after which a later one had success."""

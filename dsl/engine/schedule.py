@@ -226,7 +226,7 @@ class Engine:
         try:
             memo = prepared.body.get("memoize")
             outputs = None
-            if memo and not self.history.has_succeeded(prepared.call.path):  # else it is taken over
+            if memo and not self._is_known(prepared):
                 outputs = self._memo.recall(memo)
         except NodeFault as wrong:
             self.refuse_call(prepared.call, str(wrong))
@@ -238,6 +238,12 @@ class Engine:
             self.run_body(prepared, self.node_of(prepared), prepared.call.done)
         else:
             RetryRun(self, prepared, rule).start()
+
+    def _is_known(self, prepared: Prepared) -> bool:
+        """Whether what a former run has of a call decides, and no cache: it is taken over, or shall run."""
+        call = prepared.call
+        node = Node(call.name, call.path, "", call.boundary, prepared.template, call.task)
+        return self.history.is_chosen(node, self.definition) or self.history.has_succeeded(call.path)
 
     def _recall(self, prepared: Prepared, outputs: Mapping[str, Any]) -> None:
         """Give a call the outputs that a cache has for it."""

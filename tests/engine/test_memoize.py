@@ -126,6 +126,37 @@ def test_what_a_run_itself_kept_is_taken_over_with_its_files(more, tmp_path):
     assert again.nodes["main/read"].outputs == {"o": "file"}
 
 
+@pytest.mark.parametrize(
+    ("resume", "again"),
+    [
+        (Resume(), ""),
+        (Resume(force=True), "mn"),
+        (Resume(start="m"), "mn"),
+        (Resume(start="n"), "n"),
+        (Resume(only="m"), "m"),
+    ],
+)
+def test_what_is_chosen_to_run_is_not_recalled(resume, again, tmp_path):
+    m, n = ({**made(f"printf {name} >> {tmp_path}/log"), "name": name, "outputs": {}} for name in "mn")
+    n["memoize"] = {**RULE, "key": "n"}
+    manifest = workflow(dag("main", task("m"), task("n", depends="m")), m, n)
+    ran(manifest, tmp_path, "former")
+    ran(manifest, tmp_path)
+    cache = {"cache": tmp_path / "cache"}
+    outcome = run(manifest, RunOptions(tmp_path / "one", resume=resume, **cache))
+    assert (outcome.succeeded, (tmp_path / "log").read_text()) == (True, f"mn{again}")
+
+
+def test_a_dag_that_calls_what_is_chosen_to_run_is_not_recalled(tmp_path):
+    inner = {**dag("d", task("m"), inputs=["x"]), "memoize": RULE}
+    m = {"name": "m", "script": {"image": "i", "command": ["sh"], "source": f"printf m >> {tmp_path}/log"}}
+    manifest = workflow(dag("main", task("d", parameters={"x": "1"})), inner, m)
+    ran(manifest, tmp_path, "former")
+    ran(manifest, tmp_path)
+    run(manifest, RunOptions(tmp_path / "one", cache=tmp_path / "cache", resume=Resume(start="m")))
+    assert (tmp_path / "log").read_text() == "mm"
+
+
 def test_without_a_folder_a_cache_goes_with_its_run(tmp_path):
     manifest = workflow(dag("main", task("make"), task("again", "make", "make")), made())
     for _ in range(2):
