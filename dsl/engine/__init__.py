@@ -30,6 +30,7 @@ from dsl.engine.folder import (
     STATUS,
     TASKS,
     TIMELINE,
+    WHOLES,
     Unusable,
     clear,
     component,
@@ -58,6 +59,8 @@ from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
+from dsl.engine.whole import read_wholes
+from dsl.engine.wholes import Wholes
 from dsl.engine.work import Work
 from dsl.engine.workflow import WorkflowRun
 
@@ -136,6 +139,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
 def _run(definition: Definition, options: RunOptions, out: Path, program: str, progress: Progress) -> Outcome:
     began, state, resume = time.monotonic(), out / STATE, options.resume
     former = read_journal(state / JOURNAL) if resume else Former()
+    left = read_wholes(out / WHOLES) if resume else {}
     definition = replace(definition, name=former.name or definition.name)
     parameters = {**former.parameters, **options.parameters}
     created = former.created or time.time()
@@ -174,7 +178,9 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     try:
         options.begun()
         history = History(out, places, journal, former, mounts, resume)
-        engine = Engine(definition, shared, places, history, _jobs(definition, options.jobs), progress)
+        wholes = Wholes(definition, shared, places, history, left)
+        jobs = _jobs(definition, options.jobs)
+        engine = Engine(definition, shared, places, history, wholes, jobs, progress)
         outcome = _outcome(engine, out)
         phase = outcome.phase
     finally:
@@ -220,6 +226,9 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
     except OSError as wrong:
         message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
         return replace(outcome, phase="Error", message=message, results=results)
+    wholes = engine.wholes.left(list(engine.nodes.values()))
+    with suppress(OSError):  # the next run looks at each leaf then
+        write(out / WHOLES, (f"{whole.to_line()}\n" for whole in wholes))
     return replace(outcome, results=results)
 
 

@@ -6,6 +6,7 @@ program that is not ours all that the user gave there.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +19,7 @@ from dsl.engine.contents import Contents, digest_of, digest_of_text, json_of
 from dsl.engine.journal import Record
 from dsl.engine.leaf import Leaf, Places
 from dsl.engine.mounts import Mounts
-from dsl.engine.node import Node
+from dsl.engine.node import NOTHING, Node
 from dsl.engine.relocate import ROOT, expand
 from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
 from dsl.expr.gojson import Value
@@ -37,6 +38,8 @@ class Fingerprints:
         self._texts = Texts()
         self._left: defaultdict[Position, dict[str, object]] = defaultdict(dict)
         self._digests: dict[Position, tuple[int, str]] = {}
+        self.reads: dict[str, Mapping[str, str]] = {}
+        """Digests of the files and folders that leaves read, by path: of leaves that see nothing else."""
 
     def of(self, leaf: Leaf) -> str:
         """Return the digest of a leaf whose inputs are in place."""
@@ -44,18 +47,22 @@ class Fingerprints:
         container = dict(leaf.body[kind])
         container["source"] = self._program(str(container.get("source") or ""))
         volumes = self._mounted(leaf)
+        reads: dict[str, str] = {}
+        given = [] if _is_ours(leaf) else self._given(volumes)
         body = self._texts.of({**leaf.body, kind: container}, leaf.template.body.value)
         others = [
             dict(leaf.inputs),
-            {name: [raw, self._content(raw)] for name, raw in leaf.artifacts.items()},
+            {name: [raw, self._content(raw, reads)] for name, raw in leaf.artifacts.items()},
             leaf.keeps_stdout,
             volumes,
-            [self._contents.of(path) for path in self._staged(leaf)],
+            [self._read(path, reads) for path in self._staged(leaf)],
             self._objects(leaf, volumes.values()),
             self._places.runtime.is_real,
             sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
-            [] if _is_ours(leaf) else [self._mounts.of(name) for name in self._given(volumes)],
+            [self._mounts.of(name) for name in given],
         ]
+        if not (given or _is_shared(volumes.values())):
+            self.reads[leaf.node.path] = reads or NOTHING
         return digest_of_text(f"[{body}, {json_of(others)[1:]}")
 
     def ended(self, leaf: Leaf, record: Record) -> None:
@@ -76,12 +83,16 @@ class Fingerprints:
         """Return a digest of a long text that many leaves share."""
         return self._programs.get(source) or self._programs.setdefault(source, digest_of(source))
 
-    def _content(self, artifact: Mapping[str, Any]) -> str:
+    def _content(self, artifact: Mapping[str, Any], reads: dict[str, str]) -> str:
         key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
         try:
-            return self._contents.of(self._places.store.path(key))
+            return self._read(self._places.store.path(key), reads)
         except ArtifactError:
             return ""
+
+    def _read(self, path: Path, reads: dict[str, str]) -> str:
+        digest = reads[os.fspath(path)] = self._contents.of(path)
+        return digest
 
     def _objects(self, leaf: Leaf, volumes: Iterable[Mapping[str, Any]]) -> list[object]:
         """Return the ConfigMaps and Secrets that a leaf may see: all of them where it refers to any."""

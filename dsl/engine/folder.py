@@ -23,6 +23,7 @@ from dsl.engine.refused import Refused
 
 STATE, LOGS, RESULTS, STATUS, REPORT = ".argosy", "logs", "results.json", "status.json", "report.html"
 GRAPH, TIMELINE, TASKS = f"{STATE}/graph.json", f"{STATE}/timeline.json", f"{STATE}/tasks"
+WHOLES = f"{STATE}/wholes.jsonl"
 JOURNAL = "journal.jsonl"
 _LOCK, _RECORD = "lock", "run.json"
 _TAKEN = re.compile(rf"({'|'.join(map(re.escape, (STATE, LOGS, RESULTS, STATUS, REPORT)))})(\.files)*")
@@ -112,7 +113,7 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
     with _usable(out):
         former = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
         names = [task_folder(out, task).name for task in tasks]
-        files = [out / name for name in (TIMELINE, RESULTS, STATUS, REPORT)]
+        files = [out / name for name in (TIMELINE, RESULTS, STATUS, REPORT, WHOLES)]
         told = [str(path.relative_to(out)) for file in files for path in (file, _aside(file))]
         if resumed:
             for name in (*told, *(set(former) - set(names))):

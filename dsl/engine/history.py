@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.chosen import calls
-from dsl.engine.contents import Contents, stamp_of
+from dsl.engine.contents import Contents, digest_of, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
 from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.mounts import Mounts
-from dsl.engine.node import BAD, Node
+from dsl.engine.node import BAD, NOTHING, Node
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")
@@ -65,10 +65,12 @@ class History:
         self._contents = Contents([*former.read, *known], journal.add_file)
         self._fingerprints = Fingerprints(places, self._contents, mounts)
         self._live: set[str] = set()
+        self._ends: dict[str, str] = {}
         self._open = dict.fromkeys(self._records)
         self._again: set[Position] = set()
         self.taken = 0
         self.outdated: set[str] = set()
+        self.reads = self._fingerprints.reads
         self._sweep()
 
     # --- taking over ---
@@ -91,6 +93,11 @@ class History:
             and not leaf.template.is_daemon
             and not _is_of(leaf.node, self._resume.only)
         )
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether leaves are taken over that may be out of date: only a task shall run."""
+        return bool(self._resume.only)
 
     def has_succeeded(self, path: str) -> bool:
         """Whether a leaf has succeeded in a former run, at or below the path of a node."""
@@ -159,6 +166,43 @@ class History:
         self._places.store.take(kept)
         return kept
 
+    def stand(self, leaves: Iterable[str], ends: str, reads: Mapping[str, str]) -> bool:
+        """Whether leaves that ended so in a former run, and read this, would all be taken over."""
+        if self._resume.only or self._resume.start:
+            return False
+        records = [self._records.get(path) for path in leaves]
+        known = [record for record in records if record]
+        return (
+            len(known) == len(records)
+            and digest_of(list(map(_end, known))) == ends
+            and all(map(self._are_in_place, known))
+            and all(self._contents.of(Path(path)) == digest for path, digest in reads.items())
+        )
+
+    def _are_in_place(self, record: Record) -> bool:
+        """Whether all files that a leaf left are where it left them."""
+        is_aside, is_as_noted = self._places.store.is_aside, self._contents.is_as_noted
+        return not any(is_aside(note[1]) or not is_as_noted(self._absolute(note)) for note in record.files)
+
+    def take_all(
+        self, leaves: Iterable[str], top: str, reads: Mapping[str, str]
+    ) -> Iterator[tuple[Record, tuple[Path, ...]]]:
+        """Take leaves over that stand, all in the node with the path `top`; yield where their files are."""
+        self.reads[top] = reads
+        for path in leaves:
+            record = self._records[path]
+            self.taken += 1
+            self.reads[path] = NOTHING
+            self._note_end(record)
+            kept = tuple(self._out / place for place in record.kept)
+            self._places.store.take(kept)
+            yield record, kept
+
+    def ends(self, leaves: Iterable[str]) -> str:
+        """Return a digest of how leaves have ended, `""` where that is not on record."""
+        found = [self._ends.get(path, "") for path in leaves]
+        return digest_of(found) if all(found) else ""
+
     def _put_back(self, record: Record, note: FileNote) -> None:
         there = self._owner(note[0])
         raced = there and there.started < record.finished and record.started < there.finished
@@ -210,9 +254,13 @@ class History:
             self._journal.add(Record(node.path, node.task, fingerprint, "Succeeded"))
 
     def _enter(self, leaf: Leaf, record: Record) -> None:
+        self._note_end(record)
+        self._fingerprints.ended(leaf, record)
+
+    def _note_end(self, record: Record) -> None:
         self._open.pop(record.leaf, None)
         self._live.update(path for path, *_ in record.files)
-        self._fingerprints.ended(leaf, record)
+        self._ends[record.leaf] = _end(record)
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(f"{self._out}/")
@@ -270,6 +318,10 @@ class History:
         for path in paths:
             if self._relative(path) not in self._live:
                 Path(path).unlink(missing_ok=True)
+
+
+def _end(record: Record) -> str:
+    return f"{record.fingerprint} {record.finished}"
 
 
 def _is_of(node: Node, task: str) -> bool:

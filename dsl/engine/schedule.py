@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -39,6 +39,8 @@ from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
 from dsl.engine.tags import TagError, substitute
+from dsl.engine.whole import Whole
+from dsl.engine.wholes import Wholes
 from dsl.expr.depends import DAEMONED
 from dsl.garbage import paused_collection
 
@@ -80,11 +82,13 @@ class Engine:
         shared: Globals,
         places: Places,
         history: History,
+        wholes: Wholes,
         jobs: int,
         progress: Progress,
     ) -> None:
         self.definition = definition
         self.history = history
+        self.wholes = wholes
         self.workflow = definition.name
         self.globals = shared
         self.progress = progress
@@ -300,6 +304,10 @@ class Engine:
         if kind in ("dag", "steps"):
             self.runs(prepared.call, node)
             self.history.node_begins(node, prepared.template)
+            whole = None if self.past_deadline else self.wholes.former(node, prepared)
+            if whole:
+                self._take_whole(node, whole)
+                return
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
             node.inside = Inside(_limit(prepared), prepared.body.get("failFast") is True, inner.abort)
             self.later(inner.start)
@@ -545,6 +553,24 @@ class Engine:
         )
         self._end_leaf(leaf, result, record.finished)
         self._tell_ended(leaf, result)
+
+    def _take_whole(self, node: Node, whole: Whole) -> None:
+        """End a DAG or steps node with all that was in it in a former run."""
+        assert node.template is not None
+        taken = list(self.history.take_all(whole.leaves(), node.path, whole.reads))
+        self.kept += [(record.task, kept) for record, kept in taken if kept]
+        records = {record.leaf: record for record, _ in taken}
+        called = self.wholes.called(node.template)
+        self.nodes.update((each.path, each) for each in whole.nodes(node, called, records))
+        counts = Counter(record.task for record, _ in taken)
+        for task, count in (counts - self.definition.leaf_counts(node.template)).items():
+            self.progress.expected(task, count)  # of the loops in it
+        for record, _ in taken:
+            log = log_file(self.leaves.places.logs, record.task)
+            self.progress.started(LeafEvent(record.task, record.leaf, 1, "Running", "", 0.0, log))
+            seconds = max(0.0, record.finished - record.started)
+            self.progress.ended(LeafEvent(record.task, record.leaf, 1, record.phase, "", seconds, log))
+        self.finish(node, "Succeeded", moment=node.finished)
 
     def _patched(self, prepared: Prepared) -> Mapping[str, Any]:
         """Return a leaf's template with what patches say of its pod. Raises ValueError."""

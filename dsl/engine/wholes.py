@@ -1,0 +1,160 @@
+"""A DAG or steps node that begins in; what a former run left of it, if it can be taken over as a whole, out.
+
+That is the same as looking at each leaf: the texts of a template and of all that it calls, its inputs and the
+variables of the run decide which calls there are and what is filled into them, and with what the leaves read
+their fingerprints. Where all this is as it was, every leaf is on record with success and its files stand,
+each would be taken over. What may see something else is looked at leaf by leaf.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from dsl.engine.call import Prepared
+from dsl.engine.contents import digest_of
+from dsl.engine.definition import Definition, Template, has_tag
+from dsl.engine.history import History
+from dsl.engine.leaf import Places
+from dsl.engine.node import Node
+from dsl.engine.scope import Globals
+from dsl.engine.tags import parts
+from dsl.engine.whole import Whole, gathered
+from dsl.expr.gojson import Value
+
+_KINDS = ("dag", "steps", "container", "script")
+_NODES = re.compile(r"\b(?:tasks|steps)\b")
+_LASTING = re.compile(
+    r"""(?:tasks|steps)(?:\.[\w-]+|\[\\?['"][\w-]+\\?['"]\])\??\.(?:outputs|status|exitCode|id)\b"""
+)
+"""What is said of a node that is the same when it is taken over: when one began that holds others is not."""
+
+
+class Wholes:
+    """The DAG and steps nodes of a run that may be taken over as a whole, now or by the next run.
+
+    What a loop calls is a part of others alone: there may be very many.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        shared: Globals,
+        places: Places,
+        history: History,
+        former: Mapping[str, Whole],
+    ) -> None:
+        self._definition = definition
+        self._globals = shared
+        self._places = places
+        self._history = history
+        self._former = former
+        self._keys: dict[Node, str] = {}
+        self._taken: dict[Node, Whole] = {}
+        self._called: dict[Template, list[Template]] = {}
+        libraries = list(definition.objects.templates.values())
+        texts = json.dumps([definition.spec.get("templates"), libraries], default=str)
+        self._are_fit = '"globalName"' not in texts  # else variables of the run change while it goes on
+
+    def former(self, node: Node, prepared: Prepared) -> Whole | None:
+        """Return what a former run left of a node that begins, if it can be taken over as it was."""
+        if not self._are_fit or "(" in node.path or not (called := self.called(prepared.template)):
+            return None
+        key = self._keys[node] = self._key(node, prepared, called)
+        whole = self._former.get(node.path)
+        if whole is None or whole.key != key:
+            return None
+        if not self._history.stand(whole.leaves(), whole.ends, whole.reads):
+            return None
+        self._taken[node] = whole
+        return whole
+
+    def left(self, nodes: Sequence[Node]) -> Iterator[Whole]:
+        """Yield what the next run may take over, of all nodes of this one."""
+        if self._history.is_partial:
+            return
+        for whole in gathered(nodes, self._keys, self._taken, self._history.reads, self.called):
+            whole.ends = whole.ends or self._history.ends(whole.leaves())
+            if whole.ends:
+                yield whole
+
+    def called(self, template: Template) -> list[Template]:
+        """Return a template and all that calls begin below it; nothing where that is not known."""
+        if template not in self._called:
+            self._called[template] = self._reached(template)
+        return self._called[template]
+
+    def _reached(self, template: Template) -> list[Template]:
+        found, waiting = {template: None}, [template]
+        while waiting:
+            current = waiting.pop()
+            below = dict.fromkeys(self._definition.called(task.raw, current) for task in current.calls)
+            if not _is_fit(current) or None in below:
+                return []
+            new = [each for each in below if each and each not in found]
+            found.update(dict.fromkeys(new))
+            waiting += new
+        return list(found)
+
+    def _key(self, node: Node, prepared: Prepared, called: Sequence[Template]) -> str:
+        spec, objects, places = self._definition.spec, self._definition.objects, self._places
+        keyed = [
+            [*key, sorted((name, value.hex()) for name, value in values.items())]
+            for key, values in sorted(objects.keyed.items())
+        ]
+        return digest_of(
+            [
+                node.flag,
+                prepared.scope.local,
+                self._globals.flat,
+                [template.raw for template in called],
+                {key: value for key, value in spec.items() if key not in ("templates", "arguments")},
+                [keyed, objects.labels],
+                [places.runtime.is_real, os.fspath(places.store.root), os.fspath(places.store.inputs)],
+                _engine(),
+            ]
+        )
+
+
+@cache
+def _engine() -> list[object]:
+    """Return what the engine is: another one may read a manifest otherwise."""
+    folders = [Path(__file__).parent, Path(__file__).parents[1] / "expr"]
+    entries = [entry for folder in folders for entry in os.scandir(folder) if entry.name.endswith(".py")]
+    stamps = sorted((entry.path, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)
+    return [sys.version, stamps]
+
+
+def _is_fit(template: Template) -> bool:
+    """Whether a template makes its nodes of nothing but what it is called with, and leaves that are kept."""
+    raw = template.raw
+    if template.kind not in _KINDS or raw.get("memoize") is not None or template.is_daemon:
+        return False
+    for task in template.calls:
+        if has_tag(task.raw) or task.raw.get("hooks") or task.raw.get("onExit"):
+            return False
+    return all(_is_lasting(text) for text in _tags(raw))
+
+
+def _tags(value: Value, key: str = "") -> Iterator[str]:
+    """Yield the tags in a template, and its expressions."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _tags(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _tags(inner, key)
+    elif isinstance(value, str) and key in ("expression", "fromExpression"):
+        yield value
+    elif isinstance(value, str) and "{{" in value:
+        yield from (body for kind, body in parts(value) if kind != "text")
+
+
+def _is_lasting(tag: str) -> bool:
+    """Whether a tag names nothing of other nodes that is not the same when they are taken over."""
+    return all(_LASTING.match(tag, found.start()) for found in _NODES.finditer(tag))
