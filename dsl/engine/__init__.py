@@ -63,6 +63,7 @@ from dsl.engine.whole import read_wholes
 from dsl.engine.wholes import Wholes
 from dsl.engine.work import Work
 from dsl.engine.workflow import WorkflowRun
+from dsl.garbage import paused_collection
 
 __all__ = [
     "LeafEvent",
@@ -220,15 +221,16 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
         raise
     finally:
         engine.leaves.close()
-    results = _results(out, engine, outcome)
-    try:
-        _write(out, engine, outcome, results)
-    except OSError as wrong:
-        message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
-        return replace(outcome, phase="Error", message=message, results=results)
-    wholes = engine.wholes.left(list(engine.nodes.values()))
-    with suppress(OSError):  # the next run looks at each leaf then
-        write(out / WHOLES, (f"{whole.to_line()}\n" for whole in wholes))
+    with paused_collection():
+        results = _results(out, engine, outcome)
+        try:
+            _write(out, engine, outcome, results)
+        except OSError as wrong:
+            message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
+            return replace(outcome, phase="Error", message=message, results=results)
+        wholes = engine.wholes.left(list(engine.nodes.values()))
+        with suppress(OSError):  # the next run looks at each leaf then
+            write(out / WHOLES, (f"{whole.to_line()}\n" for whole in wholes))
     return replace(outcome, results=results)
 
 

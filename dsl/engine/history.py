@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from dsl.engine.journal import FileNote, Former, Journal, Record
 from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import BAD, NOTHING, Node
+from dsl.engine.whole import Whole
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")
@@ -166,17 +167,17 @@ class History:
         self._places.store.take(kept)
         return kept
 
-    def stand(self, leaves: Iterable[str], ends: str, reads: Mapping[str, str]) -> bool:
-        """Whether leaves that ended so in a former run, and read this, would all be taken over."""
+    def stands_whole(self, node: Node, whole: Whole) -> bool:
+        """Whether each of the leaves that ended in a node, in a former run, would be taken over."""
         if self._resume.only or self._resume.start:
             return False
-        records = [self._records.get(path) for path in leaves]
-        known = [record for record in records if record]
-        return (
-            len(known) == len(records)
-            and digest_of(list(map(_end, known))) == ends
-            and all(map(self._are_in_place, known))
-            and all(self._contents.of(Path(path)) == digest for path, digest in reads.items())
+        records = [self._records[path] for path in whole.leaves if path in self._records]
+        if len(records) < len(whole.leaves) or digest_of(list(map(_end, records))) != whole.ends:
+            return False
+        if node.template and len(records) < len(self._open):  # else there is nothing to be removed
+            self.node_begins(node, node.template)
+        return all(map(self._are_in_place, records)) and all(
+            self._contents.of(Path(path)) == digest for path, digest in whole.reads.items()
         )
 
     def _are_in_place(self, record: Record) -> bool:
@@ -184,12 +185,10 @@ class History:
         is_aside, is_as_noted = self._places.store.is_aside, self._contents.is_as_noted
         return not any(is_aside(note[1]) or not is_as_noted(self._absolute(note)) for note in record.files)
 
-    def take_all(
-        self, leaves: Iterable[str], top: str, reads: Mapping[str, str]
-    ) -> Iterator[tuple[Record, tuple[Path, ...]]]:
-        """Take leaves over that stand, all in the node with the path `top`; yield where their files are."""
-        self.reads[top] = reads
-        for path in leaves:
+    def take_whole(self, whole: Whole) -> Iterator[tuple[Record, tuple[Path, ...]]]:
+        """Take over all leaves of a node; yield how they ended, and where the files are that they left."""
+        self.reads[whole.path] = whole.reads
+        for path in whole.leaves:
             record = self._records[path]
             self.taken += 1
             self.reads[path] = NOTHING

@@ -111,8 +111,10 @@ class Outcome:
 
 def _times(started: float, finished: float) -> dict[str, str]:
     """Return times in Argo's fields, with milliseconds."""
-    moments = {"startedAt": started, "finishedAt": finished}
-    return {name: _moment(seconds) for name, seconds in moments.items() if seconds}
+    times = {"startedAt": _moment(started)} if started else {}
+    if finished:
+        times["finishedAt"] = _moment(finished)
+    return times
 
 
 def _moment(seconds: float) -> str:

@@ -303,11 +303,11 @@ class Engine:
         kind = prepared.template.kind
         if kind in ("dag", "steps"):
             self.runs(prepared.call, node)
-            self.history.node_begins(node, prepared.template)
             whole = None if self.past_deadline else self.wholes.former(node, prepared)
             if whole:
                 self._take_whole(node, whole)
                 return
+            self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
             node.inside = Inside(_limit(prepared), prepared.body.get("failFast") is True, inner.abort)
             self.later(inner.start)
@@ -557,7 +557,7 @@ class Engine:
     def _take_whole(self, node: Node, whole: Whole) -> None:
         """End a DAG or steps node with all that was in it in a former run."""
         assert node.template is not None
-        taken = list(self.history.take_all(whole.leaves(), node.path, whole.reads))
+        taken = list(self.history.take_whole(whole))
         self.kept += [(record.task, kept) for record, kept in taken if kept]
         records = {record.leaf: record for record, _ in taken}
         called = self.wholes.called(node.template)

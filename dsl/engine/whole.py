@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dsl.engine.definition import Template
 from dsl.engine.journal import Record
 from dsl.engine.node import NOTHING, Branch, Node
+from dsl.garbage import paused_collection
 
 _INSIDE = ("DAG", "Steps")
 _GROUPS = (*_INSIDE, "TaskGroup", "StepGroup", "Retry")
@@ -23,7 +25,7 @@ _OF_LEAF = 6
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass(slots=True)
+@dataclass
 class Whole:
     """A DAG or steps node with all in it; `key` stands for what decided it, but for what the leaves read.
 
@@ -44,19 +46,21 @@ class Whole:
 
     def to_line(self) -> str:
         """Return its text, without the end of the line."""
-        facts = {name: getattr(self, name) for name in self.__slots__ if name != "line"}
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "line"}
         return self.line or _JSON.encode(facts)
 
+    @cached_property
     def paths(self) -> list[str]:
-        """Return the path of each row."""
+        """The path of each row."""
         paths = [self.path]
         for above, place, *_ in self.rows[1:]:
             paths.append(f"{paths[above]}/{place if isinstance(place, str) else place[0]}")
         return paths
 
+    @cached_property
     def leaves(self) -> list[str]:
-        """Return the paths of the leaves."""
-        return [path for path, row in zip(self.paths(), self.rows, strict=True) if len(row) == _OF_LEAF]
+        """The paths of the leaves."""
+        return [path for path, row in zip(self.paths, self.rows, strict=True) if len(row) == _OF_LEAF]
 
     def nodes(
         self, top: Node, templates: Sequence[Template], records: Mapping[str, Record]
@@ -64,8 +68,8 @@ class Whole:
         """Fill the node `top` with what the node itself left; yield those in it, made again."""
         _, _, _, _, _, _, _, top.outputs, top.artifacts, _, _, top.started, top.finished = self.rows[0]
         top.branch, top.outer, top.taken = self.branch, self.outer, True
-        paths, made = self.paths(), [top]
-        for path, row in zip(paths[1:], self.rows[1:], strict=True):
+        made = [top]
+        for path, row in zip(self.paths[1:], self.rows[1:], strict=True):
             above, place, template, task, flag, inputs, *own = row
             holder = made[above]
             name = f"{holder.name}.{place}" if isinstance(place, str) else holder.name + place[1]
@@ -88,7 +92,7 @@ class Whole:
 def read_wholes(path: Path) -> dict[str, Whole]:
     """Return what a file holds, by the path of the node; nothing when it is not there or not ours."""
     found = {}
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError), paused_collection():
         for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
             whole = Whole(**json.loads(line), line=line)
             whole.branch, whole.outer = _branch(whole.branch), whole.outer and _branch(whole.outer)
@@ -120,19 +124,19 @@ def gathered(
     for node in nodes:
         if node.boundary in holders:
             inside, above = holders[node.boundary]
-        elif node in keys and node not in mixed:
+        elif node not in keys or node in mixed:
+            continue
+        elif node in taken:
+            yield taken[node]
+            continue  # with all that is in it
+        else:
             inside, above = [], 0
             found.append(inside)
-        else:
-            continue
         if node.type in _INSIDE:
             holders[node] = inside, len(inside)
         inside.append((node, above))
     for inside in found:
         top = inside[0][0]
-        if top in taken:
-            yield taken[top]
-            continue
         whole = Whole(top.path, keys[top], top.branch or (), top.outer)
         assert top.template is not None
         numbers = {template: number for number, template in enumerate(called(top.template))}

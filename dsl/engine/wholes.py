@@ -67,9 +67,7 @@ class Wholes:
             return None
         key = self._keys[node] = self._key(node, prepared, called)
         whole = self._former.get(node.path)
-        if whole is None or whole.key != key:
-            return None
-        if not self._history.stand(whole.leaves(), whole.ends, whole.reads):
+        if whole is None or whole.key != key or not self._history.stands_whole(node, whole):
             return None
         self._taken[node] = whole
         return whole
@@ -79,7 +77,7 @@ class Wholes:
         if self._history.is_partial:
             return
         for whole in gathered(nodes, self._keys, self._taken, self._history.reads, self.called):
-            whole.ends = whole.ends or self._history.ends(whole.leaves())
+            whole.ends = whole.ends or self._history.ends(whole.leaves)
             if whole.ends:
                 yield whole
 
