@@ -8,6 +8,7 @@ for, and `argosy/result` how its value is written: `lines` of an index and JSON 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -176,30 +177,44 @@ def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str
     Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`. What else a
     former run showed there goes.
     """
-    found: dict[str, dict[str, dict[Path, None]]] = {task: {} for task in tasks}
+    found: dict[str, dict[str, dict[str, None]]] = {task: {} for task in tasks}
     for task, places in kept:
-        for path in (path for place in places if task in found for path in _entries(place)):
-            found[task].setdefault(path.name, {})[path] = None
+        for path in (path for place in places if task in found for path in _entries(os.fspath(place))):
+            found[task].setdefault(_name(path), {})[path] = None
     for task, names in found.items():
         folder = task_folder(out, task)
         if not names:
             remove(folder)
             continue
         shared = {name for name, paths in names.items() if len(paths) > 1}
-        if any(path.parent.name in names for name in shared for path in names[name]):
+        if any(_partition(path) in names for name in shared for path in names[name]):
             shared = set(names)  # a file has the name of a partition
-        shown: dict[str, dict[str, Path]] = {}
+        shown: dict[str, dict[str, str]] = {}
         for name, paths in names.items():
             for path in paths:
-                shown.setdefault(path.parent.name if name in shared else "", {})[name] = path
+                shown.setdefault(_partition(path) if name in shared else "", {})[name] = path
         keep_alone(folder, {*shown, *shown.get("", ())})
         for partition, files in shown.items():
+            below = folder / partition
             if partition:
-                keep_alone(folder / partition, files)
+                keep_alone(below, files)
             for name, path in files.items():
-                link_tree(path, folder / partition / name)
+                link_tree(path, f"{below}/{name}")
 
 
-def _entries(place: Path) -> list[Path]:
+def _entries(place: str) -> list[str]:
     """Return the files and folders that a pod left in its folder, or the one file that it left."""
-    return sorted(place.iterdir()) if place.is_dir() else [place] if place.is_file() else []
+    try:
+        with os.scandir(place) as entries:
+            return sorted(entry.path for entry in entries)
+    except (NotADirectoryError, FileNotFoundError):
+        return [place] if Path(place).is_file() else []
+
+
+def _name(path: str) -> str:
+    return path[path.rindex("/") + 1 :]
+
+
+def _partition(path: str) -> str:
+    """Return the folder that holds a file."""
+    return _name(path[: path.rindex("/")])
