@@ -218,6 +218,7 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
             with suppress(OSError):
                 outcome = workflow.broken_off(wrong)
                 _write(out, engine, outcome, _results(out, engine, outcome))
+                _write_wholes(out, engine)
         raise
     finally:
         engine.leaves.close()
@@ -228,9 +229,7 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
         except OSError as wrong:
             message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
             return replace(outcome, phase="Error", message=message, results=results)
-        wholes = engine.wholes.left(list(engine.nodes.values()))
-        with suppress(OSError):  # the next run looks at each leaf then
-            write(out / WHOLES, (f"{whole.to_line()}\n" for whole in wholes))
+        _write_wholes(out, engine)
     return replace(outcome, results=results)
 
 
@@ -262,3 +261,9 @@ def _write(out: Path, engine: Engine, outcome: Outcome, results: Mapping[str, An
     write(out / RESULTS, rows_of(results))
     write(out / STATUS, rows(bare.to_status(), "nodes", ((p, node.to_status()) for p, node in nodes)))
     link_files(engine.kept, results["tasks"], out)
+
+
+def _write_wholes(out: Path, engine: Engine) -> None:
+    wholes = engine.wholes.left(list(engine.nodes.values()))
+    with suppress(OSError):  # the next run looks at each leaf then
+        write(out / WHOLES, (f"{whole.to_line()}\n" for whole in wholes))

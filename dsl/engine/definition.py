@@ -212,6 +212,7 @@ class Definition:
     objects: Objects
     _inline: dict[int, Template] = field(default_factory=dict)
     _libraries: dict[tuple[str, bool], Mapping[str, Template]] = field(default_factory=dict)
+    _counts: dict[Template, Counter[str]] = field(default_factory=dict)
 
     def called(self, holder: Mapping[str, Any], caller: Template | None = None) -> Template | None:
         """Return what a task, a step or a hook of `caller`, or the workflow itself, calls.
@@ -251,6 +252,8 @@ class Definition:
 
     def leaf_counts(self, template: Template | None, above: tuple[Template, ...] = ()) -> Counter[str]:
         """Return how many pods per task one instance of a template starts, without those of its loops."""
+        if template in self._counts and not above:
+            return self._counts[template]
         counts: Counter[str] = Counter()
         if template is None or template in above:
             return counts
@@ -259,6 +262,8 @@ class Definition:
         for task in template.calls:
             if not task.is_loop and not has_tag(task.raw):
                 counts += self.leaf_counts(self.called(task.raw, template), (*above, template))
+        if not above:
+            self._counts[template] = counts
         return counts
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.chosen import calls
-from dsl.engine.contents import Contents, digest_of, stamp_of
+from dsl.engine.contents import Contents, digest_of_text, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
@@ -171,10 +171,12 @@ class History:
         """Whether each of the leaves that ended in a node, in a former run, would be taken over."""
         if self._resume.only or self._resume.start:
             return False
-        records = [self._records[path] for path in whole.leaves if path in self._records]
-        if len(records) < len(whole.leaves) or digest_of(list(map(_end, records))) != whole.ends:
+        leaves = whole.leaves()
+        records = [self._records[path] for path in leaves if path in self._records]
+        if len(records) < len(leaves) or _digest_of_ends(map(_end, records)) != whole.ends:
             return False
-        if node.template and len(records) < len(self._open):  # else there is nothing to be removed
+        has_others = len(leaves) < len(self._open) and len(leaves) < len(self._below.get(node.path, ()))
+        if node.template and has_others:
             self.node_begins(node, node.template)
         return all(map(self._are_in_place, records)) and all(
             self._contents.of(Path(path)) == digest for path, digest in whole.reads.items()
@@ -188,7 +190,7 @@ class History:
     def take_whole(self, whole: Whole) -> Iterator[tuple[Record, tuple[Path, ...]]]:
         """Take over all leaves of a node; yield how they ended, and where the files are that they left."""
         self.reads[whole.path] = whole.reads
-        for path in whole.leaves:
+        for path in whole.leaves():
             record = self._records[path]
             self.taken += 1
             self.reads[path] = NOTHING
@@ -200,7 +202,7 @@ class History:
     def ends(self, leaves: Iterable[str]) -> str:
         """Return a digest of how leaves have ended, `""` where that is not on record."""
         found = [self._ends.get(path, "") for path in leaves]
-        return digest_of(found) if all(found) else ""
+        return _digest_of_ends(found) if all(found) else ""
 
     def _put_back(self, record: Record, note: FileNote) -> None:
         there = self._owner(note[0])
@@ -321,6 +323,10 @@ class History:
 
 def _end(record: Record) -> str:
     return f"{record.fingerprint} {record.finished}"
+
+
+def _digest_of_ends(ends: Iterable[str]) -> str:
+    return digest_of_text("\n".join(ends))
 
 
 def _is_of(node: Node, task: str) -> bool:

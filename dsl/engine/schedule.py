@@ -562,9 +562,10 @@ class Engine:
         records = {record.leaf: record for record, _ in taken}
         called = self.wholes.called(node.template)
         self.nodes.update((each.path, each) for each in whole.nodes(node, called, records))
-        counts = Counter(record.task for record, _ in taken)
-        for task, count in (counts - self.definition.leaf_counts(node.template)).items():
-            self.progress.expected(task, count)  # of the loops in it
+        counts = Counter([record.task for record, _ in taken])
+        if counts != (known := self.definition.leaf_counts(node.template)):  # there are loops in it
+            for task, count in (counts - known).items():
+                self.progress.expected(task, count)
         for record, _ in taken:
             log = log_file(self.leaves.places.logs, record.task)
             self.progress.started(LeafEvent(record.task, record.leaf, 1, "Running", "", 0.0, log))

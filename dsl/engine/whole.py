@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,10 @@ _OF_LEAF = 6
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass
+_FACTS = ("path", "key", "branch", "outer", "reads", "ends", "rows")
+
+
+@dataclass(slots=True)
 class Whole:
     """A DAG or steps node with all in it; `key` stands for what decided it, but for what the leaves read.
 
@@ -43,24 +45,23 @@ class Whole:
     ends: str = ""
     rows: list[list[Any]] = field(default_factory=list)
     line: str = ""
+    _paths: list[str] = field(default_factory=list)
 
     def to_line(self) -> str:
         """Return its text, without the end of the line."""
-        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "line"}
-        return self.line or _JSON.encode(facts)
+        return self.line or _JSON.encode({name: getattr(self, name) for name in _FACTS})
 
-    @cached_property
     def paths(self) -> list[str]:
-        """The path of each row."""
-        paths = [self.path]
-        for above, place, *_ in self.rows[1:]:
-            paths.append(f"{paths[above]}/{place if isinstance(place, str) else place[0]}")
-        return paths
+        """Return the path of each row."""
+        if not self._paths:
+            self._paths = paths = [self.path]
+            for above, place, *_ in self.rows[1:]:
+                paths.append(f"{paths[above]}/{place if isinstance(place, str) else place[0]}")
+        return self._paths
 
-    @cached_property
     def leaves(self) -> list[str]:
-        """The paths of the leaves."""
-        return [path for path, row in zip(self.paths, self.rows, strict=True) if len(row) == _OF_LEAF]
+        """Return the paths of the leaves."""
+        return [path for path, row in zip(self.paths(), self.rows, strict=True) if len(row) == _OF_LEAF]
 
     def nodes(
         self, top: Node, templates: Sequence[Template], records: Mapping[str, Record]
@@ -69,7 +70,7 @@ class Whole:
         _, _, _, _, _, _, _, top.outputs, top.artifacts, _, _, top.started, top.finished = self.rows[0]
         top.branch, top.outer, top.taken = self.branch, self.outer, True
         made = [top]
-        for path, row in zip(self.paths[1:], self.rows[1:], strict=True):
+        for path, row in zip(self.paths()[1:], self.rows[1:], strict=True):
             above, place, template, task, flag, inputs, *own = row
             holder = made[above]
             name = f"{holder.name}.{place}" if isinstance(place, str) else holder.name + place[1]
@@ -91,13 +92,14 @@ class Whole:
 
 def read_wholes(path: Path) -> dict[str, Whole]:
     """Return what a file holds, by the path of the node; nothing when it is not there or not ours."""
-    found = {}
     with suppress(OSError, ValueError, TypeError), paused_collection():
-        for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
-            whole = Whole(**json.loads(line), line=line)
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        wholes = [Whole(**facts) for facts in json.loads(f"[{','.join(lines)}]")]
+        for whole, line in zip(wholes, lines, strict=True):
             whole.branch, whole.outer = _branch(whole.branch), whole.outer and _branch(whole.outer)
-            found[whole.path] = whole
-    return found
+            whole.line = line
+        return {whole.path: whole for whole in wholes}
+    return {}
 
 
 def _branch(pairs: Iterable[tuple[str, int]]) -> Branch:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dsl.engine.call import Prepared
 from dsl.engine.contents import digest_of
@@ -36,10 +37,7 @@ _LASTING = re.compile(
 
 
 class Wholes:
-    """The DAG and steps nodes of a run that may be taken over as a whole, now or by the next run.
-
-    What a loop calls is a part of others alone: there may be very many.
-    """
+    """The DAG and steps nodes of a run that may be taken over as a whole, now or by the next run."""
 
     def __init__(
         self,
@@ -57,15 +55,17 @@ class Wholes:
         self._keys: dict[Node, str] = {}
         self._taken: dict[Node, Whole] = {}
         self._called: dict[Template, list[Template]] = {}
+        self._shared: dict[Template, str] = {}
+        self._seen: dict[str, Any] = {}
         libraries = list(definition.objects.templates.values())
         texts = json.dumps([definition.spec.get("templates"), libraries], default=str)
         self._are_fit = '"globalName"' not in texts  # else variables of the run change while it goes on
 
     def former(self, node: Node, prepared: Prepared) -> Whole | None:
         """Return what a former run left of a node that begins, if it can be taken over as it was."""
-        if not self._are_fit or "(" in node.path or not (called := self.called(prepared.template)):
+        if not self._are_fit or _may_be_cut_short(node) or not self.called(prepared.template):
             return None
-        key = self._keys[node] = self._key(node, prepared, called)
+        key = self._keys[node] = self._key(node, prepared)
         whole = self._former.get(node.path)
         if whole is None or whole.key != key or not self._history.stands_whole(node, whole):
             return None
@@ -77,7 +77,7 @@ class Wholes:
         if self._history.is_partial:
             return
         for whole in gathered(nodes, self._keys, self._taken, self._history.reads, self.called):
-            whole.ends = whole.ends or self._history.ends(whole.leaves)
+            whole.ends = whole.ends or self._history.ends(whole.leaves())
             if whole.ends:
                 yield whole
 
@@ -99,7 +99,16 @@ class Wholes:
             waiting += new
         return list(found)
 
-    def _key(self, node: Node, prepared: Prepared, called: Sequence[Template]) -> str:
+    def _key(self, node: Node, prepared: Prepared) -> str:
+        if self._seen != self._globals.flat:
+            self._seen = dict(self._globals.flat)
+            self._shared.clear()
+        template = prepared.template
+        shared = self._shared.get(template) or self._shared.setdefault(template, self._shared_by(template))
+        return digest_of([shared, node.flag, prepared.scope.local])
+
+    def _shared_by(self, template: Template) -> str:
+        """Return a digest of what counts for every call of a template."""
         spec, objects, places = self._definition.spec, self._definition.objects, self._places
         keyed = [
             [*key, sorted((name, value.hex()) for name, value in values.items())]
@@ -107,16 +116,24 @@ class Wholes:
         ]
         return digest_of(
             [
-                node.flag,
-                prepared.scope.local,
                 self._globals.flat,
-                [template.raw for template in called],
+                [each.raw for each in self.called(template)],
                 {key: value for key, value in spec.items() if key not in ("templates", "arguments")},
                 [keyed, objects.labels],
                 [places.runtime.is_real, os.fspath(places.store.root), os.fspath(places.store.inputs)],
                 _engine(),
             ]
         )
+
+
+def _may_be_cut_short(node: Node) -> bool:
+    """Whether a failure elsewhere keeps what waits from beginning: then it counts when a node ends."""
+    current = node.boundary
+    while current is not None:
+        if current.inside and current.inside.fails_fast:
+            return True
+        current = current.boundary
+    return False
 
 
 @cache

@@ -28,8 +28,8 @@ def bench(tmp_path):
     return Bench(tmp_path)
 
 
-def calls(bench, manifest):
-    """Return how many functions are called while a run is taken up."""
+def calls(bench, manifest, ran=(), *, begun=False):
+    """Return how many functions are called while a run is taken up, or begun."""
     count = 0
 
     def note(frame, event, argument):
@@ -38,27 +38,42 @@ def calls(bench, manifest):
 
     sys.setprofile(note)
     try:
-        bench.again(manifest)
+        bench.run(manifest, None if begun else Resume())
     finally:
         sys.setprofile(None)
-    assert bench.ran == []
+    assert bench.ran == list(ran)
     return count
 
 
-def loop_of(bench, count):
+def loop_of(bench, count, text="true"):
     inner = dag("partition", task("a", parameters={"index": "{{inputs.parameters.index}}"}), inputs=["index"])
     calling = task("partition", withSequence={"count": str(count)}, parameters=INDEX)
-    return workflow(dag("main", task("lane")), dag("lane", calling), inner, leaf("a", bench.source("a")))
+    return workflow(
+        dag("main", task("lane")), dag("lane", calling), inner, leaf("a", bench.source("a", text))
+    )
 
 
 def test_a_finished_loop_is_taken_over_for_a_part_of_the_work(bench):
     manifest = loop_of(bench, 60)
-    bench.run(manifest)
-    base = calls(bench, workflow(dag("main", task("nop")), NOP))
+    base = calls(bench, workflow(dag("main", task("nop")), NOP), begun=True)
     bench.run(manifest)
     whole = calls(bench, manifest) - base
     (bench.out / WHOLES).unlink()
     assert whole < (calls(bench, manifest) - base) / 2
+
+
+def test_of_a_loop_that_failed_the_good_items_are_taken_over_for_a_part_of_the_work(bench):
+    manifest = loop_of(bench, 60, f"[ $INDEX != 7 ] || [ -e {bench.folder}/mended ]")
+    failed = bench.folder / "failed"
+    base = calls(bench, workflow(dag("main", task("nop")), NOP), begun=True)
+    assert bench.run(manifest).phase == "Failed"
+    shutil.copytree(bench.out, failed, symlinks=True)
+    (bench.folder / "mended").touch()
+    whole = calls(bench, manifest, ["a-7"]) - base
+    shutil.rmtree(bench.out)
+    failed.rename(bench.out)
+    (bench.out / WHOLES).unlink()
+    assert whole < (calls(bench, manifest, ["a-7"]) - base) * 2 / 3
 
 
 class Lane(NamedTuple):
@@ -73,6 +88,7 @@ class Lane(NamedTuple):
 def program_of(bench, name, lane):
     tried = f"{bench.folder}/{name}-$INDEX"
     fails = f"[ -e {tried} ] || {{ touch {tried}; exit 1; }}" if lane.form == "flaky" else ":"
+    fails = f"[ $INDEX != a ] || [ -e {bench.folder}/mended ]" if lane.form == "broken" else fails
     read = "cat data $(find -L in/ -type f | sort)"
     tell = f"echo {lane.word} $P $SEEN >> out/{name}-$INDEX; echo '{{\"{lane.word}\": 1}}' > result"
     return f"{fails}; mkdir -p in; {read} > out/{name}-$INDEX; {tell}"
@@ -117,7 +133,7 @@ def lanes(bench, all_lanes, p="p"):
     return workflow(dag("main", *(call for call, _ in made)), *templates, NOP, arguments=parameters)
 
 
-FORMS = ["loop", "loop", "steps", "retry", "flaky", "when", "pause"]
+FORMS = ["loop", "loop", "steps", "retry", "flaky", "broken", "when", "pause"]
 LANES = st.lists(
     st.builds(Lane, st.sampled_from(FORMS), st.sampled_from("xy"), st.sampled_from(["a", "ab"]),
               st.frozensets(st.integers(0, 1))),
@@ -129,6 +145,7 @@ def changed(bench, all_lanes, change, number):
     """Return the lanes and the parameter after a change; files are changed at once."""
     number, p = number % len(all_lanes), "p"
     lane, rest = all_lanes[number], list(all_lanes)
+    (bench.folder / "mended").touch()
     files = [path for path in (bench.out / ".argosy/artifacts").rglob(f"l{number}-*") if path.is_file()]
     if change == "word":
         rest[number] = lane._replace(word="z")
@@ -138,9 +155,9 @@ def changed(bench, all_lanes, change, number):
         p = "q"
     elif change == "data":
         (bench.folder / "data.txt").write_text("other")
-    elif change == "gone":
+    elif change == "gone" and files:
         min(files).unlink()
-    elif change == "spoilt":
+    elif change == "spoilt" and files:
         min(files).write_text("spoilt")
     elif change == "torn":
         lines = (bench.out / JOURNAL).read_text().splitlines(keepends=True)
@@ -193,7 +210,7 @@ def wholes(bench):
     return [json.loads(line)["path"] for line in (bench.out / WHOLES).read_text().splitlines()]
 
 
-def test_the_largest_wholes_are_kept_and_nothing_that_a_loop_calls(bench):
+def test_the_largest_wholes_are_kept(bench):
     lane = Lane("loop", "x", "a", frozenset())
     (bench.folder / "data.txt").touch()
     manifest = lanes(bench, [lane, lane])
@@ -204,6 +221,21 @@ def test_the_largest_wholes_are_kept_and_nothing_that_a_loop_calls(bench):
     (bench.out / WHOLES).unlink()
     assert bench.again(manifest).phase == "Error"
     assert (bench.ran, wholes(bench)) == ([], ["main/l0", "main/l1"])
+
+
+def test_a_run_that_was_interrupted_keeps_what_had_ended_as_wholes(bench):
+    manifest = loop_of(bench, 3, "[ $INDEX != 2 ] || sleep 60")
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(bench.out, jobs=1, inputs=bench.folder), Interrupting())
+    assert wholes(bench) == ["main/lane/partition(0:0)"]
+
+
+class Interrupting(Silent):
+    """Interrupts the run when the second leaf starts."""
+
+    def started(self, event):
+        if event.node.startswith("main/lane/partition(1:1)"):
+            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
