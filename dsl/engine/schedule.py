@@ -305,7 +305,8 @@ class Engine:
             self.runs(prepared.call, node)
             whole = None if self.past_deadline else self.wholes.former(node, prepared)
             if whole:
-                self._take_whole(node, whole)
+                with paused_collection():
+                    self._take_whole(node, whole)
                 return
             self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
@@ -566,11 +567,12 @@ class Engine:
         if counts != (known := self.definition.leaf_counts(node.template)):  # there are loops in it
             for task, count in (counts - known).items():
                 self.progress.expected(task, count)
+        logs = {task: log_file(self.leaves.places.logs, task) for task in counts}
         for record, _ in taken:
-            log = log_file(self.leaves.places.logs, record.task)
-            self.progress.started(LeafEvent(record.task, record.leaf, 1, "Running", "", 0.0, log))
+            task, path, log = record.task, record.leaf, logs[record.task]
+            self.progress.started(LeafEvent(task, path, 1, "Running", "", 0.0, log))
             seconds = max(0.0, record.finished - record.started)
-            self.progress.ended(LeafEvent(record.task, record.leaf, 1, record.phase, "", seconds, log))
+            self.progress.ended(LeafEvent(task, path, 1, record.phase, "", seconds, log))
         self.finish(node, "Succeeded", moment=node.finished)
 
     def _patched(self, prepared: Prepared) -> Mapping[str, Any]:
