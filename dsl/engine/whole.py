@@ -166,8 +166,13 @@ def _is_plain(node: Node, reads: Mapping[str, Mapping[str, str]]) -> bool:
     if node.phase != "Succeeded" or node.message or node.recalled or node.flag == "hooked":
         return False
     if node.type == "Pod":
-        return node.path in reads
+        return node.path in reads and not brings_tags((node.result, *node.outputs.values()))
     return node.type in _GROUPS and (node.taken or bool(node.below))
+
+
+def brings_tags(values: Iterable[object]) -> bool:
+    """Whether a value is a text with tags, which are filled with what there is where it comes to."""
+    return any(isinstance(value, str) and "{{" in value for value in values)
 
 
 def _fill(

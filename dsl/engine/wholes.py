@@ -25,7 +25,7 @@ from dsl.engine.leaf import Places
 from dsl.engine.node import Node
 from dsl.engine.scope import Globals
 from dsl.engine.tags import parts
-from dsl.engine.whole import Whole, gathered
+from dsl.engine.whole import Whole, brings_tags, gathered
 from dsl.expr.gojson import Value
 
 _KINDS = ("dag", "steps", "container", "script")
@@ -57,13 +57,14 @@ class Wholes:
         self._called: dict[Template, list[Template]] = {}
         self._shared: dict[Template, str] = {}
         self._seen: dict[str, Any] = {}
-        libraries = list(definition.objects.templates.values())
-        texts = json.dumps([definition.spec.get("templates"), libraries], default=str)
+        texts = json.dumps([definition.spec, list(definition.objects.templates.values())], default=str)
         self._are_fit = '"globalName"' not in texts  # else variables of the run change while it goes on
 
     def former(self, node: Node, prepared: Prepared) -> Whole | None:
         """Return what a former run left of a node that begins, if it can be taken over as it was."""
         if not self._are_fit or _may_be_cut_short(node) or not self.called(prepared.template):
+            return None
+        if brings_tags(prepared.scope.local.values()) or brings_tags(self._globals.flat.values()):
             return None
         key = self._keys[node] = self._key(node, prepared)
         whole = self._former.get(node.path)

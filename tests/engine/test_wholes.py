@@ -281,6 +281,22 @@ def test_what_was_taken_over_though_it_is_out_of_date_is_not_kept_as_a_whole(ben
     assert bench.ran == ["l0-a"]
 
 
+@pytest.mark.parametrize(
+    ("made", "given_value"),
+    [
+        ("printf '{%s' '{tasks.a.startedAt}}' > result", "{{tasks.a.outputs.parameters.result}}"),
+        ("true", "{{workflow.parameters.p}}"),
+    ],
+)
+def test_a_value_that_brings_tags_in_is_filled_anew(made, given_value, bench):
+    call = task("b", depends="a", parameters={"index": given_value})
+    main = dag("main", task("a", parameters={"index": "0"}), call)
+    a, b = leaf("a", bench.source("a", made)), leaf("b", bench.source("b", "true"))
+    parameters = {} if "tasks" in given_value else {"p": "{{tasks.a.startedAt}}"}
+    assert bench.run(workflow(main, a, b), parameters=parameters).succeeded
+    assert wholes(bench) == []
+
+
 def config(text):
     return {"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"key": text}}
 
