@@ -57,6 +57,7 @@ class Wholes:
         self._called: dict[Template, list[Template]] = {}
         self._shared: dict[Template, str] = {}
         self._seen: dict[str, Any] = {}
+        self._has_tags = False
         texts = json.dumps([definition.spec, list(definition.objects.templates.values())], default=str)
         self._are_fit = '"globalName"' not in texts  # else variables of the run change while it goes on
 
@@ -64,7 +65,11 @@ class Wholes:
         """Return what a former run left of a node that begins, if it can be taken over as it was."""
         if not self._are_fit or _may_be_cut_short(node) or not self.called(prepared.template):
             return None
-        if brings_tags(prepared.scope.local.values()) or brings_tags(self._globals.flat.values()):
+        if self._seen != self._globals.flat:
+            self._seen = dict(self._globals.flat)
+            self._has_tags = brings_tags(self._seen.values())
+            self._shared.clear()
+        if self._has_tags or brings_tags(prepared.scope.local.values()):
             return None
         key = self._keys[node] = self._key(node, prepared)
         whole = self._former.get(node.path)
@@ -101,9 +106,6 @@ class Wholes:
         return list(found)
 
     def _key(self, node: Node, prepared: Prepared) -> str:
-        if self._seen != self._globals.flat:
-            self._seen = dict(self._globals.flat)
-            self._shared.clear()
         template = prepared.template
         shared = self._shared.get(template) or self._shared.setdefault(template, self._shared_by(template))
         return digest_of([shared, node.flag, prepared.scope.local])
