@@ -22,6 +22,7 @@ ADDRESS = "127.0.0.1"
 """Where the daemons of a run listen."""
 _FIRST_PAUSE = 0.05  # seconds
 _UNANSWERED = "Startup probe failed"
+_UNTRIED = "a probe cannot be tried"
 
 
 class Readiness:
@@ -41,10 +42,16 @@ class Readiness:
 
         def watched(program: Program) -> Process:
             process = start(program)
-            threading.Thread(target=self._watch, args=(container, program), daemon=True).start()
+            threading.Thread(target=self._look, args=(container, program), daemon=True).start()
             return process
 
         return watched
+
+    def _look(self, container: Container, program: Program) -> None:
+        try:
+            self._watch(container, program)
+        except Exception as wrong:  # who waits for the daemon would wait for ever
+            container.group.stop(f"{_UNTRIED}: {type(wrong).__name__}: {wrong}")
 
     def _watch(self, container: Container, program: Program) -> None:
         startup, readiness = container.raw.get("startupProbe"), container.raw.get("readinessProbe")

@@ -26,6 +26,7 @@ _SPEC = {"shutdown": "there is no server to stop it; leave it out", "executorPlu
 _TEMPLATE = {"executorPlugins": _AGENT, "plugin": _AGENT}
 _DIRECTIVE = re.compile(r"\$(?:patch|retainKeys|setElementOrder/|deleteFromPrimitiveList/)")
 _PROBES = ("startupProbe", "readinessProbe")
+_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 _LOCATIONS = {"git", "http", "artifactory", "hdfs", "oss", "gcs", "azure", "plugin"}
 _VOLUMES = {"emptyDir", "persistentVolumeClaim", "hostPath", "secret", "configMap", "projected"}
 _PROJECTED = {"secret", "configMap"}
@@ -69,10 +70,32 @@ def _refuse_broken(definition: Definition, template: Template) -> None:
         template, "tasks", {name: one.dependencies.tasks for name, one in template.tasks.items()}
     )
     _refuse_disorder(template, "containerSet.containers", members)
+    for container in template.containers if template.is_daemon else ():
+        for kind in _PROBES:
+            if container.get(kind) and (wrong := _wrong_with(container[kind])):
+                raise Refused(f"templates.{template.name}.{kind}.{wrong}")
     for task in template.calls:
         place = f"templates.{template.name}.tasks.{task.name}"
         _require_template(definition, place, task.raw, template)
         _refuse_broken_hooks(definition, place, task.raw, template)
+
+
+def _wrong_with(probe: Mapping[str, Any]) -> str:
+    """Return why Kubernetes would not take a probe, `""` if it would."""
+    for name in _NUMBERS:
+        try:
+            float(probe.get(name) or 0)
+        except (TypeError, ValueError):
+            return f"{name} is no number: {probe[name]}"
+    if probe.get("exec") is not None:
+        return "" if (probe["exec"] or {}).get("command") else "exec.command is required"
+    found = next((name for name in ("httpGet", "tcpSocket") if probe.get(name) is not None), "")
+    if not found:
+        return "exec is required, or httpGet, or tcpSocket"
+    port = str((probe[found] or {}).get("port") or "")
+    if not port:
+        return f"{found}.port is required"
+    return f"{found}.port is over 65535: {port}" if port.isdecimal() and int(port) > 65535 else ""
 
 
 def _refuse_disorder(template: Template, place: str, waits: Mapping[str, Sequence[str]]) -> None:

@@ -291,3 +291,33 @@ def test_what_a_daemon_cannot_do_here_is_refused_by_name():
     assert "not supported: grpc readinessProbe of template main: use an exec, " in str(here.value)
     assert "daemon in containers of template main" not in str(here.value)
     assert "daemon in containers of template main: others could not reach it" in str(there.value)
+
+
+@pytest.mark.parametrize("kind", ["startupProbe", "readinessProbe"])
+@pytest.mark.parametrize(
+    ("probe", "why"),
+    [
+        ({"exec": {"command": []}}, "exec.command is required"),
+        ({"exec": None, "tcpSocket": {}}, "tcpSocket.port is required"),
+        ({"httpGet": {"path": "/"}}, "httpGet.port is required"),
+        ({"tcpSocket": {"port": 70000}}, "tcpSocket.port is over 65535: 70000"),
+        ({"periodSeconds": 1}, "exec is required, or httpGet, or tcpSocket"),
+        (executed("true", periodSeconds="soon"), "periodSeconds is no number: soon"),
+        (executed("true", failureThreshold=[3]), "failureThreshold is no number: [3]"),
+    ],
+)
+def test_a_probe_that_kubernetes_does_not_take_is_refused(kind, probe, why):
+    serve = daemon(FOREVER, "main")
+    serve["script"][kind] = probe
+    with pytest.raises(Refused) as refused:
+        refuse(read_definition(workflow(serve)), in_containers=False)
+    assert str(refused.value) == f"templates.main.{kind}.{why}"
+
+
+def test_a_probe_that_cannot_be_tried_fails_its_daemon(tmp_path):
+    serve = daemon(FOREVER, probe={"exec": {"command": ["a\0b"]}})
+    outcome, _ = ran(
+        workflow(dag("main", task("d"), task("c", depends="d")), serve, client("true")), tmp_path / "out"
+    )
+    assert outcome.phase == "Failed"
+    assert outcome.nodes["main/d"].message.startswith("a probe cannot be tried: ValueError: ")
