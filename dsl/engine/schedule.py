@@ -442,6 +442,8 @@ class Engine:
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]
+        if node.boundary and node.boundary.inside:
+            node.boundary.inside.nodes.remove(node)
         if around := _around(node):
             around.active -= 1
 

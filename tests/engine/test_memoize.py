@@ -1,5 +1,6 @@
 """Outputs that a cache keeps, and locks: who waits for whom."""
 
+import gc
 import json
 import os
 import threading
@@ -8,7 +9,7 @@ import time
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
 
-from dsl.engine import Resume, RunOptions, run
+from dsl.engine import Resume, RunOptions, Silent, run
 from dsl.engine.artifacts import Store
 from dsl.engine.copies import remove
 from dsl.engine.memo import Memo
@@ -226,6 +227,28 @@ def test_a_semaphore_lets_as_many_in_as_its_config_map_says(tmp_path):
     assert ran(workflow(dag("main", task("x", withItems=[1, 2, 3, 4])), locked), tmp_path, objects=[LIMIT])
     inside = [sum({"in": 1, "out": -1}[line] for line in log.read_text().split()[:n]) for n in range(1, 9)]
     assert max(inside) == 2
+
+
+class Watching(Silent):
+    """Counts the nodes of the workflow `waits` that wait, whenever a leaf has ended."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def ended(self, event):
+        nodes = [
+            each for each in gc.get_objects() if isinstance(each, Node) and each.name.startswith("waits")
+        ]
+        self.waiting.append(sum(node.phase == "Pending" for node in nodes))
+
+
+def test_a_node_that_waited_for_a_lock_makes_room_for_the_one_that_runs(tmp_path):
+    locked = {"name": "x", "script": {"image": "i", "command": ["true"], "source": ""},
+              "synchronization": {"mutexes": [{"name": "m"}]}}  # fmt: skip
+    manifest = workflow(dag("main", task("x", withItems=[1, 2, 3])), locked, name="waits")
+    watching = Watching()
+    assert run(manifest, RunOptions(tmp_path), watching).succeeded
+    assert watching.waiting == [2, 1, 0]
 
 
 @pytest.mark.parametrize("key", ["none", "gone"])
