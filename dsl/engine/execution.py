@@ -23,6 +23,7 @@ from dsl.engine.readiness import Readiness
 from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT
 from dsl.engine.volumes import Volumes, claims_of, mount, volumes_by_name
+from dsl.engine.work import Work, write_script
 
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
@@ -160,11 +161,8 @@ def _execute(
     words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
     command = [expand(layout.rewrite(word), env) for word in words]
     if raw.get("source"):
-        layout.beside.mkdir(exist_ok=True)
-        script = layout.beside / "script"
-        script.write_text(layout.rewrite(str(raw["source"]).replace("$$", "$")), encoding="utf-8")
-        script.chmod(0o755)
-        command.append(SCRIPT if layout.is_real else str(script))
+        source = str(raw["source"]).replace("$$", "$")
+        command.append(_script(source, layout, places.work))
     begin = readiness.starting(container, places.start) if readiness else places.start
     with places.runtime.starting(container, command, env) as start:
         try:
@@ -180,6 +178,16 @@ def _execute(
         finally:
             places.groups.ended(container.group.leader)
     return Ended(code, stdout)
+
+
+def _script(source: str, layout: Layout, work: Work) -> str:
+    """Return where the program of a container finds its script. Raises OSError."""
+    if layout.base and not layout.is_real:  # a program of ours, which all leaves of its kind share
+        return work.script(source)
+    layout.beside.mkdir(exist_ok=True)
+    script = layout.beside / "script"
+    write_script(script, layout.rewrite(source))
+    return SCRIPT if layout.is_real else str(script)
 
 
 def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> str:

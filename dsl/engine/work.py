@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from dsl.engine.copies import remove
 from dsl.engine.relocate import beside
 
 _NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
+_SCRIPTS = "scripts"  # no leaf's folder has so short a name
+
+
+def write_script(path: Path, source: str) -> None:
+    """Write a file that can be run. Raises OSError."""
+    path.write_text(source, encoding="utf-8")
+    path.chmod(0o755)
 
 
 class Work:
@@ -26,6 +34,8 @@ class Work:
         self._tasks = tasks
         self._own = tasks / secrets.token_hex(4)
         self.is_plain = not _NOT_PLAIN.search(str(tasks))
+        self._scripts: dict[str, str] = {}
+        self._lock = threading.Lock()
         self._former = [path for path in tasks.iterdir() if path.is_dir()] if tasks.is_dir() else []
 
     def folder(self, name: str) -> Path:
@@ -44,8 +54,19 @@ class Work:
             with suppress(OSError):
                 remove(path)
 
+    def script(self, source: str) -> str:
+        """Return where a script is that many leaves run; it is written for the first. Raises OSError."""
+        with self._lock:
+            if source not in self._scripts:
+                path = self._own / _SCRIPTS / str(len(self._scripts))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_script(path, source)
+                self._scripts[source] = str(path)
+            return self._scripts[source]
+
     def close(self) -> None:
-        """Remove what holds no folder of a leaf."""
+        """Remove the scripts, and what holds no folder of a leaf."""
         for start in (self._own, *self._former):
             with suppress(OSError):
+                remove(start / _SCRIPTS)
                 start.rmdir()

@@ -327,3 +327,16 @@ def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
         assert not out.exists()
 
     assert succeeds_without_root(live, tmp_path)
+
+
+def test_leaves_of_ours_share_a_script_that_goes_with_the_run(tmp_path):
+    manifest = workflow(dag("main", loop("a", "xy")), leaf("a", 'echo "$0"'))
+    former = tmp_path / "out/.argosy/tasks/0/scripts"
+    for resume in (None, Resume(force=True)):
+        outcome = run(manifest, RunOptions(tmp_path / "out", resume=resume))
+        assert outcome.succeeded
+        first, second = (tmp_path / "out/logs/a.log").read_text().splitlines()[-2:]
+        assert first == second
+        assert list((tmp_path / "out/.argosy/tasks").iterdir()) == []
+        former.mkdir(parents=True)
+        (former / "0").touch()  # as a run leaves it that is killed
