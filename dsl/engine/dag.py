@@ -306,17 +306,22 @@ class DagRun:
         elif phase == "Succeeded":
             self._succeed()
         else:
+            self._reached(phase)
             self.engine.finish(self.node, phase)
 
-    def _reached(self) -> dict[str, tuple[str, ...]]:
-        """Return the phases of each task as its branches show them, nearest first; sets the DAG's branch."""
+    def _reached(self, first: str = "Succeeded") -> dict[str, tuple[str, ...]]:
+        """Return the phases of each task as its branches show them, nearest first; sets the DAG's branch.
+
+        A skipped task that waits for none passes on `first`: success in here, and to what is outside the
+        phase with which the DAG ends.
+        """
         below: dict[str, Branch] = {}
         outer: dict[str, Branch] = {}
         reached: dict[str, tuple[str, ...]] = {}
         for name in self.plan.order:
             node, names = self.nodes.get(name), self.tasks[name].dependencies.tasks
             above = further(merged(below.get(dep, ()) for dep in names), 1)
-            arriving = above if names else (("Succeeded", 1),)
+            arriving = above if names else ((first, 1),)
             if node is None or not node.is_done or not arriving:
                 continue
             is_own = node.phase in COMPLETED
