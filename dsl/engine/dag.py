@@ -99,14 +99,14 @@ class DagRun:
     def start(self) -> None:
         """Begin the tasks that wait for nothing."""
         target = str((self.prepared.body.get("dag") or {}).get("target") or "")
-        plans: dict[str, DagPlan] = self.prepared.template.__dict__.setdefault("_plans", {})
+        template = self.prepared.template
         try:
-            self.plan = plans.get(target) or plans.setdefault(
-                target, DagPlan.of(self.prepared.template, target)
-            )
+            if (template, target) not in self.engine.plans:
+                self.engine.plans[template, target] = DagPlan.of(template, target)
         except KeyError as unknown:
             self.engine.fail(self.node, self.prepared.call, f"target {unknown} does not exist")
             return
+        self.plan = self.engine.plans[template, target]
         for name in self.plan.order:
             self.pending[name] = len(self.tasks[name].dependencies.tasks)
         for name in self.plan.order:

@@ -19,10 +19,8 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, in_pod, prepare
-from dsl.engine.clock import seconds_of
-from dsl.engine.contents import digest_of
-from dsl.engine.dag import DagRun
-from dsl.engine.definition import NODE_TYPES, Definition
+from dsl.engine.dag import DagPlan, DagRun
+from dsl.engine.definition import NODE_TYPES, Definition, Template
 from dsl.engine.folder import log_file
 from dsl.engine.history import History
 from dsl.engine.hooks import Early
@@ -38,6 +36,7 @@ from dsl.engine.readiness import ADDRESS
 from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
+from dsl.engine.suspend import suspend
 from dsl.engine.tags import TagError, substitute
 from dsl.engine.whole import Whole
 from dsl.engine.wholes import Wholes
@@ -50,7 +49,6 @@ _EXCEEDED = "Step exceeded its deadline"
 _LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
 _AT_A_TIME = 256
 _LONGEST_SLEEP = 0.5
-_UNSEEN = 0.5  # seconds of a suspend node in which Argo may not look at it
 
 
 _Action = tuple[Any, ...]
@@ -107,6 +105,7 @@ class Engine:
         self._tickets = itertools.count()
         self.locks = Locks(definition.objects, places.namespace)
         self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
+        self.plans: dict[tuple[Template, str], DagPlan] = {}
         self._memo = Memo(places.cache, places.store)
         self.backing_off: dict[Node, Callable[[], None]] = {}
         self._daemons: dict[Node | None, list[Node]] = {}
@@ -313,7 +312,7 @@ class Engine:
             node.inside = Inside(_limit(prepared), prepared.body.get("failFast") is True, inner.abort)
             self.later(inner.start)
         elif kind == "suspend":
-            self._suspend(prepared, node)
+            suspend(self, prepared, node)
         else:
             self._queue_leaf(prepared, node, until)
 
@@ -455,56 +454,8 @@ class Engine:
         locks += [f"daemons take up the parallelism of {each}" for each in held]
         return locks + [f"{node.path} is suspended until somebody resumes it" for node in self._suspended()]
 
-    # --- suspend ---
-
     def _suspended(self) -> list[Node]:
         return [node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Running"]
-
-    def _suspend(self, prepared: Prepared, node: Node) -> None:
-        if not prepared.body["suspend"].get("duration"):
-            return
-        try:
-            duration = seconds_of(str(prepared.body["suspend"].get("duration", "")))
-        except ValueError as wrong:
-            self.fail(node, prepared.call, f"unable to parse {wrong}")
-            return
-        fingerprint = digest_of([prepared.body, dict(prepared.inputs)]) if duration > 0 else ""
-        supplied = prepared if prepared.template.outputs else None
-        if self.past_deadline or duration <= 0 or self.history.has_waited(node, fingerprint):
-            self.later(self._resume, node, supplied)
-        else:
-            self.at(time.monotonic() + duration, self._resume, node, supplied, fingerprint)
-            if prepared.call.runs and duration > _UNSEEN:
-                self.at(time.monotonic() + _UNSEEN, self.runs, prepared.call, node)
-
-    def _resume(self, node: Node, supplied: Prepared | None, fingerprint: str = "") -> None:
-        """Go on after a suspend node; `supplied` is its call if it has outputs."""
-        if node.is_done:
-            return
-        if fingerprint:
-            self.history.waited(node, fingerprint)
-        if supplied is None or self._supply(supplied, node):
-            self.finish(node, "Succeeded")
-
-    def _supply(self, prepared: Prepared, node: Node) -> bool:
-        """Give a suspend node its outputs; False when it failed because one has no value."""
-        defaults = {str(p["name"]): p.get("default") for p in prepared.template.inputs}
-        for declared in (prepared.body.get("outputs") or {}).get("parameters") or []:
-            source, name = declared.get("valueFrom") or {}, str(declared["name"])
-            value = source.get("default")
-            value = defaults.get(name) if value is None else value
-            if source.get("supplied") is None and value is None:
-                continue
-            if value is None:
-                node.outputs = {**node.outputs, name: None}
-                self.fail(
-                    node,
-                    prepared.call,
-                    f"raw output parameter '{name}' has not been set and does not have a default value",
-                )
-                return False
-            node.outputs = {**node.outputs, name: str(value)}
-        return True
 
     # --- leaves: every process starts and ends here ---
 
