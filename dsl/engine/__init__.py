@@ -191,9 +191,6 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         claims.clear()
         mounts.close()
         lost = journal.close(phase, time.monotonic() - began)
-    if store.has_replaced:  # what no record names nobody will put back
-        records = read_journal(state / JOURNAL).records.values()
-        store.sweep([note[1] for record in records for note in record.files])
     if lost:
         outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")
     return replace(outcome, taken=history.taken, outdated=tuple(sorted(history.outdated)))

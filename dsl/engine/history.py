@@ -1,8 +1,7 @@
 """A leaf in; how it ended in a former run in the same folder, if that stands, out; how it ends now put down.
 
 A leaf is taken over when its fingerprint is the one on record and all files that it left are what they were,
-or were replaced by another leaf and can be put back: who reads them next shall find what it found. What an
-item or an attempt of the same task has replaced, at the same time or after a failure, nobody reads next.
+or were replaced by another leaf and can be put back: who reads them next shall find what it found.
 What a former run left and this one does not take over is removed before anybody could read it.
 """
 
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.chosen import calls
-from dsl.engine.contents import LASTING, Contents, digest_of_text, is_of, stamp_of
+from dsl.engine.contents import Contents, digest_of_text, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
@@ -29,7 +28,6 @@ from dsl.engine.node import BAD, NOTHING, Node
 from dsl.engine.whole import Whole
 
 _ATTEMPT = re.compile(r"\((\d+)\)")
-_ITEM = re.compile(r"\((\d+):")
 _STEP = re.compile(r"[/(]")
 _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
 
@@ -45,16 +43,6 @@ class Resume(NamedTuple):
     force: bool = False
     start: str = ""
     only: str = ""
-
-
-class _Left(NamedTuple):
-    """A file of an item, or an attempt, of a task, and how that ended."""
-
-    task: str
-    phase: str
-    started: float
-    finished: float
-    note: FileNote
 
 
 class History:
@@ -79,7 +67,6 @@ class History:
         self._fingerprints = Fingerprints(places, self._contents, mounts)
         self._live: set[str] = set()
         self._ends: dict[str, str] = {}
-        self._last: dict[str, _Left] = {}
         self._open = dict.fromkeys(self._records)
         self._again: set[Position] = set()
         self.taken = 0
@@ -129,32 +116,11 @@ class History:
             return False
         if not self.leaves_out(leaf) and record.fingerprint != self.fingerprint(leaf):
             return False
-        return all(self._is_there(note) or self._is_superseded(leaf, record, note) for note in record.files)
-
-    def _is_there(self, note: FileNote) -> bool:
-        """Whether a file is where it was left, or can be put back."""
-        return self._places.store.is_aside(note) or self._contents.is_as_noted(self._absolute(note))
-
-    def _is_superseded(self, leaf: Leaf, record: Record, note: FileNote) -> bool:
-        """Whether a file may be gone since another item, or attempt, of the same task has replaced it."""
-        task = _repeated(leaf.node)
-        return bool(task) and any(
-            other is not record
-            and other.task == record.task
-            and other.leaf.startswith(f"{task}(")
-            and (other.phase == "Succeeded" or record.phase != "Succeeded")
-            and self._is_there(its)
-            and _is_called(leaf.node, task, other.leaf)
-            for other, its in self._by_path.get(note[0], ())
+        store = self._places.store
+        return all(
+            store.is_aside(note[1]) or self._contents.is_as_noted(self._absolute(note))
+            for note in record.files
         )
-
-    @cached_property
-    def _by_path(self) -> dict[str, list[tuple[Record, FileNote]]]:
-        by_path: defaultdict[str, list[tuple[Record, FileNote]]] = defaultdict(list)
-        for record in self._records.values():
-            for note in record.files:
-                by_path[note[0]].append((record, note))
-        return dict(by_path)
 
     def _runs_again(self, node: Node) -> bool:
         """Whether a leaf is of the task that shall run again, or after something that does."""
@@ -194,7 +160,7 @@ class History:
         """Take a leaf over; return where the files are that it left."""
         self.taken += 1
         for note in record.files:
-            if self._places.store.is_aside(note):
+            if self._places.store.is_aside(note[1]):
                 self._put_back(record, self._absolute(note))
         self._enter(leaf, record)
         kept = tuple(self._out / place for place in record.kept)
@@ -219,7 +185,7 @@ class History:
     def _are_in_place(self, record: Record) -> bool:
         """Whether all files that a leaf left are where it left them."""
         is_aside, is_as_noted = self._places.store.is_aside, self._contents.is_as_noted
-        return not any(is_aside(note) or not is_as_noted(self._absolute(note)) for note in record.files)
+        return not any(is_aside(note[1]) or not is_as_noted(self._absolute(note)) for note in record.files)
 
     def take_whole(self, whole: Whole) -> Iterator[tuple[Record, tuple[Path, ...]]]:
         """Take over all leaves of a node; yield how they ended, and where the files are that they left."""
@@ -248,12 +214,12 @@ class History:
     def _owner(self, path: str) -> Record | None:
         """Return the record of the leaf that left the file that is at a place now."""
         stamp = stamp_of(path)
-        return self._owners.get((path, stamp[:LASTING])) if stamp else None
+        return self._owners.get((path, stamp[0])) if stamp else None
 
     @cached_property
-    def _owners(self) -> dict[tuple[str, tuple[object, ...]], Record]:
+    def _owners(self) -> dict[tuple[str, int], Record]:
         records = self._records.values()
-        return {(self._absolute(note)[0], note[1:-1]): record for record in records for note in record.files}
+        return {(self._absolute(note)[0], note[1]): record for record in records for note in record.files}
 
     # --- noting down ---
 
@@ -282,28 +248,6 @@ class History:
         )  # fmt: skip
         self._journal.add(record)
         self._enter(leaf, record)
-        if task := _repeated(leaf.node):
-            self._let_go(task, record)
-
-    def _let_go(self, task: str, record: Record) -> None:
-        """Remove files that no run that is taken up will put back: another item, or attempt, has won.
-
-        Both must be on record: a run that is killed now has to find what one of them left.
-        """
-        for note in record.files:
-            stays = _Left(task, record.phase, record.started, record.finished, note)
-            former = self._last.get(note[0])
-            if former and former.task == task:
-                gone, stays = sorted((former, stays), key=self._nearness)
-                if self._nearness(stays) and gone.note != stays.note and _has_won(stays, gone):
-                    self._places.store.drop([gone.note])
-            self._last[note[0]] = stays
-
-    def _nearness(self, left: _Left) -> int:
-        """Return 2 for a file in its place, 1 for one that can be put back, 0 for none."""
-        stamp = stamp_of(self._absolute(left.note)[0])
-        is_in_place = stamp is not None and is_of(stamp, left.note)
-        return 2 if is_in_place else int(self._places.store.is_aside(left.note))
 
     def waited(self, node: Node, fingerprint: str) -> None:
         """Put down that a suspend node has ended; where there is no room it will wait again."""
@@ -362,7 +306,7 @@ class History:
         self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:
-        self._places.store.drop(record.files)
+        self._places.store.drop(note[1] for note in record.files)
         paths = [self._absolute(note)[0] for note in record.files]
         self._remove_files(path for path in paths if self._owner(path) in (None, record))
         for place in record.kept:
@@ -383,31 +327,6 @@ def _end(record: Record) -> str:
 
 def _digest_of_ends(ends: Iterable[str]) -> str:
     return digest_of_text("\n".join(ends))
-
-
-def _has_won(one: _Left, other: _Left) -> bool:
-    """Whether what one has left needs nothing of the other that it has replaced.
-
-    They ran at the same time, or the other has failed: nothing came after it and before the one.
-    """
-    has_raced = one.started < other.finished and other.started < one.finished
-    return other.phase != "Succeeded" or (one.phase == "Succeeded" and has_raced)
-
-
-def _repeated(node: Node) -> str:
-    """Return the path of the task of which a node is an item or an attempt, `""` for any other node."""
-    task = f"{node.boundary.path}/{node.task}" if node.boundary else node.path.partition("(")[0]
-    return task if node.path.startswith(f"{task}(") else ""
-
-
-def _is_called(node: Node, task: str, path: str) -> bool:
-    """Whether there is an item of the number in a path, in the loop of a DAG that a node is an item of."""
-    inside = node.boundary.inside if node.boundary else None
-    group = next((each for each in inside.nodes if each.path == task), None) if inside else None
-    if group is None or group.type != "TaskGroup":
-        return True
-    number = _ITEM.match(path, len(task))
-    return number is not None and int(number[1]) < len(group.children)
 
 
 def _is_of(node: Node, task: str) -> bool:

@@ -48,7 +48,7 @@ for path in ("out/" + name, "result"):
 
 
 def pipeline(log):
-    """39 leaves in lanes of three and three that gather, then what may have faults of its own.
+    """36 leaves in lanes of three and three that gather, then what may have faults of its own.
 
     Each tells the log that it ran, and leaves a file; the last two write on in one that was given.
     """
@@ -81,7 +81,6 @@ def pipeline(log):
         dag("main", task("lane", withSequence={"count": "11"}, parameters=INDEX),
             task("all", depends="lane", parameters={"index": "0"}),
             task("end", depends="all", withSequence={"count": "2"}, parameters=INDEX),
-            task("same", depends="all", withSequence={"count": "3"}, parameters=INDEX),
             task("pause", depends="all"),
             task("py", depends="pause", withSequence={"count": "3"}, parameters=INDEX),
             *(task(name, depends=above, parameters={"index": "0"}) for above, name in pairwise(
@@ -96,7 +95,6 @@ def pipeline(log):
              retryStrategy={"limit": "2"}),
         leaf("cached", program("cached", "echo x > out/f"),
              memoize={"key": "k", "cache": {"configMap": {"name": "m"}}}),
-        leaf("same", program("same", "echo x > out/f"), key="same"),
         leaf("old", program("old", "echo old > out/f"), key="latest"),
         leaf("new", program("new", "echo new > out/f"), key="latest"),
         leaf("a", program("a", "echo $INDEX > out/f")),

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, run
-from dsl.engine.artifacts import Store
 from dsl.engine.contents import Contents
 
 INDEX, FIRST = {"index": "{{item}}"}, {"index": "0"}
@@ -259,76 +258,6 @@ def test_leaves_that_race_for_one_key_leave_it_to_the_one_that_had_it_last(bench
     inode = (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino
     assert bench.again(manifest).taken == 2
     assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
-
-
-def aside(bench):
-    return list((bench.out / ".argosy/aside").iterdir())
-
-
-def at_once(bench, count, late=""):
-    """A loop whose items all leave a file under one key, at the same time."""
-    meet = f"touch {bench.folder}/$INDEX.here; until [ $(ls {bench.folder}/*.here | wc -l) = {count} ]"
-    made = leaf("a", bench.source("a", f"{meet}; do sleep 0.05; done{late}; echo $INDEX > out/f"), key="k")
-    return workflow(dag("main", task("a", withItems=list(range(count)), parameters=INDEX)), made)
-
-
-def test_items_that_leave_one_key_at_once_leave_one_file_and_are_taken_over(bench):
-    manifest = at_once(bench, 6)
-    bench.run(manifest, jobs=6)
-    assert len(list(bench.folder.glob("*.here"))) == 6
-    assert aside(bench) == []
-    left = bench.left()
-    for _ in range(2):
-        assert bench.again(manifest).taken == 6
-        assert (bench.ran, bench.left(), aside(bench)) == ([], left, [])
-
-
-def test_of_items_whose_last_file_is_gone_all_that_have_none_run_again(bench):
-    manifest = at_once(bench, 3)
-    bench.run(manifest, jobs=3)
-    (bench.out / ".argosy/artifacts/k/f").unlink()
-    assert bench.again(manifest).succeeded
-    assert bench.ran == ["a-0", "a-1", "a-2"]
-    assert (bench.out / ".argosy/artifacts/k/f").exists()
-
-
-def test_items_whose_file_the_one_that_is_gone_had_replaced_run_again(bench):
-    late = "; [ $INDEX != 2 ] || sleep 0.5"
-    bench.run(at_once(bench, 3, late), jobs=3)
-    assert (bench.out / ".argosy/artifacts/k/f").read_text() == "2\n"
-    assert aside(bench) == []
-    manifest = at_once(bench, 3, late)
-    manifest["spec"]["templates"][0]["dag"]["tasks"][0]["withItems"].pop()
-    assert bench.again(manifest, jobs=3).succeeded
-    assert bench.ran == ["a-0", "a-1"]
-    assert (bench.out / ".argosy/artifacts/k/f").read_text() in ("0\n", "1\n")
-
-
-def test_failed_attempts_leave_no_file_that_another_has_replaced(bench):
-    text = "echo {{retries}} > out/f; [ {{retries}} = 4 ]"
-    a = leaf("a", bench.source("a", text), key="k", retryStrategy={"limit": "4"})
-    manifest = workflow(dag("main", task("a", parameters=FIRST)), a)
-    assert bench.run(manifest).succeeded
-    assert aside(bench) == []
-    left = bench.left()
-    assert bench.again(manifest).taken == 5
-    assert (bench.ran, bench.left()) == ([], left)
-
-
-def test_a_file_that_got_the_inode_of_one_that_is_gone_is_not_taken_for_it(tmp_path):
-    store = Store(tmp_path / "store", tmp_path)
-    notes = []
-    for text in ("one", "two"):
-        left = tmp_path / "left"
-        left.write_text(text)
-        store.keep(left, "k", {"none": {}})
-        notes += Contents([], lambda _: None).note(store.root / "k")
-    other = (*notes[0][:3], notes[0][3] + 1, notes[0][-1])
-    assert (store.is_aside(notes[0]), store.is_aside(other), store.is_aside(notes[1])) == (True, False, False)
-    store.drop([other])
-    assert store.is_aside(notes[0])
-    store.drop(notes)
-    assert not store.is_aside(notes[0])
 
 
 def test_a_leaf_that_added_to_a_key_of_others_stands_for_its_own_files_alone(bench):
