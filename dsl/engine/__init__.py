@@ -193,7 +193,8 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         lost = journal.close(phase, time.monotonic() - began)
     if lost:
         outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")
-    return replace(outcome, taken=history.taken, outdated=tuple(sorted(history.outdated)))
+    outdated, doubtful = tuple(sorted(history.outdated)), tuple(sorted(mounts.doubtful))
+    return replace(outcome, taken=history.taken, outdated=outdated, doubtful=doubtful)
 
 
 def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str]) -> tuple[Journal, Groups]:

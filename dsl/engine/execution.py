@@ -175,8 +175,6 @@ def _execute(
             return Ended(64, message=_unstartable(command, wrong, log))
         except Unlogged as wrong:
             return Ended(64, unlogged=str(wrong))
-        finally:
-            places.groups.ended(container.group.leader)
     return Ended(code, stdout)
 
 

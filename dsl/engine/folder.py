@@ -111,7 +111,7 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
     """
     record = out / STATE / _RECORD
     with _usable(out):
-        former = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
+        former = _made_by_former(record)
         names = [task_folder(out, task).name for task in tasks]
         files = [out / name for name in (TIMELINE, RESULTS, STATUS, REPORT, WHOLES)]
         told = [str(path.relative_to(out)) for file in files for path in (file, _aside(file))]
@@ -122,6 +122,13 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
             _remove_all(out, [LOGS, *told, *former])
         write(record, [json.dumps(names)])
         write(out / GRAPH, [json.dumps(graph)])
+
+
+def _made_by_former(record: Path) -> list[str]:
+    """Return the names that a former run put down; none where a power failure has left no more of them."""
+    with suppress(FileNotFoundError, ValueError):
+        return list(map(str, json.loads(record.read_text(encoding="utf-8"))))
+    return []
 
 
 def _remove_all(out: Path, names: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
@@ -104,6 +104,11 @@ class History:
         """Whether a leaf has succeeded in a former run, at or below the path of a node."""
         return any(self._records[below].phase == "Succeeded" for below in self._below.get(path, ()))
 
+    def make_room(self, path: str) -> None:
+        """Remove what a former run left at or below the path of a node whose outputs come from a cache."""
+        if not self._resume.only:
+            self._drop(self._below.get(path, ()))
+
     def has_waited(self, node: Node, fingerprint: str) -> bool:
         """Whether a suspend node has ended in a former run."""
         record = self._records.get(node.path)
@@ -183,9 +188,17 @@ class History:
         )
 
     def _are_in_place(self, record: Record) -> bool:
-        """Whether all files that a leaf left are where it left them."""
+        """Whether all files that a leaf left are where it left them, and no other has left any of them."""
         is_aside, is_as_noted = self._places.store.is_aside, self._contents.is_as_noted
-        return not any(is_aside(note[1]) or not is_as_noted(self._absolute(note)) for note in record.files)
+        return not any(
+            self._writers[note[0]] > 1 or is_aside(note[1]) or not is_as_noted(self._absolute(note))
+            for note in record.files
+        )
+
+    @cached_property
+    def _writers(self) -> Counter[str]:
+        """How many leaves of former runs have left a file, by its path: one may be put in another's place."""
+        return Counter(note[0] for record in self._records.values() for note in record.files)
 
     def take_whole(self, whole: Whole) -> Iterator[tuple[Record, tuple[Path, ...]]]:
         """Take over all leaves of a node; yield how they ended, and where the files are that they left."""

@@ -28,7 +28,7 @@ class Leaves:
     """The leaves that wait and run; the least `order` starts first.
 
     Daemons that are ready and hooks of what runs, which may wait for them, run beside them: they take no
-    place but in the parallelism of the workflow.
+    place but in the parallelism of the workflow, and as many hooks run at once as others may.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Leaves:
 
     def start_waiting(self, starts: Callable[[Leaf], None]) -> None:
         """Start as many as may run; `starts` hears of each."""
-        while self._hooks_waiting and self._room() > 0:
+        while self._hooks_waiting and len(self._hooks) < self.jobs and self._room() > 0:
             self._start(heapq.heappop(self._hooks_waiting)[2], self._hooks, starts)
         while self._waiting and self._places_left() > 0:
             self._start(heapq.heappop(self._waiting)[2], self._running, starts)

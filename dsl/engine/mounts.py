@@ -37,7 +37,8 @@ class Mounts:
     ) -> None:
         """Look at the folders that a former run noted; one may hold `out`: that is not looked at.
 
-        `outlived` tells that some of a former run's processes worked until now.
+        `outlived` tells that some of a former run's processes worked until now: what was changed meanwhile is
+        taken for their work, and the folder is `doubtful`.
         """
         self._folders = folders
         self._former = former
@@ -46,7 +47,10 @@ class Mounts:
         self._seen: dict[str, MountNote] = {}
         self._lock = threading.Lock()
         self._sign = out / STATE / _SIGN
-        self._until = _last_sign(self._sign, outlived=outlived)
+        self._until, was_busy = _last_sign(self._sign)
+        self._outlived = outlived and was_busy
+        self.doubtful: set[str] = set()
+        self._signing = threading.Lock()  # its own: a look at a folder may take long
         self._at_work = 0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -71,7 +75,7 @@ class Mounts:
             self._count(-1)
 
     def _count(self, more: int) -> None:
-        with self._lock:
+        with self._signing:
             self._at_work += more
             self._give_sign()
             if not self._thread.ident:
@@ -79,7 +83,7 @@ class Mounts:
 
     def _live(self) -> None:
         while not self._closing.wait(_PAUSE):
-            with self._lock:
+            with self._signing:
                 if self._at_work:
                     self._give_sign()
 
@@ -95,7 +99,11 @@ class Mounts:
 
     def _look(self, name: str) -> MountNote:
         (files, newest), former = self._stamps(name), self._former.get(name)
-        if former and (former.files == files or not (former.ended or newest > self._until)):
+        if former and former.files == files:
+            return MountNote(name, former.digest, files)
+        is_late = newest > self._until
+        if former and not former.ended and (self._outlived or not is_late):
+            self.doubtful.update([name] if is_late else [])
             return MountNote(name, former.digest, files)
         return MountNote(name, digest_of(files), files)
 
@@ -125,15 +133,16 @@ class Mounts:
         return stamps, newest
 
 
-def _last_sign(sign: Path, *, outlived: bool) -> float:
-    """Return until when a run that was killed may have changed something, in nanoseconds; 0 if never."""
+def _last_sign(sign: Path) -> tuple[int, bool]:
+    """Return until when a run that was killed may have changed something, and whether it was about to.
+
+    The time is in nanoseconds, 0 if it never did.
+    """
     try:
         rests, given = sign.read_bytes() == _NOBODY, sign.stat().st_mtime_ns
     except OSError:
-        return 0
-    if rests:
-        return given
-    return float("inf") if outlived else given + _LATE
+        return 0, False
+    return (given, False) if rests else (given + _LATE, True)
 
 
 def _identity(folder: str) -> tuple[tuple[int, int] | None, int]:

@@ -1,20 +1,21 @@
 """A run in; processes that its leaves left behind, in sessions of their own or by a kill of the run, ended.
 
-Sessions are on record from their start until they were ended. Nobody gets the id of one while somebody is in
-it: who is in it is of the one that was noted, unless another leads it. What has left its session is known by
-a variable that Argo sets in pods too; where a system does not tell the environment of a process, as only
-Linux does, it is not found.
+Sessions are on record from their start. One is that which was noted when its leader began no later than
+that. Where the leader has ended a stranger may have its id once nobody is left in it: then only who began
+soon after the note is known to be of it. What has left its session is known by a variable that Argo sets in
+pods too; where a system does not tell the environment of a process, as only Linux does, it is not found.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ MARK = "ARGO_WORKFLOW_UID"
 _GROUPS = "groups"
 _PAUSE, _TIMES = 0.01, 100
 _DEAD = ("Z", "X")
+_SOON = 10.0  # seconds in which no system gives out an id again
 
 
 def mark_of(state: Path) -> str:
@@ -45,11 +47,6 @@ class Groups:
         with suppress(OSError):  # no room: there is the variable
             self._file.write(b"%d %.3f\n" % (leader, _now()))
 
-    def ended(self, leader: int) -> None:
-        """Note that a group was killed when its leader had ended: its id may be given out again."""
-        with suppress(OSError, ValueError):  # the run may be over, and this a late one
-            self._file.write(b"%d\n" % leader)
-
     def close(self) -> None:
         """End the record, which stays."""
         self._file.close()
@@ -63,7 +60,7 @@ def end_left(state: Path) -> bool:
     found = False
     mark, sessions = mark_of(state), _noted(state / _GROUPS)
     for _ in range(_TIMES):
-        members = _members({leader for leader, noted in sessions.items() if not _is_taken(leader, noted)})
+        members = _members(sessions)
         sessions = {leader: sessions[leader] for leader, _ in members}
         left = [*(-leader for leader in sessions), *(process for _, process in members), *_marked(mark)]
         if not left:
@@ -79,37 +76,35 @@ def end_left(state: Path) -> bool:
 
 
 def _noted(record: Path) -> dict[int, float]:
-    """Return when each leader was noted whose group was not ended; none if the system was started since."""
+    """Return when each leader was noted; none if the system was started since."""
     noted: dict[int, float] = {}
     with suppress(OSError, ValueError):
         boot, *lines, _ = record.read_text(encoding="utf-8", errors="replace").split("\n")  # the last is torn
         for line in lines if boot == _boot() else ():
             with suppress(ValueError):
-                leader, *moment = line.split()
-                if moment:
-                    noted[int(leader)] = float(moment[0])
-                else:
-                    noted.pop(int(leader), None)
+                leader, moment = line.split()
+                noted[int(leader)] = float(moment)
     return noted
 
 
-def _is_taken(leader: int, noted: float) -> bool:
-    """Whether the id of a leader was given to another process since it was noted."""
-    try:
-        return _began(leader) > noted
-    except (OSError, ValueError):  # nobody has it
-        return False
-
-
-def _members(sessions: set[int]) -> list[tuple[int, int]]:
-    """Return who is in sessions and has not ended, after the session's id; this process's own is left out."""
-    found = []
+def _members(sessions: Mapping[int, float]) -> list[tuple[int, int]]:
+    """Return who is in noted sessions and has not ended, after the session's id; our own is left out."""
+    own, found = os.getsid(0), []
     for process in _processes() if sessions else ():
         with suppress(OSError, ValueError):
             session = os.getsid(process)
-            if session in sessions and session != os.getsid(0) and _began(process):
+            noted = sessions.get(session)
+            if noted is not None and session != own and _began(process) <= _latest(session, noted):
                 found.append((session, process))
     return found
+
+
+def _latest(leader: int, noted: float) -> float:
+    """Return until when who is in a noted session may have begun; minus infinity where it is another one."""
+    try:
+        return -math.inf if _began(leader) > noted else math.inf
+    except (OSError, ValueError):  # nobody has the id
+        return noted + _SOON
 
 
 def _processes() -> list[int]:

@@ -69,8 +69,9 @@ class Outcome:
 
     `nodes` are keyed by path: display names from the root `main`, joined by `/`. `stuck` says why Argo would
     wait for ever where it would; the phase is Error then. `taken` leaves were taken over from a former run,
-    among them some of `outdated` tasks: these would run again if it were not for `only`. `results` is what
-    `results.json` holds, or would if the disk had room for it.
+    among them some of `outdated` tasks: these would run again if it were not for `only`. `doubtful` are the
+    volumes whose folders were changed after the former run was killed and while a task of it still worked.
+    `results` is what `results.json` holds, or would if the disk had room for it.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Outcome:
     finished: float = 0.0
     taken: int = 0
     outdated: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
     results: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -91,11 +91,6 @@ class Group:
         """Whether its process has ended, or was asked to."""
         return self._is_over or bool(self.stopped)
 
-    @property
-    def leader(self) -> int:
-        """Return the id of the process that was started last, 0 for none."""
-        return self._process.pid if self._process else 0
-
     def join(self, other: Group) -> None:
         """Let another group be stopped and killed whenever this one is."""
         with self._lock:

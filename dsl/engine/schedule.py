@@ -230,6 +230,7 @@ class Engine:
             memo = prepared.body.get("memoize")
             outputs = None
             if memo and not self._is_known(prepared):
+                self.history.make_room(prepared.call.path)
                 outputs = self._memo.recall(memo)
         except NodeFault as wrong:
             self.refuse_call(prepared.call, str(wrong))

@@ -333,9 +333,11 @@ def test_a_process_is_only_killed_if_it_began_before_its_id_was_noted(earlier, i
         process.wait()
 
 
-@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(("earlier", "is_killed"), [(0, True), (60, False)])
 @pytest.mark.parametrize("group", ["None", "os.setpgrp"])
-def test_who_is_in_a_noted_session_without_a_leader_is_killed_unless_that_has_ended(group, ended, tmp_path):
+def test_who_is_in_a_session_without_a_leader_is_killed_if_it_began_soon_after_the_note(
+    group, earlier, is_killed, tmp_path
+):
     starts = f"import os, subprocess; print(subprocess.Popen(['sleep', '60'], preexec_fn={group}).pid)"
     groups = Groups(tmp_path)
     leader = subprocess.Popen(
@@ -344,12 +346,12 @@ def test_who_is_in_a_noted_session_without_a_leader_is_killed_unless_that_has_en
     groups.note(leader.pid)
     with leader:
         orphan = int(leader.stdout.readline())
-    if ended:
-        groups.ended(leader.pid)
     groups.close()
+    boot, noted = (tmp_path / "groups").read_text().splitlines()
+    (tmp_path / "groups").write_text(f"{boot}\n{leader.pid} {float(noted.split()[1]) - earlier}\n")
     try:
-        assert end_left(tmp_path) == (not ended)
-        assert ended or is_gone(orphan)
+        assert end_left(tmp_path) == is_killed
+        assert is_gone(orphan) == is_killed
     finally:
         with suppress(ProcessLookupError):
             os.kill(orphan, signal.SIGKILL)
