@@ -141,13 +141,9 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         names = visible(", ".join(outcome.outdated))
         screen.print(Text(f"out of date: {names}; `--resume` runs what has changed", style="yellow"))
     for name in outcome.doubtful:
-        screen.print(
-            Text(
-                f"the folder of {visible(name)} was changed after the run was killed, while a task of it went "
-                "on alone: taken for the work of that task; --force runs everything again if it was not",
-                style="yellow",
-            )
-        )
+        changed = f"the folder of {visible(name)} was changed after the run was killed"
+        doubt = "a task of it went on alone, and the change is taken for its work; --force if it is not"
+        screen.print(Text(f"{changed}: {doubt}", style="yellow"))
     messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
     has_room = not any(_NO_ROOM in message for message in messages)
     tell(outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken)

@@ -126,7 +126,7 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
 
 def _made_by_former(record: Path) -> list[str]:
     """Return the names that a former run put down; none where a power failure has left no more of them."""
-    with suppress(FileNotFoundError, ValueError):
+    with suppress(FileNotFoundError, ValueError, TypeError):
         return list(map(str, json.loads(record.read_text(encoding="utf-8"))))
     return []
 

@@ -83,16 +83,19 @@ def _refuse_broken(definition: Definition, template: Template) -> None:
 def _wrong_with(probe: Mapping[str, Any]) -> str:
     """Return why Kubernetes would not take a probe, `""` if it would."""
     for name in _NUMBERS:
-        try:
-            float(probe.get(name) or 0)
-        except (TypeError, ValueError):
-            return f"{name} is no number: {probe[name]}"
-    if probe.get("exec") is not None:
-        return "" if (probe["exec"] or {}).get("command") else "exec.command is required"
-    found = next((name for name in ("httpGet", "tcpSocket") if probe.get(name) is not None), "")
+        if probe.get(name) is not None and type(probe[name]) is not int:
+            return f"{name} is no whole number: {probe[name]}"
+    found = next((name for name in ("exec", "httpGet", "tcpSocket") if probe.get(name) is not None), "")
     if not found:
         return "exec is required, or httpGet, or tcpSocket"
-    port = str((probe[found] or {}).get("port") or "")
+    action = probe[found]
+    if not isinstance(action, Mapping):
+        return f"{found} is no mapping: {action}"
+    if found == "exec":
+        command = action.get("command")
+        are_texts = isinstance(command, list) and all(isinstance(word, str) for word in command)
+        return "" if command and are_texts else "exec.command is required, a list of texts"
+    port = str(action.get("port") or "")
     if not port:
         return f"{found}.port is required"
     return f"{found}.port is over 65535: {port}" if port.isdecimal() and int(port) > 65535 else ""

@@ -125,7 +125,7 @@ def test_a_daemon_that_fails_before_it_is_ready_omits_what_waits_for_it(tmp_path
 
 def test_a_startup_probe_that_never_succeeds_fails_its_daemon(tmp_path):
     serve = daemon(FOREVER)
-    serve["script"]["startupProbe"] = executed("false", periodSeconds=0.2, failureThreshold=2)
+    serve["script"]["startupProbe"] = executed("false", periodSeconds=1, failureThreshold=1)
     outcome, _ = ran(
         workflow(dag("main", task("d"), task("c", depends="d")), serve, client("true")), tmp_path
     )
@@ -297,13 +297,18 @@ def test_what_a_daemon_cannot_do_here_is_refused_by_name():
 @pytest.mark.parametrize(
     ("probe", "why"),
     [
-        ({"exec": {"command": []}}, "exec.command is required"),
+        ({"exec": {"command": []}}, "exec.command is required, a list of texts"),
+        ({"exec": {"command": "true"}}, "exec.command is required, a list of texts"),
+        ({"exec": ["true"]}, "exec is no mapping: ['true']"),
+        ({"httpGet": "x"}, "httpGet is no mapping: x"),
         ({"exec": None, "tcpSocket": {}}, "tcpSocket.port is required"),
         ({"httpGet": {"path": "/"}}, "httpGet.port is required"),
         ({"tcpSocket": {"port": 70000}}, "tcpSocket.port is over 65535: 70000"),
         ({"periodSeconds": 1}, "exec is required, or httpGet, or tcpSocket"),
-        (executed("true", periodSeconds="soon"), "periodSeconds is no number: soon"),
-        (executed("true", failureThreshold=[3]), "failureThreshold is no number: [3]"),
+        (executed("true", periodSeconds="soon"), "periodSeconds is no whole number: soon"),
+        (executed("true", periodSeconds=True), "periodSeconds is no whole number: True"),
+        (executed("true", failureThreshold=1.5), "failureThreshold is no whole number: 1.5"),
+        (executed("true", failureThreshold=[3]), "failureThreshold is no whole number: [3]"),
     ],
 )
 def test_a_probe_that_kubernetes_does_not_take_is_refused(kind, probe, why):

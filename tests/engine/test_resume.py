@@ -534,3 +534,46 @@ def test_whatever_is_changed_a_run_taken_up_ends_as_a_fresh_one(first, then):
         assert {**bench.left(), "status.json": b""} == {**fresh.left(), "status.json": b""}
         bench.again(manifest)
         assert bench.ran == []
+
+
+def test_a_loop_of_dags_whose_items_share_a_file_leaves_the_same_one_when_it_is_taken_up(bench):
+    mended = bench.folder / "mended"
+    inner = dag("part", task("a", parameters={"index": "{{inputs.parameters.index}}"}), inputs=["index"])
+    a = leaf("a", bench.source("a", "echo $INDEX > out/f"), key="{{workflow.name}}/k")
+    read = {"name": "in", "path": "/argosy/in"}
+    source = bench.source("b", f"test -e {mended} || exit 1; cat in/f > out/all")
+    b = leaf("b", source, artifacts=[read])
+    loop = task("part", withItems=[0, 1, 2], parameters=INDEX)
+    last = task("b", depends="part", parameters=FIRST, artifacts=[files_of("k")])
+    manifest = workflow(dag("main", loop, last), inner, a, b)
+    assert not bench.run(manifest, jobs=1).succeeded
+    mended.touch()
+    for ran in (["b-0"], []):
+        assert bench.again(manifest, jobs=1).succeeded
+        assert bench.ran == ran
+        assert (bench.out / "b/all").read_text() == "2\n"
+
+
+def test_what_a_failed_task_left_is_gone_before_a_cache_gives_what_takes_its_place(bench):
+    good = bench.folder / "good"
+    source = f"test -e {good} && echo good > out/f && exit; echo half > out/f; exit 1"
+    memo = {"key": "k", "cache": {"configMap": {"name": "c"}}}
+    a = leaf("a", bench.source("a", source), key="mk", memoize=memo)
+    read = {"name": "in", "path": "/argosy/in"}
+    b = leaf("b", bench.source("b", "cat in/f > out/all"), artifacts=[read])
+    last = task("b", depends="a", parameters=FIRST, artifacts=[{"name": "in", "s3": {"key": "mk"}}])
+    manifest = workflow(dag("main", task("a", parameters=FIRST), last), a, b)
+    cache = bench.folder / "cache"
+    assert not bench.run(manifest, cache=cache).succeeded
+    good.touch()
+    assert run(manifest, RunOptions(bench.folder / "other", cache=cache)).succeeded
+    assert bench.again(manifest, cache=cache).succeeded
+    assert (bench.out / "b/all").read_text() == "good\n"
+
+
+@pytest.mark.parametrize("left", ["", "[1", "null"])
+def test_a_record_of_a_run_that_a_power_failure_emptied_is_as_good_as_none(left, bench):
+    manifest = workflow(dag("main", task("a", parameters=FIRST)), leaf("a", bench.source("a")))
+    assert bench.run(manifest).succeeded
+    (bench.out / ".argosy/run.json").write_text(left)
+    assert bench.again(manifest).taken == 1
