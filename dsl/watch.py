@@ -188,6 +188,12 @@ class Lines(Watch):
         super().expected(task, count)
         self._said.discard(task)
 
+    def started(self, event: LeafEvent) -> None:
+        """Say how the task ends now where the failure of its last pod seemed to be its end."""
+        super().started(event)
+        if event.attempt > 1:
+            self._said.discard(event.task)
+
     def ended(self, event: LeafEvent) -> None:
         """Say it when it failed, or was the last."""
         super().ended(event)

@@ -124,6 +124,16 @@ def test_a_loop_that_grows_is_told_again():
     assert stream.getvalue().splitlines()[-1] == "warp: 4/4, 1 not run, 1 retry"
 
 
+def test_a_last_pod_that_had_success_the_second_time_is_told_so():
+    stream = io.StringIO()
+    with Lines(console(stream)) as watch:
+        watch.expected("warp", 1)
+        for phase, attempt in (("Failed", 1), ("Succeeded", 2)):
+            watch.started(event("Running", attempt))
+            watch.ended(event(phase, attempt, "no"))
+    assert stream.getvalue().splitlines()[1:] == ["warp: 1/1, 1 failed", "warp: 1/1, 1 retry"]
+
+
 def test_a_screen_has_a_bar_per_function_and_leaves_none_behind():
     stream = io.StringIO()
     terminal = Console(file=stream, force_terminal=True, width=100, height=10, markup=False, highlight=False)
