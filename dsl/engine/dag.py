@@ -244,10 +244,18 @@ class DagRun:
             self.engine.when_quiet(self._look_again, task, group)
 
     def _look_again(self, task: Task, group: Node) -> None:
-        """Run the exit hook of a loop: Argo does so when it visits the ended loop again, if it ever does."""
-        if not self.node.is_done:
+        """Run the exit hook of a loop: Argo does so when it visits the ended loop again, if it ever does.
+
+        It visits targets, and what a task waits for that has not ended.
+        """
+        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
+        if not self.node.is_done and (waiting or task.name in self.plan.targets):
             self.open += 1
             run_hooks(self.engine, self, task, group, self._closed_one, "exit")
+
+    def _has_ended(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        return node is not None and node.is_done
 
     # --- ends ---
 
