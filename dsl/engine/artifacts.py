@@ -17,7 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dsl.engine.contents import is_of, stamp_of
 from dsl.engine.copies import copy_alike, copy_file, copy_folder, remove
+from dsl.engine.journal import FileNote
 from dsl.engine.links import copy_kept, entries, settle
 from dsl.engine.stamps import Stamps
 
@@ -174,9 +176,13 @@ class Store:
 
     # --- for a run that is taken up ---
 
-    def is_aside(self, inode: int) -> bool:
-        """Whether a file was replaced and can be put back."""
-        return bool(self._replaced) and str(inode) in self._replaced
+    def is_aside(self, note: FileNote) -> bool:
+        """Whether a file was replaced and can be put back. An inode alone may be another file's by now."""
+        name = str(note[1])
+        if name not in self._replaced:
+            return False
+        stamp = stamp_of(os.fspath(self._aside / name))
+        return stamp is not None and is_of(stamp, note)
 
     def put_back(self, inode: int, target: Path) -> None:
         """Put a file that was replaced where it was, and set aside what is there now. Raises OSError."""
@@ -187,9 +193,9 @@ class Store:
             (self._aside / name).rename(target)
             self._replaced.discard(name)
 
-    def drop(self, inodes: Iterable[int]) -> None:
-        """Remove files that were replaced."""
-        self._drop(self._replaced and self._replaced.intersection(map(str, inodes)))
+    def drop(self, notes: Iterable[FileNote]) -> None:
+        """Remove those of some files that were replaced."""
+        self._drop([str(note[1]) for note in notes if self.is_aside(note)])
 
     def sweep(self, inodes: Iterable[int]) -> None:
         """Remove all that is aside but files that were replaced and that somebody may need."""

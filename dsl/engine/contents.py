@@ -63,7 +63,7 @@ class Contents:
     def is_as_noted(self, note: FileNote) -> bool:
         """Whether a file is what it was."""
         found = stamp_of(note[0])
-        return found is not None and (_is_of(found, note) or self.of(Path(note[0])) == note[-1])
+        return found is not None and (is_of(found, note) or self.of(Path(note[0])) == note[-1])
 
     def _notes(self, path: str, *, is_left: bool) -> Iterator[FileNote]:
         for each in _files(path):
@@ -71,7 +71,7 @@ class Contents:
             note = self._known.get(each)
             if stamp is None:  # it has just been removed
                 continue
-            if note is None or not _is_of(stamp, note):
+            if note is None or not is_of(stamp, note):
                 digest = _digest(each)
                 if digest is None:
                     continue
@@ -121,7 +121,7 @@ def _note(path: str, stamp: Stamp, digest: str, *, is_left: bool) -> FileNote:
     return (path, *stamp[:LASTING], digest) if is_left else (path, *stamp, digest)
 
 
-def _is_of(stamp: Stamp, note: FileNote) -> bool:
+def is_of(stamp: Stamp, note: FileNote) -> bool:
     """Whether a stamp is, or begins with, the one in a note."""
     return stamp[: len(note) - 2] == note[1:-1]
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.chosen import calls
-from dsl.engine.contents import Contents, digest_of_text, stamp_of
+from dsl.engine.contents import LASTING, Contents, digest_of_text, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import FileNote, Former, Journal, Record
@@ -123,8 +123,7 @@ class History:
             return False
         store = self._places.store
         return all(
-            store.is_aside(note[1]) or self._contents.is_as_noted(self._absolute(note))
-            for note in record.files
+            store.is_aside(note) or self._contents.is_as_noted(self._absolute(note)) for note in record.files
         )
 
     def _runs_again(self, node: Node) -> bool:
@@ -165,7 +164,7 @@ class History:
         """Take a leaf over; return where the files are that it left."""
         self.taken += 1
         for note in record.files:
-            if self._places.store.is_aside(note[1]):
+            if self._places.store.is_aside(note):
                 self._put_back(record, self._absolute(note))
         self._enter(leaf, record)
         kept = tuple(self._out / place for place in record.kept)
@@ -191,7 +190,7 @@ class History:
         """Whether all files that a leaf left are where it left them, and no other has left any of them."""
         is_aside, is_as_noted = self._places.store.is_aside, self._contents.is_as_noted
         return not any(
-            self._writers[note[0]] > 1 or is_aside(note[1]) or not is_as_noted(self._absolute(note))
+            self._writers[note[0]] > 1 or is_aside(note) or not is_as_noted(self._absolute(note))
             for note in record.files
         )
 
@@ -227,12 +226,12 @@ class History:
     def _owner(self, path: str) -> Record | None:
         """Return the record of the leaf that left the file that is at a place now."""
         stamp = stamp_of(path)
-        return self._owners.get((path, stamp[0])) if stamp else None
+        return self._owners.get((path, stamp[:LASTING])) if stamp else None
 
     @cached_property
-    def _owners(self) -> dict[tuple[str, int], Record]:
+    def _owners(self) -> dict[tuple[str, tuple[object, ...]], Record]:
         records = self._records.values()
-        return {(self._absolute(note)[0], note[1]): record for record in records for note in record.files}
+        return {(self._absolute(note)[0], note[1:-1]): record for record in records for note in record.files}
 
     # --- noting down ---
 
@@ -319,7 +318,7 @@ class History:
         self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:
-        self._places.store.drop(note[1] for note in record.files)
+        self._places.store.drop(record.files)
         paths = [self._absolute(note)[0] for note in record.files]
         self._remove_files(path for path in paths if self._owner(path) in (None, record))
         for place in record.kept:

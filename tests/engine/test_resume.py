@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, run
+from dsl.engine.artifacts import Store
 from dsl.engine.contents import Contents
 
 INDEX, FIRST = {"index": "{{item}}"}, {"index": "0"}
@@ -577,3 +578,19 @@ def test_a_record_of_a_run_that_a_power_failure_emptied_is_as_good_as_none(left,
     assert bench.run(manifest).succeeded
     (bench.out / ".argosy/run.json").write_text(left)
     assert bench.again(manifest).taken == 1
+
+
+def test_a_file_that_got_the_inode_of_one_that_is_gone_is_not_taken_for_it(tmp_path):
+    store = Store(tmp_path / "store", tmp_path)
+    notes = []
+    for text in ("one", "two"):
+        left = tmp_path / "left"
+        left.write_text(text)
+        store.keep(left, "k", {"none": {}})
+        notes += Contents([], lambda _: None).note(store.root / "k")
+    other = (*notes[0][:3], notes[0][3] + 1, notes[0][-1])
+    assert (store.is_aside(notes[0]), store.is_aside(other), store.is_aside(notes[1])) == (True, False, False)
+    store.drop([other])
+    assert store.is_aside(notes[0])
+    store.drop(notes)
+    assert not store.is_aside(notes[0])
