@@ -102,11 +102,7 @@ class Fingerprints:
             each.get("envFrom") or any(variable.get("valueFrom") for variable in each.get("env") or [])
             for each in _containers(leaf)
         )
-        keyed = self._places.objects.keyed if refers else {}
-        return [
-            [*key, sorted((name, value.hex()) for name, value in values.items())]
-            for key, values in sorted(keyed.items())
-        ]
+        return self._places.objects.contents() if refers else []
 
     def _staged(self, leaf: Leaf) -> list[Path]:
         mounts = leaf.body[leaf.template.kind].get("volumeMounts") or []

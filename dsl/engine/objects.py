@@ -49,6 +49,13 @@ class Objects:
         """Return the values of a ConfigMap or a Secret by key, None when there is none of that name."""
         return self.keyed.get((kind, name))
 
+    def contents(self) -> list[object]:
+        """Return all ConfigMaps and Secrets and what is in them, always in the same order, for a digest."""
+        return [
+            [*key, sorted((name, value.hex()) for name, value in values.items())]
+            for key, values in sorted(self.keyed.items())
+        ]
+
     def referenced(self, source: Mapping[str, Any]) -> str | None:
         """Return the value that a variable's `valueFrom` names, None when an optional one is not there.
 

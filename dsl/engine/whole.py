@@ -22,8 +22,6 @@ _GROUPS = (*_INSIDE, "TaskGroup", "StepGroup", "Retry")
 _OF_LEAF = 6
 """Fields in the row of a leaf."""
 _JSON = json.JSONEncoder(separators=(",", ":"))
-
-
 _FACTS = ("path", "key", "branch", "outer", "reads", "ends", "rows")
 
 

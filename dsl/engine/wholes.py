@@ -113,16 +113,12 @@ class Wholes:
     def _shared_by(self, template: Template) -> str:
         """Return a digest of what counts for every call of a template."""
         spec, objects, places = self._definition.spec, self._definition.objects, self._places
-        keyed = [
-            [*key, sorted((name, value.hex()) for name, value in values.items())]
-            for key, values in sorted(objects.keyed.items())
-        ]
         return digest_of(
             [
                 self._globals.flat,
                 [each.raw for each in self.called(template)],
                 {key: value for key, value in spec.items() if key not in ("templates", "arguments")},
-                [keyed, objects.labels],
+                [objects.contents(), objects.labels],
                 [places.runtime.is_real, os.fspath(places.store.root), os.fspath(places.store.inputs)],
                 _engine(),
             ]
