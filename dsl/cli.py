@@ -572,9 +572,10 @@ def main() -> None:
     def ended(number: int, _: object) -> None:
         sys.exit(128 + number)  # as an exception, so that children are ended too
 
-    signal.signal(signal.SIGTERM, ended)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, ended)
+    for name in ("SIGTERM", "SIGQUIT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup
+            signal.signal(number, ended)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

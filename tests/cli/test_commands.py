@@ -126,7 +126,8 @@ def test_a_closed_terminal_is_129_and_leaves_no_child(here):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
 )
 def test_an_interrupted_run_tells_of_its_results_and_leaves_no_process(here, number, code):
     Path("flow.py").write_text(
