@@ -207,7 +207,14 @@ def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str])
 
 
 def _outcome(engine: Engine, out: Path) -> Outcome:
-    """Run to the end, and leave the results."""
+    """Run to the end and leave the results, before daemons have had time to end."""
+    try:
+        return _with_results(engine, out)
+    finally:
+        engine.leaves.close()
+
+
+def _with_results(engine: Engine, out: Path) -> Outcome:
     workflow = WorkflowRun(engine)
     try:
         outcome = workflow.outcome()
@@ -221,8 +228,6 @@ def _outcome(engine: Engine, out: Path) -> Outcome:
                 _write(out, engine, outcome, _results(out, engine, outcome))
                 _write_wholes(out, engine)
         raise
-    finally:
-        engine.leaves.close()
     with paused_collection():
         results = _results(out, engine, outcome)
         try:

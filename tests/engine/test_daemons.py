@@ -282,6 +282,22 @@ def test_an_interrupt_ends_daemons_too(tmp_path):
     assert json.loads((tmp_path / "out" / "status.json").read_text())["nodes"]["main/d"]["phase"] == "Failed"
 
 
+def test_an_interrupt_while_a_stubborn_daemon_ends_leaves_the_results(tmp_path):
+    stubborn = f"trap 'touch {tmp_path}/asked' TERM; touch {tmp_path}/d; while :; do sleep 0.1; done"
+    serve = daemon(stubborn, probe=executed(f"test -e {tmp_path}/d"))
+    flow = workflow(dag("main", task("d"), task("c", depends="d")), serve, client("true"))
+    (tmp_path / "flow.json").write_text(json.dumps(flow))
+    command = [sys.executable, "-m", "dsl", "run", "flow.json", "--out", "out", "--quiet"]
+    with subprocess.Popen(command, cwd=tmp_path, preexec_fn=heed_signals) as process:
+        until = time.monotonic() + 60
+        while not (tmp_path / "asked").exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["phase"] == "Succeeded"
+
+
 def test_what_a_daemon_cannot_do_here_is_refused_by_name():
     definition = read_definition(workflow(daemon(FOREVER, "main", probe={"grpc": {"port": 1}})))
     with pytest.raises(Refused) as here:
