@@ -340,12 +340,13 @@ class Engine:
 
     def finish(self, node: Node, phase: str, message: str = "", moment: float = 0.0) -> None:
         """End a node, now or at a moment that has been, and tell whoever waits for it."""
-        if node.memo and phase == "Succeeded" and node.type in COUNTED and not (node.recalled or node.ip):
-            phase, message = self._memoized(node, node.memo)
-        node.phase, node.message, node.finished = phase, message, moment or time.time()
-        node.view = None
+        node.finished, node.view = moment or time.time(), None
         if self.history.taken and not moment:
             node.take_times()
+        is_known = node.recalled or node.taken or node.ip
+        if node.memo and phase == "Succeeded" and node.type in COUNTED and not is_known:
+            phase, message = self._memoized(node, node.memo)
+        node.phase, node.message = phase, message
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)
@@ -373,10 +374,13 @@ class Engine:
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""
-        if around := _around(node):
-            around.bad += node.phase not in BAD
+        was_bad = node.phase in BAD
         node.phase, node.message, node.fault = "Error", fault, fault
         node.branch, node.view = alone("Error"), None
+        around = _around(node)
+        if around and not was_bad:
+            around.bad += 1
+            self._release(around)
 
     def _release(self, around: Inside) -> None:
         """Begin what has waited for room below a node.
@@ -436,6 +440,8 @@ class Engine:
             self.locks.take(wanted, prepared.call)
             self._forget(waiting)
             self._execute(prepared)
+            if around := _around(waiting):  # it may have ended without taking the place again
+                self._release(around)
         for entry in passed_over:
             heapq.heappush(self._lock_queue, entry)
         done(node)

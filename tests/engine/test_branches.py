@@ -1,7 +1,7 @@
 """A DAG whose last task was omitted has the phase that is nearest to it, as seen from the DAG."""
 
 import pytest
-from engine.manifests import NOP, dag, ran, task, workflow
+from engine.manifests import NOP, dag, phases, ran, task, workflow
 
 BROKEN = dag("broken", task("e", "nop", when="(("))
 FAILS = {"name": "fails", "steps": [[{"name": "e", "template": "broken"}]]}
@@ -24,3 +24,12 @@ def test_a_skipped_task_that_waits_for_none_passes_on_how_its_dag_ended(inner, p
         "Omitted",
     )
     assert outcome.phase == phase
+
+
+def test_what_a_hook_spoils_ends_a_dag_that_fails_fast(tmp_path):
+    hook = {"h": {"template": "ok", "expression": "tasks.a.status + 1 > 2"}}
+    main = dag("main", task("a", "ok", hooks=hook), task("b", "ok", depends="a.Errored"), failFast=True)
+    well = {"name": "ok", "script": {"image": "i", "command": ["true"], "source": ""}}
+    outcome, _ = ran(workflow(main, well), tmp_path)
+    assert (outcome.phase, phases(outcome).get("main/b")) == ("Failed", None)
+    assert outcome.message == "template has failed or errored children and failFast enabled"

@@ -127,6 +127,20 @@ def test_what_a_run_itself_kept_is_taken_over_with_its_files(more, tmp_path):
     assert again.nodes["main/read"].outputs == {"o": "file"}
 
 
+@pytest.mark.parametrize("more", [{}, {"retryStrategy": {"limit": "1"}}])
+def test_what_a_run_takes_over_is_as_old_in_its_cache_as_it_was(more, tmp_path):
+    read, reads = reading()
+    read["script"]["source"] += f"; [ -e {tmp_path}/fixed ]"
+    manifest = workflow(dag("main", task("make"), reads), made(**more), read)
+    assert ran(manifest, tmp_path).phase == "Failed"
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    (tmp_path / "fixed").touch()
+    options = RunOptions(tmp_path / "one", jobs=4, cache=tmp_path / "cache", resume=Resume())
+    assert run(manifest, options).succeeded
+    assert kept
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
 @pytest.mark.parametrize(
     ("resume", "again"),
     [
@@ -249,6 +263,16 @@ def test_a_node_that_waited_for_a_lock_makes_room_for_the_one_that_runs(tmp_path
     watching = Watching()
     assert run(manifest, RunOptions(tmp_path), watching).succeeded
     assert watching.waiting == [2, 1, 0]
+
+
+def test_a_node_that_waited_for_a_lock_in_vain_makes_room_for_the_next(tmp_path):
+    mutex = {"synchronization": {"mutexes": [{"name": "m"}]}}
+    bad = made(**mutex, name="bad", memoize={**RULE, "key": "no key"})
+    slow = {"name": "slow", "script": {"image": "i", "command": ["sleep"], "args": ["0.3"], "source": ""}}
+    second = dag("second", task("bad"), task("nop"), parallelism=1)
+    manifest = workflow(dag("main", task("slow"), task("second")), {**slow, **mutex}, bad, second, NOP)
+    found = phases(ran(manifest, tmp_path))
+    assert (found["main/second/bad"], found["main/second/nop"]) == ("Error", "Succeeded")
 
 
 @pytest.mark.parametrize("key", ["none", "gone"])
