@@ -10,6 +10,8 @@ from pathlib import Path
 _TAIL_BYTES, _TAIL_LINES = 4096, 5
 _DEADLINE = "Pod was active on the node longer than the specified deadline"
 _UNKNOWN_PROGRAM = "executable file not found in $PATH"
+_TOO_LONG = ": argument list too long: "
+_OF_ARGUMENT = re.compile(r"the variable ARGOSY_(?:P|VALUE)_(\w+)")
 _EXIT = re.compile(r"exit (?:code|status) (\d+)")
 _SIGNALS = {128 + one: one.name for one in signal.Signals}
 
@@ -38,6 +40,9 @@ def _in_words(message: str, seconds: float) -> str:
         return f"stopped{after} by its execution_timeout= (activeDeadlineSeconds or timeout in a manifest)"
     if message.endswith(_UNKNOWN_PROGRAM):
         return f"{message}; images are not run here, `--runtime podman` (or docker) runs them"
+    if _TOO_LONG in message:
+        what = _OF_ARGUMENT.sub(r"the argument \1", message)
+        return f"{what}; let it travel as a file, along `>>` (in a manifest as an artifact)"
     return _EXIT.sub(lambda found: found[0] + _killed(int(found[1])), message)
 
 

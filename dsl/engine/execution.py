@@ -22,6 +22,7 @@ from dsl.engine.process import Group, Unlogged
 from dsl.engine.readiness import Readiness
 from dsl.engine.relocate import Layout, base_of, expand, layout_of
 from dsl.engine.runtime import SCRIPT
+from dsl.engine.unstartable import why_not_started
 from dsl.engine.volumes import Volumes, claims_of, mount, volumes_by_name
 from dsl.engine.work import Work, write_script
 
@@ -172,7 +173,9 @@ def _execute(
                 until=leaf.until if container in pod.own else None, start=begin,
             )  # fmt: skip
         except OSError as wrong:
-            return Ended(64, message=_unstartable(command, wrong, log))
+            message = why_not_started(command, env, wrong)
+            log.write(f"{message}\n".encode())
+            return Ended(64, message=message)
         except Unlogged as wrong:
             return Ended(64, unlogged=str(wrong))
     return Ended(code, stdout)
@@ -186,20 +189,6 @@ def _script(source: str, layout: Layout, work: Work) -> str:
     script = layout.beside / "script"
     write_script(script, layout.rewrite(source))
     return SCRIPT if layout.is_real else str(script)
-
-
-def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> str:
-    program = command[0] if command else ""
-    why = (
-        f"stat {program}: no such file or directory"
-        if "/" in program
-        else "executable file not found in $PATH"
-    )
-    if not isinstance(wrong, FileNotFoundError):
-        why = (wrong.strerror or str(wrong)).lower()
-    message = f'failed to find name in PATH: exec: "{program}": {why}'
-    log.write(f"{message}\n".encode())
-    return message
 
 
 def _limit(body: Mapping[str, Any]) -> float | None:

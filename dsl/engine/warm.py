@@ -2,9 +2,10 @@
 
 A fork has what a fresh interpreter would have once it has executed the imports that the script begins with,
 and nothing that another script did. Where it could differ the script gets a fresh interpreter: unless all
-that is run is the interpreter with one file; when the environment says how Python shall be; when the first
-imports are not of the standard library alone, or say something. All that such a script can see of it are
-frames below its own, its parent, and a seed of hashes that it shares with others.
+that is run is the interpreter with one file; when the environment says how Python shall be, or may be more
+than a program can start with; when the first imports are not of the standard library alone, or say something.
+All that such a script can see of it are frames below its own, its parent, and a seed of hashes that it shares
+with others.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dsl.engine.process import Process, Program, spawn
+from dsl.engine.unstartable import is_short
 
 _ZYGOTE = Path(__file__).with_name("zygote.py")
 _GRACE = 5.0  # seconds that an interpreter may take to end
@@ -86,6 +88,7 @@ def _is_script(program: Program) -> bool:
         and program.command[0] == sys.executable
         and Path(program.command[1]).is_absolute()
         and not any(name.startswith("PYTHON") for name in program.env)
+        and is_short(program.env)
     )
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dsl.cli import exit_code
+from dsl.engine.unstartable import LONGEST
 from tests.harness import write
 
 TEXT = """
@@ -239,6 +240,27 @@ def test_the_reason_of_a_failure_names_what_the_author_knows_everywhere(here, ds
         assert re.search(rf"(?m)^{task} .* (failed|error): {reason}", told)
         assert tasks[task]["reason"].partition('"')[0][-30:] in page
     assert "longer than the specified deadline" in Path("out/status.json").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no limit of one variable")
+def test_an_argument_that_is_too_long_is_told_by_its_name_with_what_to_do(here, dsl):
+    text = f"""
+@task
+def text():
+    return "x" * {LONGEST}
+
+@task.shell(image="busybox:1")
+def count(words):
+    return 'echo "$words" | wc -w'
+
+with DAG("long"):
+    count(text())
+"""
+    write(here, text, "long.py")
+    size = f"{LONGEST + len('ARGOSY_P_words=')} bytes, and Linux takes {LONGEST}"
+    why = f": the argument words has {size}; let it travel as a file, along `>>` "
+    assert why in dsl("long.py", "--out", "out", "--quiet").stderr
+    assert why in json.loads(Path("out/results.json").read_text())["tasks"]["count"]["reason"]
 
 
 def test_a_list_is_of_the_file_that_is_named_and_says_when_there_is_no_run(here, dsl, runs):

@@ -18,6 +18,7 @@ from engine.manifests import NOP, dag, phases, ran, task, workflow
 from engine.test_run import is_gone
 
 from dsl.engine import Refused, Resume, RunOptions, Unusable, run
+from dsl.engine.unstartable import LONGEST
 from tests.harness import compile_file, write
 
 PARTITIONS = int(os.environ.get("PARTITIONS", "2000"))
@@ -355,3 +356,24 @@ def test_thousands_of_partitions_are_taken_over(tmp_path):
     manifest = workflow(dag("main", loop), {"name": "x", "container": {"image": "x", "command": ["true"]}})
     assert run(manifest, RunOptions(tmp_path, jobs=8)).succeeded
     assert run(manifest, RunOptions(tmp_path, resume=Resume())).taken == PARTITIONS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no limit of one argument")
+@pytest.mark.parametrize(
+    ("args", "env", "what"),
+    [
+        (["a", "x" * (LONGEST + 1)], {}, f"argument 2 has {LONGEST + 1} bytes, and Linux takes {LONGEST}"),
+        (["$(B)"], {"A": "", "B": "\N{DEGREE SIGN}" * LONGEST},
+         f"the variable B has {2 * LONGEST + 2} bytes, and Linux takes {LONGEST}"),
+        ([], {f"A{number:02}": "x" * (LONGEST - 4) for number in range(60)},
+         rf"all arguments and variables have \d+ bytes, the variable A59 {LONGEST} of them"),
+        (["x" * LONGEST], {"A": "x" * (LONGEST - 2)}, ""),
+    ],
+)  # fmt: skip
+def test_what_is_too_long_for_a_program_is_told_with_its_size(args, env, what, tmp_path):
+    variables = [{"name": name, "value": value} for name, value in env.items()]
+    echo = {"image": "busybox:1", "command": ["echo"], "args": args, "env": variables}
+    node = ran(workflow({"name": "main", "container": echo}), tmp_path)[0].nodes["main"]
+    began = 'main: Error (exit code 64): failed to find name in PATH: exec: "echo": argument list too long: '
+    assert (node.phase, node.exit_code) == (("Failed", "64") if what else ("Succeeded", "0"))
+    assert re.fullmatch(re.escape(began) + what if what else "", node.message)

@@ -14,6 +14,7 @@ import pytest
 from engine.test_run import is_gone
 
 from dsl.engine.process import Program
+from dsl.engine.unstartable import LONGEST
 from dsl.engine.warm import Warm
 from tests.harness import heed_signals
 
@@ -102,6 +103,13 @@ def test_an_environment_that_an_interpreter_reads_gets_one_of_its_own(warm, tmp_
         assert [said(warm, text, tmp_path / "leaf", **more)[0] for _ in range(2)] == [f"False {ends}\n"] * 2
     found = [said(warm, text, tmp_path / "leaf", PYTHONPATH="/nowhere", TZ="UTC0") for _ in range(3)]
     assert found == [("True UTC\n", False)] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no limit of one variable")
+def test_no_script_starts_with_a_variable_that_is_too_long_for_a_fresh_interpreter(warm, tmp_path):
+    assert [said(warm, "print(1)", tmp_path / "leaf") for _ in range(2)] == [("1\n", False), ("1\n", True)]
+    with pytest.raises(OSError, match="Argument list too long"):
+        said(warm, "print(1)", tmp_path / "leaf", B="x" * LONGEST)
 
 
 def test_a_script_that_a_killed_interpreter_would_have_run_gets_a_fresh_one(warm, tmp_path):
