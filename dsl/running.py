@@ -184,11 +184,17 @@ def _show(out: Path, tasks: Mapping[str, Any], line: Text, screen: Console) -> N
     rows = [("task", "state", "pods", "attempts", "files")]
     for task, facts in tasks.items():
         counts = (str(facts["pods"]), str(facts["attempts"]), str(len(files[task]) or ""))
-        rows.append((visible(task), str(facts["state"]), *counts))
+        rows.append((visible(task), _state(facts), *counts))
     screen.print(in_columns(rows))
     for path in (path for paths in files.values() for path in _some(paths)):
         screen.print(Text(visible(str(path)), style="dim"))
     screen.print(line)
+
+
+def _state(facts: Mapping[str, Any]) -> str:
+    """Return the state of a task, or how many of its nodes are in which where they are in several."""
+    several = facts.get("states")
+    return ", ".join(f"{count} {state}" for state, count in several.items()) if several else facts["state"]
 
 
 def _files(folder: Path) -> list[Path]:

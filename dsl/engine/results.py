@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,10 @@ def make_results(
     phase: str,
     reason: Callable[[Node], str] = lambda node: node.message,
 ) -> dict[str, Any]:
-    """Return what `results.json` holds; tasks in the order of the templates, failed ones with a reason."""
+    """Return what `results.json` holds; tasks in the order of the templates, failed ones with a reason.
+
+    The state of a task is its worst; where its nodes ended in several, `states` counts them, the worst first.
+    """
     by_template: dict[Template, list[Node]] = {}
     for node in nodes:
         if node.template is not None:
@@ -47,6 +51,9 @@ def make_results(
         has_failed = node.phase in BAD and node.message
         if task and has_failed and node.phase == task["state"] and "reason" not in task:
             task["reason"] = reason(node)
+    for task in tasks.values():
+        if len(task["states"]) == 1:
+            del task["states"]
     return {"run": definition.name, "phase": phase, "tasks": tasks}
 
 
@@ -54,8 +61,10 @@ def _task(template: Template, by_template: Mapping[Template, list[Node]], states
     own = by_template.get(template, [])
     ran = [node for node in own if node.ran]
     pods = {node.name.rsplit("(", 1)[0] if node.flag == "retried" else node.name for node in ran}
+    counts = states.counts(template)
     return {
-        "state": states.of(template),
+        "state": next(iter(counts)),
+        "states": counts,
         "pods": len(pods),
         "attempts": len(ran),
         "value": _value(template, [node for node in own if node.flag != "retried"]),
@@ -68,12 +77,18 @@ def _merged(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
         return now
     values = [value for value in (before["value"], now["value"]) if value is not None]
     joined = values[0] + values[1] if len(values) == 2 and all(isinstance(v, list) for v in values) else None
+    counts = _worst_first(Counter(before["states"]) + Counter(now["states"]))
     return {
-        "state": max(before["state"], now["state"], key=_rank),
+        "state": next(iter(counts)),
+        "states": counts,
         "pods": before["pods"] + now["pods"],
         "attempts": before["attempts"] + now["attempts"],
         "value": joined if joined is not None else (values[0] if values else None),
     }
+
+
+def _worst_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return {state: counts[state] for state in sorted(counts, key=_rank, reverse=True)}
 
 
 def _rank(state: str) -> int:
@@ -81,7 +96,7 @@ def _rank(state: str) -> int:
 
 
 class _States:
-    """The state of a template: the worst of its nodes; where it has none, of those that would call it.
+    """The states of a template: those of its nodes; where it has none, the worst of those that would call it.
 
     A caller that failed without calling it omitted it.
     """
@@ -93,7 +108,8 @@ class _States:
             for task in template.calls:
                 self.callers.setdefault(definition.called(task.raw, template), []).append(template)
 
-    def of(self, template: Template, seen: tuple[Template, ...] = ()) -> str:
+    def counts(self, template: Template, seen: tuple[Template, ...] = ()) -> dict[str, int]:
+        """Return how many nodes ended in each state, the worst first."""
         phases = [
             "Succeeded" if node.message == _EMPTY else node.status
             for node in self.by_template.get(template, [])
@@ -101,9 +117,10 @@ class _States:
         ]
         if not phases:
             above = [caller for caller in self.callers.get(template, []) if caller not in seen]
-            called = (self.of(caller, (*seen, template)) for caller in above)
+            called = (next(iter(self.counts(caller, (*seen, template)))) for caller in above)
             phases = ["Omitted" if phase == "Failed" else phase for phase in called]
-        return max(phases, key=_rank, default="Succeeded")
+            phases = [max(phases, key=_rank, default="Succeeded")]
+        return _worst_first(Counter(phases))
 
 
 def _value(template: Template, nodes: list[Node]) -> Value:

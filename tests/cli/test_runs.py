@@ -263,6 +263,26 @@ with DAG("long"):
     assert why in json.loads(Path("out/results.json").read_text())["tasks"]["count"]["reason"]
 
 
+def test_the_table_counts_the_states_of_a_task_that_ended_in_several(here, dsl):
+    text = """
+@task
+def number(item):
+    return item
+
+@task
+def late(item):
+    assert item < 4
+
+with DAG("several"):
+    n = Items([1, 2, 3, 4], size=1) >> number
+    n >> late.when(n > 1)
+"""
+    write(here, text, "several.py")
+    rows = dsl("several.py").stdout.splitlines()
+    assert re.fullmatch(r"number +Succeeded +4 +4", rows[1])
+    assert re.fullmatch(r"late +1 Failed, 1 Skipped, 2 Succeeded +3 +3", rows[2])
+
+
 def test_a_list_is_of_the_file_that_is_named_and_says_when_there_is_no_run(here, dsl, runs):
     write(here, "@task\ndef f(): pass\n\nwith DAG('one'):\n    f()\n", "one.py")
     Path("three.yaml").write_text("kind: Workflow\nmetadata: {generateName: two-}\n")

@@ -39,11 +39,21 @@ def test_a_task_that_was_never_reached_has_the_state_of_what_would_call_it(tmp_p
     assert (tasks["a"]["state"], tasks["b"]["state"]) == ("Skipped", "Skipped")
 
 
-def test_the_worst_partition_gives_the_state(tmp_path):
+def test_the_worst_partition_gives_the_state_and_all_are_counted(tmp_path):
     _, tasks = ran(lane(a="[ $INDEX = 1 ] && exit 1; printf '%s 1' $INDEX > result"), tmp_path)
     assert (tasks["a"]["state"], tasks["b"]["state"]) == ("Failed", "Omitted")
+    assert tasks["a"]["states"] == {"Failed": 1, "Succeeded": 2}
+    assert tasks["b"]["states"] == {"Omitted": 1, "Succeeded": 2}
     assert (tasks["a"]["pods"], tasks["b"]["pods"]) == (3, 2)
     assert tasks["b"]["value"] == [2, 2]
+
+
+def test_the_states_of_all_templates_of_a_task_are_counted(tmp_path):
+    one, other = leaf("a", "exit 0"), leaf("b", "exit 0")
+    other["metadata"] = one["metadata"]
+    main = dag("main", task("a", **LOOP), task("b", parameters={"index": "0"}, when="false"))
+    _, tasks = ran(workflow(main, one, other), tmp_path)
+    assert tasks["a"]["states"] == {"Skipped": 1, "Succeeded": 3}
 
 
 def test_a_template_without_the_annotation_is_no_task(tmp_path):
