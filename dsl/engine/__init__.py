@@ -88,6 +88,9 @@ __all__ = [
     "task_folder",
 ]
 
+_INTERRUPTED = "Interrupted"
+"""The phase of a run that came to no end, but in `status.json`, which has Argo's phases alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -173,7 +176,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         definition.objects,
         options.yaml,
     )
-    phase = "Interrupted"
+    phase = _INTERRUPTED
     claims.clear()
     mounts = Mounts(given, former.mounts, journal.add_mount, out, outlived=outlived)
     try:
@@ -225,7 +228,10 @@ def _with_results(engine: Engine, out: Path) -> Outcome:
         finally:
             with suppress(OSError):
                 outcome = workflow.broken_off(wrong)
-                _write(out, engine, outcome, _results(out, engine, outcome))
+                results = _results(out, engine, outcome)
+                if not isinstance(wrong, Exception):
+                    results["phase"] = _INTERRUPTED
+                _write(out, engine, outcome, results)
                 _write_wholes(out, engine)
         raise
     with paused_collection():

@@ -173,6 +173,7 @@ def test_what_breaks_a_run_off_leaves_its_results(tmp_path):
         run(manifest, RunOptions(tmp_path / "out", jobs=1), Breaking())
     status = json.loads((tmp_path / "out/status.json").read_text())
     assert (status["phase"], status["message"]) == ("Failed", "interrupted")
+    assert json.loads((tmp_path / "out/results.json").read_text())["phase"] == "Interrupted"
     nodes = {path: node["phase"] for path, node in status["nodes"].items()}
     assert nodes == {
         "main": "Failed",
