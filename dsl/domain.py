@@ -111,6 +111,14 @@ class Domain:
                 return parent.columns[parent.domain.column_of(ancestor, column)]
         return column
 
+    def origin_of(self, column: Column) -> tuple[Domain, Column]:
+        """Return the domain that a column was first in, and what it is called there."""
+        for parent in self.parents:
+            for above, own in parent.columns.items():
+                if own == column:
+                    return parent.domain.origin_of(above)
+        return self, column
+
 
 @dataclass(frozen=True, slots=True)
 class Parent:

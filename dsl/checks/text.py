@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dsl.argument import Constant, Field
 from dsl.codes import Code
-from dsl.construct import keyword_of, positional_of, text_of
+from dsl.construct import keyword_of, positional_of, returned_by, text_of
 from dsl.diagnostics import Diagnostic
+from dsl.domain import Column, Domain
 from dsl.encode import needs_doubling, shown
 from dsl.function import Volume
 from dsl.graph import Graph, GraphNode, InputFiles
+from dsl.location import Location
 from dsl.shelltext import commands
 
 _DOUBLED = 50
@@ -22,32 +25,58 @@ _WORDS = re.compile(r"[^\s'\"`;|&()<>=]+")
 
 
 def unsafe_string(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
-    """Text must survive its channel: no lone surrogates anywhere, no NUL in an environment."""
-    text = node.function.command
-    for name, value in (("the text", text), *((f"env {n}", v) for n, v in node.options.env.items())):
+    """Text must survive its channel: no lone surrogates anywhere, no NUL in an environment.
+
+    What several nodes share, as the items of a source, is told once, where it stands.
+    """
+    fn, hint = graph.functions[node.id], "remove these characters"
+    if why := _no_environment(node.function.command):
+        message = f"the text of {fn.__name__} {why}"
+        yield Diagnostic(Code.UNSAFE_STRING, returned_by(fn) or node.location, message, hint)
+    for name, value in node.options.env.items():
         if why := _no_environment(value):
-            message = f"{name} of {node.id} {why}"
-            yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "remove these characters")
+            message = f"the variable {name} in env= {why}"
+            yield Diagnostic(Code.UNSAFE_STRING, _place_of_env(graph, node), message, hint)
     for name, argument in node.arguments.items():
-        values: list[object] = []
-        if isinstance(argument, Constant):
-            values = [argument.value]
-        elif isinstance(argument, Field) and node.domain:
-            values = list(node.domain.columns[argument.column])
-        why = _unsafe(values, node)
-        if why:
+        if isinstance(argument, Constant) and (why := _unsafe([argument.value], node)):
             message = f"{name} of {node.id} {why}"
-            yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "remove these characters")
+            yield Diagnostic(Code.UNSAFE_STRING, node.location, message, hint)
+        elif isinstance(argument, Field) and node.domain:
+            yield from _unsafe_item(node, node.domain, argument.column)
     for files in node.inputs:
-        names = node.domain.columns[files.column] if node.domain and files.column else ()
-        if _surrogate(names):
-            message = f"a file name that {node.id} reads is not UTF-8"
-            yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "rename the file")
-            break
-        if why := _unsafe_key(graph, node, files):
-            message = f"{node.id} reads {why}"
-            yield Diagnostic(Code.UNSAFE_STRING, node.location, message, "rename the file")
-            break
+        domain = node.domain or files.written.domain
+        if domain and files.column:
+            yield from _unsafe_item(node, domain, files.column)
+            yield from _unsafe_key(graph, files, domain, files.column)
+
+
+def _place_of_env(graph: Graph, node: GraphNode) -> Location:
+    task = next(each.task for each in graph.dag.nodes if graph.ids[id(each)] == node.id)
+    return task.place_of("env") if "env" in task.options else keyword_of(graph.dag.location, "default_args")
+
+
+def _unsafe_item(node: GraphNode, domain: Domain, column: Column) -> Iterator[Diagnostic]:
+    """Yield what is wrong with a column that a node reads, at the source of it."""
+    why = _unsafe(domain.columns[column], node)
+    if not why:
+        return
+    origin, own = domain.origin_of(column)
+    files = [name for name in origin.files if isinstance(name, str) and _surrogate(origin.columns[name])]
+    if files:  # what it holds is the name of a file, or was made of it
+        origin, own = origin.origin_of(files[0])
+        names = list(filter(_surrogate, dict.fromkeys(map(str, origin.columns[own]))))
+        others = f", and of {len(names) - 1} more," if len(names) > 1 else ""
+        message, hint = f"the name of {_spelled(names[0])}{others} is not UTF-8", "rename the file"
+    else:
+        row = next(row for row, value in enumerate(origin.columns[own]) if _unsafe([value], node))
+        item = f"item {row}" if str(own).lower() == "item" else f"{own} of item {row}"
+        message, hint = f"{item} {why}", "remove these characters"
+    yield Diagnostic(Code.UNSAFE_STRING, origin.location, message, hint)
+
+
+def _spelled(name: str) -> str:
+    r"""Return a file's name with the bytes that are no text as `\xff`."""
+    return f"'{os.fsencode(name).decode(errors='backslashreplace')}'"
 
 
 def local_path(graph: Graph, node: GraphNode) -> Iterator[Diagnostic]:
@@ -102,18 +131,21 @@ def _unsafe(values: Sequence[object], node: GraphNode) -> str | None:
     return None
 
 
-def _unsafe_key(graph: Graph, node: GraphNode, files: InputFiles) -> str | None:
-    """Return which source file cannot be an artifact, whose key is text of a template."""
-    domain = node.domain or files.written.domain
-    if files.kind != "slot" or isinstance(graph.options.storage, Volume) or not (domain and files.column):
-        return None
-    names = [name for name in domain.columns[files.column] if isinstance(name, str)]
-    if braces := next((name for name in names if "{{" in name), None):
-        return f"the file {braces!r}, and Argo has no escape for {{{{ in the name of an artifact"
+def _unsafe_key(graph: Graph, files: InputFiles, domain: Domain, column: Column) -> Iterator[Diagnostic]:
+    """Yield which source file cannot be an artifact, whose key is text of a template."""
+    if files.kind != "slot" or isinstance(graph.options.storage, Volume):
+        return
+    names = [name for name in domain.columns[column] if isinstance(name, str)]
+    braces = next((name for name in names if "{{" in name), None)
     dollars = next((name for name in names if needs_doubling(name)), None)
-    if dollars and max(domain.sizes, default=0) > _DOUBLED:
-        return f"the file {dollars!r} among more than {_DOUBLED} of a partition, where $$ and $( get lost"
-    return None
+    if braces:
+        message = f"the file {braces!r} is an artifact, and Argo has no escape for {{{{ in the name of one"
+    elif dollars and max(domain.sizes, default=0) > _DOUBLED:
+        message = f"the file {dollars!r} among more than {_DOUBLED} of a partition, where $$ and $( get lost"
+    else:
+        return
+    origin, _ = domain.origin_of(column)
+    yield Diagnostic(Code.UNSAFE_STRING, origin.location, message, "rename the file")
 
 
 def _surrogate(values: object) -> bool:

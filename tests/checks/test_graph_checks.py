@@ -67,6 +67,49 @@ def test_all_problems_are_found_at_once(tmp_path):
     ]
 
 
+BAD_NAME = b"data/\xff.tif".decode(errors="surrogateescape")
+NO_NUL = "holds a NUL character, which no environment variable can"
+
+
+@pytest.mark.parametrize(
+    ("chain", "files", "place", "message"),
+    [
+        ('Files("data/*.tif") >> clean >> warp', [BAD_NAME], 'Files("data/*.tif")',
+         "the name of 'data/\\xff.tif' is not UTF-8"),
+        ('Files("data/*.tif") >> clean >> Repartition(count=1) >> warp', [BAD_NAME, f"{BAD_NAME}.tif"],
+         'Files("data/*.tif")', "the name of 'data/\\xff.tif', and of 1 more, is not UTF-8"),
+        ('Files("data/{k}.tif") >> [clean, say, say()]', [BAD_NAME], 'Files("data/{k}.tif")',
+         "the name of 'data/\\xff.tif' is not UTF-8"),
+        ('Files("data/*.tif") >> [clean, warp]', ["data/{{.tif"], 'Files("data/*.tif")',
+         "the file 'data/{{.tif' is an artifact, and Argo has no escape for {{ in the name of one"),
+        ('Items([{"k": "a"}, {"k": "\0"}]) >> [say, say()]', [], r'Items([{"k": "a"}, {"k": "\0"}])',
+         f"k of item 1 {NO_NUL}"),
+        ('Items(["\0"]) >> [each, each()]', [], r'Items(["\0"])', f"item 0 {NO_NUL}"),
+        ("say.override(env={'A': '\0'}).expand(k=['a'])", [], r"env={'A': '\0'}",
+         f"the variable A in env= {NO_NUL}"),
+        ("nul() >> nul()", [], r'"a\0"', f"the text of nul {NO_NUL}"),
+    ],
+)  # fmt: skip
+def test_a_text_that_several_tasks_cannot_take_is_told_once_where_it_stands(
+    chain, files, place, message, tmp_path
+):
+    body = f"""
+@task.shell(image="i")
+def say(k): return "echo $k"
+@task.shell(image="i")
+def each(): return "echo $ITEM"
+@task.shell(image="i")
+def nul(): return "a\0"
+with DAG("x"):
+    {chain}
+"""
+    (tmp_path / "data").mkdir()
+    for name in files:
+        (tmp_path / name).touch()
+    [line] = [line for line in found(body.replace("\0", "\\0"), tmp_path) if "UNSAFE" in line]
+    assert line == f"UNSAFE_STRING at `{place}`: {message}"
+
+
 def test_source_files_of_two_sources_reach_no_folder_through_tasks_that_write_none(tmp_path):
     body = (
         '@task.shell(image="i")\ndef one(): return "cat $INPUT_FILE"\n'
