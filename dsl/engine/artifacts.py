@@ -279,7 +279,11 @@ def _zip(source: Path, target: Path) -> None:
     """Put a file, or what a folder holds below its name, into a zip. Links become what they lead to."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for path, *_ in (entry for entry in entries(source) if entry.is_kept):
-            archive.write(path, path.relative_to(source.parent))
+            name = path.relative_to(source.parent)
+            spelled = os.fsencode(name).decode(errors="backslashreplace")
+            if spelled != str(name):
+                raise ArtifactError(f"zip: the name of {spelled} is not UTF-8")
+            archive.write(path, name)
 
 
 def _untar(source: Path, aside: Path) -> None:

@@ -209,6 +209,18 @@ def test_a_file_of_long_ago_can_be_zipped(tmp_path):
     assert passed_on("echo a > /made; touch -d @0 /made", ZIP, tmp_path)[1] == "a"
 
 
+@pytest.mark.parametrize("make", ["mkdir", "touch"])
+def test_a_file_whose_name_no_zip_can_hold_is_named(make, tmp_path):
+    source = f"mkdir /made; {make} /made/\"$(printf 'a\\377')\""
+    output = {"artifacts": [{"name": "a", "path": "/made", **ZIP}]}
+    script = {"image": "i", "command": ["sh"], "source": source}
+    node = run(workflow({"name": "main", "script": script, "outputs": output}), RunOptions(tmp_path)).nodes[
+        "main"
+    ]
+    why = r"artifact a failed to save: zip: the name of made/a\xff is not UTF-8"
+    assert (node.phase, node.message.partition("): ")[2]) == ("Error", why)
+
+
 def test_what_is_written_to_a_bucket_stays_with_the_run_and_nothing_is_read_from_one(tmp_path):
     located = {"s3": {"bucket": "b", "key": "k.tgz", "endpoint": "e"}}
     assert passed_on("echo a > /made", located, tmp_path) == ("k.tgz", "a")
