@@ -159,7 +159,7 @@ class Watch:
 
     def _failed(self, event: LeafEvent) -> None:
         """Show a failure at once, unless its task had enough of them, or of its kind."""
-        cause, lines = cause_of(event.task, event.message, event.lines, event.seconds)
+        cause, lines = cause_of(event.task, event.message, event.lines)
         of_task, of_kind = (event.task, ""), (event.task, f"{event.phase} {_OF_ITEM.sub('', cause)}")
         if self._shown[of_task] < _OF_TASK and self._shown[of_kind] < _ALIKE:
             self._shown.update((of_task, of_kind))

@@ -262,7 +262,7 @@ def _results(out: Path, engine: Engine, outcome: Outcome) -> dict[str, Any]:
     def reason(node: Node) -> str:
         task = node.template.task if node.template else ""
         log = out / TASKS / f"{leaf_name(task, node.path)}.log"
-        return cause_of(task, node.message, log, node.finished - node.started)[0]
+        return cause_of(task, node.message, log)[0]
 
     return make_results(engine.definition, engine.nodes.values(), outcome.phase, reason)
 

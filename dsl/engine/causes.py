@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 _TAIL_BYTES, _TAIL_LINES = 4096, 5
-_DEADLINE = "Pod was active on the node longer than the specified deadline"
+DEADLINE = "Pod was active on the node longer than the specified deadline"
 _UNKNOWN_PROGRAM = "executable file not found in $PATH"
 _TOO_LONG = ": argument list too long: "
 _OF_ARGUMENT = re.compile(r"the variable ARGOSY_(?:P|VALUE)_(\w+)")
@@ -16,28 +16,38 @@ _EXIT = re.compile(r"exit (?:code|status) (\d+)")
 _SIGNALS = {128 + one: one.name for one in signal.Signals}
 
 
-def cause_of(task: str, message: str, log: Path, seconds: float = 0) -> tuple[str, list[str]]:
-    """Return why a pod of a task failed, and the end of its log; `seconds` is how long it ran, 0 if unknown.
+def cause_of(task: str, message: str, log: Path) -> tuple[str, list[str]]:
+    """Return why a pod of a task failed, and the end of its log.
 
     A worker of ours ends its log with the item that failed and why: that says more than an exit code.
     """
     lines = [line for line in end_of(log, _TAIL_BYTES) if line.strip()][-_TAIL_LINES:]
-    worker = f"argosy: {task}: "
+    worker = last_line(task, "")
     if lines and lines[-1].startswith(worker):
         message = lines.pop().removeprefix(worker)
-    return _in_words(message, seconds), lines
+    return _in_words(message), lines
 
 
-def _in_words(message: str, seconds: float) -> str:
+def last_line(task: str, why: str) -> str:
+    """Return the line by which the log of a task ends that says why it failed."""
+    return f"argosy: {task}: {why}"
+
+
+def past_limit(limit: str = "") -> str:
+    """Return why a task failed that was stopped after its limit of time, where one knows that."""
+    after = f" after {limit}" if limit else ""
+    return f"stopped{after} by its execution_timeout= (activeDeadlineSeconds or timeout in a manifest)"
+
+
+def _in_words(message: str) -> str:
     """Return a message with the option that its author set, or can set, and with the names of signals.
 
-    >>> _in_words("main: Error (exit code 139): ", 0)
+    >>> _in_words("main: Error (exit code 139): ")
     'main: Error (exit code 139, killed by SIGSEGV)'
     """
     message = message.strip().removesuffix(":")
-    if message == _DEADLINE:
-        after = f" after {seconds:.1f} s" if seconds else ""
-        return f"stopped{after} by its execution_timeout= (activeDeadlineSeconds or timeout in a manifest)"
+    if message == DEADLINE:
+        return past_limit()
     if message.endswith(_UNKNOWN_PROGRAM):
         return f"{message}; images are not run here, `--runtime podman` (or docker) runs them"
     if _TOO_LONG in message:

@@ -1,4 +1,4 @@
-"""Argo's texts of a duration in, seconds out."""
+"""Argo's texts of a duration in, seconds out, and the other way round."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def seconds_of(text: str) -> float:
     if body == "" or _PART.sub("", body):
         raise ValueError(f'{text} as a duration: time: invalid duration "{text}"')
     return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as authors write them.
+
+    >>> [duration(seconds) for seconds in (5400, 90, 0.5, 0)]
+    ['1h30m', '1m30s', '0.5s', '0s']
+    """
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = ((f"{hours}", "h"), (f"{minutes}", "m"), (f"{rest:g}", "s"))
+    return "".join(number + unit for number, unit in parts if number != "0") or "0s"

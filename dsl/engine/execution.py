@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError
-from dsl.engine.clock import seconds_of
+from dsl.engine.causes import DEADLINE, last_line, past_limit
+from dsl.engine.clock import duration, seconds_of
 from dsl.engine.collected import collected
 from dsl.engine.environment import environment
 from dsl.engine.given import Given
@@ -25,8 +27,6 @@ from dsl.engine.runtime import SCRIPT
 from dsl.engine.unstartable import why_not_started
 from dsl.engine.volumes import Volumes, claims_of, mount, volumes_by_name
 from dsl.engine.work import Work, write_script
-
-_ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
@@ -125,14 +125,26 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
         return LeafResult("Error", f"invalid timeout format {wrong}")
     names = {container.name for container in (*pod.own, *pod.sidecars)}
     readiness = Readiness(names, leaf.ready) if leaf.ready else None
-    with leaf.lines.open("wb", buffering=0) as log, _limited(leaf, seconds):
+    with leaf.lines.open("w+b", buffering=0) as log:
         try:
-            pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
+            with _limited(leaf, seconds):
+                pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         except ValueError as wrong:
             return LeafResult("Error", f"failed to get retry strategy: {wrong}")
+        if seconds is not None and leaf.group.stopped == DEADLINE:
+            _end_log(log, last_line(leaf.template.task, past_limit(duration(seconds))))
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
         return LeafResult("Error", f"{UNLOGGED}: {why}")
     return collected(leaf, places, layout, pod)
+
+
+def _end_log(log: IO[bytes], line: str) -> None:
+    """Add a line to what a program wrote, whose own last line may have no end."""
+    with contextlib.suppress(OSError):
+        size = log.seek(0, os.SEEK_END)
+        if size and os.pread(log.fileno(), 1, size - 1) != b"\n":
+            line = f"\n{line}"
+        log.write(f"{line}\n".encode(errors="replace"))
 
 
 @contextlib.contextmanager
@@ -141,7 +153,7 @@ def _limited(leaf: Leaf, seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds, leaf.group.stop, (_ACTIVE_TOO_LONG,))
+    timer = threading.Timer(seconds, leaf.group.stop, (DEADLINE,))
     timer.daemon = True
     timer.start()
     try:

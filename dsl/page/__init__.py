@@ -181,9 +181,8 @@ def _row(out: Path, pod: Pod, began: float) -> list[Any]:
     """Return what the page shows of a pod as a short array; times are milliseconds of the run."""
     times = (at and round((at - began) * 1000) for at in (pod.started, pod.finished))
     inputs = ", ".join(f"{name}={value}" for name, value in pod.inputs.items())
-    seconds = (pod.finished or 0) - (pod.started or 0)
     failed = pod.state in (RETRIED, *BAD)
-    words = cause_of(pod.function, pod.message, _log(out, pod), seconds)[0] if failed else pod.message
+    words = cause_of(pod.function, pod.message, _log(out, pod))[0] if failed else pod.message
     message = _cut(words, _MESSAGE)
     return [
         _cut(pod.name), pod.attempt, visible(pod.state), visible(pod.exit_code), message, _cut(inputs), *times

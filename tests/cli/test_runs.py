@@ -222,7 +222,7 @@ with DAG("causes"):
     late(), crash(), wrong(), gone()
 """
 REASONS = {
-    "late": r"stopped after [1-9].* s by its execution_timeout= \(activeDeadlineSeconds or timeout in a .*",
+    "late": r"stopped after 1s by its execution_timeout= \(activeDeadlineSeconds or timeout in a .*",
     "crash": r".*139, killed by SIGSEGV.*",
     "wrong": r"ValueError: no band 3",
     "gone": r'.*exec: "no-such-program": executable file not found in \$PATH; images are not run here, .*',

@@ -83,11 +83,14 @@ def test_template_parallelism_counts_children_and_jobs_count_processes(tmp_path)
     assert log.read_text().split() == ["in", "out"] * 2
 
 
-def test_a_timeout_kills_the_whole_process_group(tmp_path):
-    slow = script("x", f"sleep 61 & echo $! $$$$ > {tmp_path}/pids; sleep 62", timeout="2s")
-    outcome, _ = ran(workflow(dag("main", task("x")), slow), tmp_path / "out")
+def test_a_timeout_kills_the_whole_process_group_and_is_told_with_its_limit(tmp_path):
+    slow = script("x", f"printf half; sleep 61 & echo $! $$$$ > {tmp_path}/pids; sleep 62", timeout="2s")
+    outcome, tasks = ran(workflow(dag("main", task("x")), slow), tmp_path / "out")
     assert [is_gone(pid) for pid in (tmp_path / "pids").read_text().split()] == [True, True]
     assert outcome.nodes["main/x"].message == "Pod was active on the node longer than the specified deadline"
+    why = "stopped after 2s by its execution_timeout= (activeDeadlineSeconds or timeout in a manifest)"
+    assert (tmp_path / "out/logs/x.log").read_text() == f"half\nargosy: x: {why}\n"
+    assert tasks["x"]["reason"] == why
 
 
 def test_children_that_a_leaf_leaves_behind_do_not_hold_the_run(tmp_path):
