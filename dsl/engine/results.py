@@ -47,14 +47,20 @@ def make_results(
         if template.is_task or template in by_template or states.callers.get(template):
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
     for node in (node for found in by_template.values() for node in found):
-        task = tasks.get(node.template.task) if node.template else None
+        task = tasks.get(node.template.task) if node.template and node.flag != "retried" else None
         has_failed = node.phase in BAD and node.message
         if task and has_failed and node.phase == task["state"] and "reason" not in task:
-            task["reason"] = reason(node)
+            task["reason"] = reason(_last_attempt(node))
     for task in tasks.values():
         if len(task["states"]) == 1:
             del task["states"]
     return {"run": definition.name, "phase": phase, "tasks": tasks}
+
+
+def _last_attempt(node: Node) -> Node:
+    """Return what failed of a node: that there are no more retries does not say why."""
+    last = node.children[-1] if node.type == "Retry" and node.children else node
+    return last if last.phase in BAD and last.message else node
 
 
 def _task(template: Template, by_template: Mapping[Template, list[Node]], states: _States) -> dict[str, Any]:

@@ -56,6 +56,15 @@ def test_the_states_of_all_templates_of_a_task_are_counted(tmp_path):
     assert tasks["a"]["states"] == {"Skipped": 1, "Succeeded": 3}
 
 
+def test_the_reason_is_that_of_the_last_attempt_of_what_failed(tmp_path):
+    source = 'echo "argosy: a: $INDEX in attempt $TRY" >&2; [ "$INDEX$TRY" = 01 ]'
+    attempt = {"name": "TRY", "value": "{{retries}}"}
+    retried = leaf("a", source, env=[attempt], retryStrategy={"limit": "1"})
+    _, tasks = ran(workflow(dag("main", task("a", **LOOP)), retried), tmp_path, jobs=1)
+    assert tasks["a"]["states"] == {"Failed": 2, "Succeeded": 1}
+    assert tasks["a"]["reason"] == "1 in attempt 1"
+
+
 def test_a_template_without_the_annotation_is_no_task(tmp_path):
     _, tasks = ran(workflow(dag("main", task("nop")), NOP), tmp_path)
     assert tasks == {}
