@@ -127,7 +127,7 @@ def many_slots(emitted: Emitted) -> Iterator[Diagnostic]:
 
 
 def environment_size(emitted: Emitted) -> Iterator[Diagnostic]:
-    """Linux takes no variable over 128 KiB, and the items of a partition, constants and texts are such."""
+    """Linux takes no variable or argument over 128 KiB, as items, constants and texts are."""
     plan, manifest = emitted
     templates = {template["name"]: template for template in manifest["spec"]["templates"]}
     measured: dict[tuple[int, bool], tuple[int, int] | None] = {}
@@ -145,14 +145,22 @@ def environment_size(emitted: Emitted) -> Iterator[Diagnostic]:
                 if node.partitions.sizes[index] == 1:
                     hint = "put the long text into a file, and map over Files(…)"
             yield Diagnostic(Code.PARTITION_TOO_LARGE, node.location, message, hint)
-        template = templates.get(node.name, {})
-        for variable in (template.get("script") or template.get("container") or {}).get("env", ()):
-            size = len(str(variable.get("value", "")).encode())
+        for what, limit, text in _texts_of(templates.get(node.name, {})):
+            size = len(text.encode())
             if size > ENVIRONMENT_BYTES:
-                what = _OURS.get(variable["name"], variable["name"].removeprefix("ARGOSY_P_"))
-                message = f"{what} of {node.id}: {size // 1024} KiB of text, and a variable takes 128"
+                message = f"{what} of {node.id}: {size // 1024} KiB of text, and {limit} takes 128"
                 hint = "put it into a file beside the DAG file, and let it travel along `>>`"
                 yield Diagnostic(Code.UNSAFE_STRING, node.location, message, hint)
+
+
+def _texts_of(template: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the texts that a container starts with: what each is to its author, and to the container."""
+    container = template.get("script") or template.get("container") or {}
+    for variable in container.get("env", ()):
+        what = _OURS.get(variable["name"], variable["name"].removeprefix("ARGOSY_P_"))
+        yield what, "a variable", str(variable.get("value", ""))
+    for number, word in enumerate((*container.get("command", ()), *container.get("args", ()))):
+        yield f"word {number}", "an argument", word
 
 
 def _largest_partition(node: PlannedNode) -> tuple[int, int] | None:

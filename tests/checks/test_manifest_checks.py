@@ -7,6 +7,7 @@ SHELL = '@task.shell(image="i")\ndef say(x=1): return \'echo "$ITEM" "$x"\'\n'
 SET = '@task.shell(image="i")\ndef say(x): return "echo $x"\n'
 TWICE = '@task.shell(image="i")\ndef say(): return "echo; " * 30000\n'
 MEASURE = "@task\ndef measure(item): return 1\n"
+WORDS = '@task.container(image="i")\ndef echo(): return ["echo", "x" * 140_000]\n'
 READ = "@task\ndef read(input_dir): return 1\n"
 
 
@@ -16,13 +17,14 @@ READ = "@task\ndef read(input_dir): return 1\n"
         (SET + 'with DAG("x"):\n    say("x" * 300_000)\n', "UNSAFE_STRING"),
         (MEASURE + 'with DAG("x"):\n    measure("x" * 300_000)\n', "UNSAFE_STRING"),
         (TWICE + 'with DAG("x"):\n    say()\n', "UNSAFE_STRING"),
+        (WORDS + 'with DAG("x"):\n    echo()\n', "UNSAFE_STRING"),
         (SHELL + 'with DAG("x"):\n    Items(["漢" * 45_000]) >> say\n', "PARTITION_TOO_LARGE"),
         (SHELL + 'with DAG("x"):\n    Items(["|" * 30_000]) >> say\n', "PARTITION_TOO_LARGE"),
         (MEASURE + 'with DAG("x"):\n    Items(["漢" * 25_000]) >> measure\n', "PARTITION_TOO_LARGE"),
         (READ + 'with DAG("x"):\n    Files("f/*") >> read.override(each="all")\n', "PARTITION_TOO_LARGE"),
     ],
 )
-def test_a_text_over_128_kib_does_not_fit_into_a_variable(body, code, tmp_path):
+def test_a_text_over_128_kib_does_not_fit_into_a_variable_or_an_argument(body, code, tmp_path):
     (tmp_path / "f").mkdir()
     for number in range(700):
         (tmp_path / "f" / f"{number:0200}").touch()
