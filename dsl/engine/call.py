@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from dsl.engine.definition import Template
@@ -89,20 +90,19 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)
-    has_tags = template.is_leaf and not retried and any("{{" in value for value in values.values())
+    has_tags = not retried and any("{{" in value for value in values.values())
     body = template.body
     if has_tags:
         body = Document(body.filled(Scope(shared, local), Mode.ONCE))
-    local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
     if template.shows_all_inputs:
-        local["inputs.parameters"] = gojson.dumps(
-            [{"name": name, "value": value} for name, value in values.items()]
-        )
+        local["inputs.parameters"] = _all_inputs(template, values, Scope(shared, dict(local)))
+    local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
     local.update(template.paths)
     scope = Scope(shared, local)
     if has_tags:
         body = Document(body.filled(scope, Mode.ONCE))
-    inputs = {name: substitute(value, scope) for name, value in values.items()} or NOTHING
+    mode = Mode.ONCE if has_tags else Mode.LENIENT
+    inputs = {name: substitute(value, scope, mode) for name, value in values.items()} or NOTHING
     for name, value in inputs.items():
         local[f"inputs.parameters.{name}"] = value
     artifacts = {name: Document(raw).filled(scope) for name, raw in _artifacts(call).items()}
@@ -110,7 +110,7 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
         local[f"inputs.artifacts.{name}"] = artifact
     scope = Scope(shared, local)
     filled = body.value if has_tags else body.filled(scope)
-    return Prepared(call, template, inputs, artifacts, scope, filled, has_tags)
+    return Prepared(call, template, inputs, artifacts, scope, filled, has_tags and template.is_leaf)
 
 
 def in_pod(prepared: Prepared) -> Prepared:
@@ -163,8 +163,27 @@ def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:
             raise NodeFault(f"inputs.parameters.{name}: {absent}")
         if value is None:
             raise NodeFault(f"inputs.parameters.{name} had no value")
-        values[name] = substitute(text_of(value), scope)
+        values[name] = substitute(text_of(value), scope, Mode.ONCE)
     return values
+
+
+def _all_inputs(template: Template, values: Mapping[str, str], scope: Scope) -> str:
+    """Return the inputs as Argo writes them, with what else their template says of them."""
+    return f"[{','.join(_input(declared, values, scope) for declared in template.inputs)}]"
+
+
+def _input(declared: Mapping[str, Any], values: Mapping[str, str], scope: Scope) -> str:
+    name, default = str(declared["name"]), declared.get("default")
+    fields = {
+        "name": name,
+        "default": None if default is None else substitute(text_of(default), scope, Mode.ONCE),
+        "value": values[name],
+        "globalName": declared.get("globalName"),
+        "enum": declared.get("enum"),
+        "description": declared.get("description"),
+    }
+    written = (f'"{key}":{gojson.dumps(value)}' for key, value in fields.items() if value is not None)
+    return "{" + ",".join(written) + "}"
 
 
 def configured(source: Mapping[str, Any], scope: Scope, objects: Objects, fault: str) -> Value:
@@ -187,9 +206,9 @@ def text_of(value: Value) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:f}".rstrip("0").rstrip(".")
-    return str(value) if isinstance(value, int) else ""
+    if isinstance(value, (int, float)):
+        return f"{Decimal(repr(float(value))):f}".removesuffix(".0")
+    return ""
 
 
 def _artifacts(call: Call) -> dict[str, dict[str, Any]]:
