@@ -348,8 +348,8 @@ class DagRun:
         except (TagError, NodeFault) as wrong:
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
-        for node in self.nodes.values():
-            if node.type == "Suspend" or node.recalled:
-                self.engine.export(node)
+        for name in self.tasks:
+            if name in self.nodes:
+                self.engine.export(self.nodes[name])
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")

@@ -162,6 +162,8 @@ def filler(document: Value) -> Fill | None:
     if isinstance(document, str):
         return _text_filler(document) if "{{" in document else None
     if isinstance(document, dict):
+        if any("{{" in key for key in document):
+            return _keys_filler(document)
         fills = {key: fill for key, value in document.items() if (fill := filler(value))}
         if not fills:
             return None
@@ -174,6 +176,19 @@ def filler(document: Value) -> Fill | None:
             fill(scope, mode) if fill else element for fill, element in zip(elements, document, strict=True)
         ]
     return None
+
+
+def _keys_filler(document: dict[str, Any]) -> Fill:
+    """Fill the names in a mapping as well: Argo fills the text of a document."""
+    names, values = [filler(key) for key in document], [filler(value) for value in document.values()]
+
+    def fill(scope: Scope, mode: Mode) -> dict[str, Any]:
+        filled = {}
+        for (key, value), name, inner in zip(document.items(), names, values, strict=True):
+            filled[name(scope, mode) if name else key] = inner(scope, mode) if inner else value
+        return filled
+
+    return fill
 
 
 def _text_filler(text: str) -> Fill:
