@@ -6,7 +6,7 @@ Source: workflow/common/util.go:ProcessArgs (v4.1.2).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -53,8 +53,8 @@ class Call:
 class Prepared:
     """A call whose inputs are known.
 
-    `scope` has globals and inputs, `body` the template with its tags filled, but for those that inputs
-    brought into the template of a pod, which `has_tags`.
+    `scope` has globals and inputs, `body` the template with its tags filled. Where inputs bring tags along,
+    `passes` has what each of Argo's passes over the template knows, and a pod's has tags left for one more.
     """
 
     call: Call
@@ -63,7 +63,16 @@ class Prepared:
     artifacts: dict[str, dict[str, Any]]
     scope: Scope
     body: dict[str, Any]
-    has_tags: bool = False
+    passes: tuple[Scope, ...] = ()
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether a pod is made of a template with tags in it."""
+        return bool(self.passes) and self.template.is_leaf
+
+    def filled(self, document: Document) -> Value:
+        """Fill a part of the template that `body` leaves out."""
+        return _filled(document, self.passes) if self.passes else document.filled(self.scope)
 
 
 def pod_name(workflow: str, node: str, template: str) -> str:
@@ -90,27 +99,35 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)
-    has_tags = not retried and any("{{" in value for value in values.values())
-    body = template.body
-    if has_tags:
-        body = Document(body.filled(Scope(shared, local), Mode.ONCE))
+    passes: tuple[Scope, ...] = ()
+    if any("{{" in value for value in values.values()):
+        passes = (Scope(shared, dict(local)),)
     if template.shows_all_inputs:
         local["inputs.parameters"] = _all_inputs(template, values, Scope(shared, dict(local)))
     local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
     local.update(template.paths)
     scope = Scope(shared, local)
-    if has_tags:
-        body = Document(body.filled(scope, Mode.ONCE))
-    mode = Mode.ONCE if has_tags else Mode.LENIENT
-    inputs = {name: substitute(value, scope, mode) for name, value in values.items()} or NOTHING
+    if passes:
+        passes = (*passes, Scope(shared, dict(local)))
+    inputs = _substituted(values, scope, Mode.ONCE if passes else Mode.LENIENT) or NOTHING
     for name, value in inputs.items():
         local[f"inputs.parameters.{name}"] = value
     artifacts = {name: Document(raw).filled(scope) for name, raw in _artifacts(call).items()}
     for name, artifact in artifacts.items():
         local[f"inputs.artifacts.{name}"] = artifact
     scope = Scope(shared, local)
-    filled = body.value if has_tags else body.filled(scope)
-    return Prepared(call, template, inputs, artifacts, scope, filled, has_tags and template.is_leaf)
+    body = _filled(template.body, passes) if passes else template.body.filled(scope)
+    return Prepared(call, template, inputs, artifacts, scope, body, passes)
+
+
+def _filled(document: Document, passes: Sequence[Scope]) -> Value:
+    for scope in passes:
+        document = Document(document.filled(scope, Mode.ONCE))
+    return document.value
+
+
+def _substituted(values: Mapping[str, str], scope: Scope, mode: Mode = Mode.LENIENT) -> dict[str, str]:
+    return {name: substitute(value, scope, mode) for name, value in values.items()}
 
 
 def in_pod(prepared: Prepared) -> Prepared:
@@ -136,11 +153,24 @@ def in_pod(prepared: Prepared) -> Prepared:
 
 def again(prepared: Prepared, more: Mapping[str, str]) -> Prepared:
     """Fill what is left once `more` is known: an attempt's number and how the one before ended."""
-    scope = Scope(prepared.scope.globals, {**prepared.scope.local, **more})
-    inputs = {name: substitute(value, scope) for name, value in prepared.inputs.items()}
+    shared, local = prepared.scope.globals, {**prepared.scope.local, **more}
+    inputs = prepared.inputs
+    passes: tuple[Scope, ...] = ()
+    if prepared.passes:
+        first = Scope(shared, {**prepared.passes[0].local, **more})
+        inputs = _substituted(inputs, first, Mode.ONCE)
+        known = {**local, **{f"inputs.parameters.{name}": value for name, value in inputs.items()}}
+        second = Scope(shared, known)
+        passes = (first, second)
+        inputs = _substituted(inputs, second, Mode.ONCE)
+        local.update({f"inputs.parameters.{name}": value for name, value in inputs.items()})
+    scope = Scope(shared, local)
     artifacts = {name: Document(raw).filled(scope) for name, raw in prepared.artifacts.items()}
-    body = prepared.template.body.filled(scope)
-    return Prepared(prepared.call, prepared.template, inputs, artifacts, scope, body)
+    if passes:
+        body, passes = _filled(Document(prepared.body), passes), (*prepared.passes, *passes)
+    else:
+        inputs, body = _substituted(inputs, scope), prepared.template.body.filled(scope)
+    return Prepared(prepared.call, prepared.template, inputs, artifacts, scope, body, passes)
 
 
 def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:

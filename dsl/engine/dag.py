@@ -125,7 +125,7 @@ class DagRun:
                 self._closed(task, "Omitted", "omitted: depends condition not met")
                 return
             scope = self.scope_of(task)
-            raw = resolved(task, self.prepared.scope, scope, lambda given: artifacts_of(given, scope))
+            raw = resolved(task, self.prepared, scope, lambda given: artifacts_of(given, scope))
             if task.is_loop:
                 self._expand(task, raw, scope)
             else:

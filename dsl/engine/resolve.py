@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dsl.engine.arguments import absent_arguments, fill, without
+from dsl.engine.call import Prepared
 from dsl.engine.definition import Task
 from dsl.engine.loops import Item, Items
 from dsl.engine.node import NodeFault
@@ -20,17 +21,17 @@ from dsl.expr.condition import ConditionError, is_false, is_true
 Artifacts = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 
 
-def resolved(task: Task, outer: Scope, scope: Scope, artifacts_of: Artifacts) -> dict[str, Any]:
+def resolved(task: Task, outer: Prepared, scope: Scope, artifacts_of: Artifacts) -> dict[str, Any]:
     """Fill the tags of a task, `when` first: when it is false the rest stays as it is.
 
-    `outer` is what the template that holds it was called with, `scope` has its other nodes too;
+    `outer` is the call of the template that holds it, `scope` has its other nodes too;
     `artifacts_of` finds the artifacts that arguments refer to.
 
     Raises:
         TagError: a tag cannot be replaced; MissingError when Argo would wait for it.
         ConditionError: `when` is no condition, and the task is no loop.
     """
-    raw: dict[str, Any] = task.document.filled(outer)
+    raw: dict[str, Any] = outer.filled(task.document)
     when = str(raw.get("when") or "")
     if when:
         when = substitute(when, scope, Mode.NODES)

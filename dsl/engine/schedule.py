@@ -401,7 +401,7 @@ class Engine:
     def export(self, node: Node) -> None:
         """Make outputs with a `globalName` outputs of the workflow.
 
-        Pods and steps do so when they end, and every task of a DAG that is no loop once more when that succeeds
+        Pods and steps do so when they end, and every task of a DAG that is no loop does when the DAG succeeds
         (dag.go:executeDAG, v4.1.2).
         """
         node = node.children[-1] if node.type == "Retry" and node.children else node

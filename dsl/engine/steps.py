@@ -107,7 +107,7 @@ class StepsRun:
             except TagError as wrong:
                 raise TagError(f"unable to resolve references: {wrong}") from None
 
-        return resolved(step, self.prepared.scope, self.scope, located)
+        return resolved(step, self.prepared, self.scope, located)
 
     def _run(self, units: list[Unit]) -> None:
         self.open = 1
