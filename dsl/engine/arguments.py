@@ -86,7 +86,7 @@ def resolved_artifact(artifact: Mapping[str, Any], scope: Scope) -> dict[str, An
         except ValueError as wrong:
             raise TagError(str(wrong)) from None
     else:
-        tag = str(artifact["from"]).strip().removeprefix("{{").removesuffix("}}").strip()
+        tag = str(artifact["from"]).removeprefix("{{").removesuffix("}}").strip()
         value = _constant(tag[1:]) if tag.startswith("=") else scope.artifact(tag)
         if value is MISSING or value is None:
             raise UnresolvedError(f'Unable to resolve: "{tag}"')
@@ -140,7 +140,7 @@ def output_value(source: Mapping[str, Any], scope: Scope) -> tuple[Any, bool]:
     text = str(source.get("parameter") or "")
     if not text:
         return "", False
-    tag = text.strip().removeprefix("{{").removesuffix("}}").strip()
+    tag = text.removeprefix("{{").removesuffix("}}").strip()
     if tag.startswith("="):
         value = _constant(tag[1:])
         if value is None:

@@ -102,7 +102,7 @@ def _item(raw: str) -> Item:
     if first == "n":
         return Item({"item": "null"}, "[]")
     text = _shown(raw)
-    return Item({"item": _DECODER.decode(raw) if first == '"' else text}, _clean(text))
+    return Item({"item": str(gojson.parsed(raw)) if first == '"' else text}, _clean(text))
 
 
 def _whole_map(raw: str) -> str:

@@ -19,7 +19,9 @@ _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\
 _HTML_CHARACTER = re.compile("[<>&\u2028\u2029]")
 _WHITE = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
-_SMALL = re.compile(r'("(?:[^"\\]|\\.)*")|(-?[0-9.]+)e-0([0-9])', re.DOTALL)
+_ODD = re.compile(r'("(?:[^"\\]|\\.)*")|(-?[0-9.]+)e-0([0-9])|-0\.0(?![0-9])', re.DOTALL)
+_HEX = "[0-9a-fA-F]{2}"
+_HALF = re.compile(rf"\\u[dD][89abAB]{_HEX}\\u[dD][c-fC-F]{_HEX}|\\u[dD][89a-fA-F]{_HEX}|\\.", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
@@ -33,7 +35,8 @@ def dumps(value: object) -> str:
 def stored(value: object) -> str:
     """Return the JSON that a value of a manifest is once the API server keeps it.
 
-    It reads whole numbers of at most 64 bits as such and others as floats, and leaves `<>&` as they are.
+    It reads whole numbers of at most 64 bits as such and others as floats, and leaves `<>&` as they are. It
+    does so twice, so that -0.0 is 0 in the end.
     """
     text = _written(_kept(value))
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -50,19 +53,21 @@ def _escaped(text: str) -> str:
 
 def _written(value: object) -> str:
     text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return _SMALL.sub(_small, text) if "e-0" in text else text
+    return _ODD.sub(_odd, text) if "e-0" in text or "-0.0" in text else text
 
 
-def _small(found: re.Match[str]) -> str:
+def _odd(found: re.Match[str]) -> str:
     """Go has an exponent below 1e-6, without leading zeros; Python has one below 1e-4."""
-    if found[1]:
-        return found[1]
+    if found[1] or not found[2]:
+        return found[1] or "-0"
     return f"{found[2]}e-{found[3]}" if int(found[3]) > 6 else f"{Decimal(found[0]):f}"
 
 
 def _kept(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return value if -(2**63) <= value < 2**63 else float(value)
+    if value == 0 and isinstance(value, float):
+        return 0
     if isinstance(value, Mapping):
         return {key: _kept(inner) for key, inner in value.items()}
     return [_kept(element) for element in value] if isinstance(value, list) else value
@@ -70,7 +75,7 @@ def _kept(value: object) -> object:
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
-        return int(Decimal(repr(value))) if value.is_integer() and abs(value) < 1e21 else value
+        return int(Decimal(repr(value))) if value and value.is_integer() and abs(value) < 1e21 else value
     if isinstance(value, Mapping):
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple, range)):
@@ -90,6 +95,8 @@ def loads(text: str) -> object:
 
 def load_with(text: str, decoder: json.JSONDecoder) -> object:
     """Parse with `decoder` and say what is wrong in Go's words."""
+    if "\\u" in text:
+        text = _HALF.sub(_whole, text)
     start = _WHITE.match(text)
     begin = start.end() if start else 0
     if begin == len(text):
@@ -102,6 +109,11 @@ def load_with(text: str, decoder: json.JSONDecoder) -> object:
     if rest:
         raise ValueError(f"invalid character {_quoted(rest[0])} after top-level value")
     return value
+
+
+def _whole(found: re.Match[str]) -> str:
+    """Go reads half of a surrogate pair as U+FFFD."""
+    return found[0] if len(found[0]) != len(r"\ufffd") else r"\ufffd"
 
 
 def _refuse(constant: str) -> float:
