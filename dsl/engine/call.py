@@ -14,6 +14,7 @@ from typing import Any
 from dsl.engine.definition import Template
 from dsl.engine.node import NOTHING, Node, NodeFault, hash32
 from dsl.engine.objects import NoValue, Objects
+from dsl.engine.parameter import written
 from dsl.engine.scope import Globals, Scope
 from dsl.engine.tags import Document, Mode, TagError, substitute
 from dsl.expr import gojson
@@ -100,7 +101,7 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)
     passes: tuple[Scope, ...] = ()
-    if any("{{" in value for value in values.values()):
+    if shared.bring_tags or any("{{" in value for value in values.values()):
         passes = (Scope(shared, dict(local)),)
     if template.shows_all_inputs:
         local["inputs.parameters"] = _all_inputs(template, values, Scope(shared, dict(local)))
@@ -199,21 +200,13 @@ def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:
 
 def _all_inputs(template: Template, values: Mapping[str, str], scope: Scope) -> str:
     """Return the inputs as Argo writes them, with what else their template says of them."""
-    return f"[{','.join(_input(declared, values, scope) for declared in template.inputs)}]"
-
-
-def _input(declared: Mapping[str, Any], values: Mapping[str, str], scope: Scope) -> str:
-    name, default = str(declared["name"]), declared.get("default")
-    fields = {
-        "name": name,
-        "default": None if default is None else substitute(text_of(default), scope, Mode.ONCE),
-        "value": values[name],
-        "globalName": declared.get("globalName"),
-        "enum": declared.get("enum"),
-        "description": declared.get("description"),
-    }
-    written = (f'"{key}":{gojson.dumps(value)}' for key, value in fields.items() if value is not None)
-    return "{" + ",".join(written) + "}"
+    listed = []
+    for declared in template.inputs:
+        name, default = str(declared["name"]), declared.get("default")
+        if default is not None:
+            default = substitute(text_of(default), scope, Mode.ONCE)
+        listed.append({**declared, "default": default, "value": values[name], "valueFrom": None})
+    return f"[{','.join(map(written, listed))}]"
 
 
 def configured(source: Mapping[str, Any], scope: Scope, objects: Objects, fault: str) -> Value:
