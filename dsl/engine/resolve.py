@@ -16,6 +16,7 @@ from dsl.engine.loops import Item, Items
 from dsl.engine.node import NodeFault
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Document, MissingError, Mode, substitute
+from dsl.engine.task_text import check_unclosed, task_text, texts
 from dsl.expr.condition import ConditionError, is_false, is_true
 
 Artifacts = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
@@ -50,7 +51,7 @@ def resolved(task: Task, outer: Prepared, scope: Scope, artifacts_of: Artifacts)
 
 
 def resolved_items(
-    raw: dict[str, Any], items: Items, scope: Scope, keys: Sequence[str]
+    task: Task, raw: dict[str, Any], items: Items, scope: Scope, keys: Sequence[str]
 ) -> Iterator[tuple[Item, dict[str, Any]]]:
     """Fill the tags of each item in the fields `keys` of a resolved loop; return what each calls.
 
@@ -60,8 +61,11 @@ def resolved_items(
         NodeFault: a name that nothing will ever define.
         TagError: a tag cannot be replaced.
     """
-    document = Document({key: raw[key] for key in keys if raw.get(key)})
-    mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
+    fields = {key: raw[key] for key in keys if raw.get(key)}
+    document = Document(fields)
+    mode = Mode.UNUSED if is_false(str(raw.get("when") or "")) else Mode.ALL
+    if any(text.rfind("{{") > text.rfind("}}") for text in texts(fields)):
+        check_unclosed(task_text({**task.raw, **raw}, "withItems" in keys), is_strict=mode is Mode.ALL)
     try:
         filled = deque(document.filled(scope.with_local(item.variables), mode) for item in items)
     except MissingError as missing:

@@ -25,11 +25,13 @@ _LATE = {
 class Mode(Enum):
     """Which unresolved tags are faults: none, those of other nodes, or all.
 
-    ONCE is lenient too, and leaves the tags that a value brought in for the next pass.
+    ONCE is lenient too, and leaves the tags that a value brought in for the next pass. UNUSED is like ONCE,
+    and leaves the tags of absent optionals as well.
     """
 
     LENIENT = "none"
     ONCE = "none of one pass"
+    UNUSED = "none, of what is not used"
     NODES = "nodes"
     ALL = "all"
 
@@ -118,6 +120,8 @@ def _simple(tag: str, scope: Scope, mode: Mode) -> str:
         if _is_strict(name, mode) and (mode is Mode.ALL or ".outputs.artifacts." not in name):
             raise MissingError(f"failed to resolve {{{{{tag}}}}}")
         return "{{" + tag + "}}"
+    if value is None and mode is Mode.UNUSED:
+        return "{{" + tag + "}}"
     if value is None:
         optional = "output is an absent optional (skipped/omitted node with no default)"
         raise TagError(f"unable to substitute {{{{{tag}}}}}: {optional}")
@@ -138,7 +142,7 @@ def _evaluated(source: str, scope: Scope, mode: Mode) -> str:
     for path in missing:
         if _is_strict(path, mode):
             raise MissingError(f"failed to evaluate expression: {path} is missing")
-    lenient = bool(missing) or mode in (Mode.LENIENT, Mode.ONCE)
+    lenient = bool(missing) or mode in (Mode.LENIENT, Mode.ONCE, Mode.UNUSED)
     if lenient and any(path in _LATE for path in missing):
         return verbatim
     try:
