@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,19 +86,27 @@ def resolved_artifact(artifact: Mapping[str, Any], scope: Scope) -> dict[str, An
         except ValueError as wrong:
             raise TagError(str(wrong)) from None
     else:
-        tag = str(artifact["from"]).strip().removeprefix("{{").removesuffix("}}").strip()
-        if tag.startswith("="):
-            try:
-                value = compiled(tag[1:]).value(scope.values())
-            except ValueError:
-                raise TagError(f'Invalid expression: "{tag[1:]}"') from None
-        else:
-            value = scope.artifact(tag)
+        tag = str(artifact["from"]).removeprefix("{{").removesuffix("}}").strip()
+        value = _constant(tag[1:]) if tag.startswith("=") else scope.artifact(tag)
         if value is MISSING or value is None:
             raise UnresolvedError(f'Unable to resolve: "{tag}"')
     if not isinstance(value, dict):
         raise TagError(f"Variable {{{{{artifact.get('name')}}}}} is not an artifact")
     return _below(dict(value), str(artifact.get("subPath") or ""), scope)
+
+
+def _constant(source: str) -> Value:
+    """Return what `{{=…}}` is where one reference is meant: there it sees no variables (ResolveVar)."""
+    try:
+        expression = compiled(source)
+    except ValueError:
+        expression = None
+    if expression is None or expression.roots:
+        raise TagError(f"Unable to compile: {json.dumps(source, ensure_ascii=False)}")
+    try:
+        return expression.value({})
+    except ValueError:
+        raise TagError(f"Invalid expression: {json.dumps(source, ensure_ascii=False)}") from None
 
 
 def _below(artifact: dict[str, Any], sub_path: str, scope: Scope) -> dict[str, Any]:
@@ -131,12 +140,9 @@ def output_value(source: Mapping[str, Any], scope: Scope) -> tuple[Any, bool]:
     text = str(source.get("parameter") or "")
     if not text:
         return "", False
-    tag = text.strip().removeprefix("{{").removesuffix("}}").strip()
+    tag = text.removeprefix("{{").removesuffix("}}").strip()
     if tag.startswith("="):
-        try:
-            value = compiled(tag[1:]).value(scope.values())
-        except ValueError:
-            raise TagError(f'Invalid expression: "{tag[1:]}"') from None
+        value = _constant(tag[1:])
         if value is None:
             raise TagError(f'Unable to resolve: "{tag}"')
         return value, False

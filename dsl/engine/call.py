@@ -6,13 +6,15 @@ Source: workflow/common/util.go:ProcessArgs (v4.1.2).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from dsl.engine.definition import Template
 from dsl.engine.node import NOTHING, Node, NodeFault, hash32
 from dsl.engine.objects import NoValue, Objects
+from dsl.engine.parameter import written
 from dsl.engine.scope import Globals, Scope
 from dsl.engine.tags import Document, Mode, TagError, substitute
 from dsl.expr import gojson
@@ -52,8 +54,8 @@ class Call:
 class Prepared:
     """A call whose inputs are known.
 
-    `scope` has globals and inputs, `body` the template with its tags filled, but for those that inputs
-    brought into the template of a pod, which `has_tags`.
+    `scope` has globals and inputs, `body` the template with its tags filled. Where inputs bring tags along,
+    `passes` has what each of Argo's passes over the template knows, and a pod's has tags left for one more.
     """
 
     call: Call
@@ -62,7 +64,16 @@ class Prepared:
     artifacts: dict[str, dict[str, Any]]
     scope: Scope
     body: dict[str, Any]
-    has_tags: bool = False
+    passes: tuple[Scope, ...] = ()
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether a pod is made of a template with tags in it."""
+        return bool(self.passes) and self.template.is_leaf
+
+    def filled(self, document: Document) -> Value:
+        """Fill a part of the template that `body` leaves out."""
+        return _filled(document, self.passes) if self.passes else document.filled(self.scope)
 
 
 def pod_name(workflow: str, node: str, template: str) -> str:
@@ -89,28 +100,35 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)
-    has_tags = template.is_leaf and not retried and any("{{" in value for value in values.values())
-    body = template.body
-    if has_tags:
-        body = Document(body.filled(Scope(shared, local), Mode.ONCE))
-    local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
+    passes: tuple[Scope, ...] = ()
+    if shared.bring_tags or any("{{" in value for value in values.values()):
+        passes = (Scope(shared, dict(local)),)
     if template.shows_all_inputs:
-        local["inputs.parameters"] = gojson.dumps(
-            [{"name": name, "value": value} for name, value in values.items()]
-        )
+        local["inputs.parameters"] = _all_inputs(template, values, Scope(shared, dict(local)))
+    local.update({f"inputs.parameters.{name}": value for name, value in values.items()})
     local.update(template.paths)
     scope = Scope(shared, local)
-    if has_tags:
-        body = Document(body.filled(scope, Mode.ONCE))
-    inputs = {name: substitute(value, scope) for name, value in values.items()} or NOTHING
+    if passes:
+        passes = (*passes, Scope(shared, dict(local)))
+    inputs = _substituted(values, scope, Mode.ONCE if passes else Mode.LENIENT) or NOTHING
     for name, value in inputs.items():
         local[f"inputs.parameters.{name}"] = value
     artifacts = {name: Document(raw).filled(scope) for name, raw in _artifacts(call).items()}
     for name, artifact in artifacts.items():
         local[f"inputs.artifacts.{name}"] = artifact
     scope = Scope(shared, local)
-    filled = body.value if has_tags else body.filled(scope)
-    return Prepared(call, template, inputs, artifacts, scope, filled, has_tags)
+    body = _filled(template.body, passes) if passes else template.body.filled(scope)
+    return Prepared(call, template, inputs, artifacts, scope, body, passes)
+
+
+def _filled(document: Document, passes: Sequence[Scope]) -> Value:
+    for scope in passes:
+        document = Document(document.filled(scope, Mode.ONCE))
+    return document.value
+
+
+def _substituted(values: Mapping[str, str], scope: Scope, mode: Mode = Mode.LENIENT) -> dict[str, str]:
+    return {name: substitute(value, scope, mode) for name, value in values.items()}
 
 
 def in_pod(prepared: Prepared) -> Prepared:
@@ -136,11 +154,24 @@ def in_pod(prepared: Prepared) -> Prepared:
 
 def again(prepared: Prepared, more: Mapping[str, str]) -> Prepared:
     """Fill what is left once `more` is known: an attempt's number and how the one before ended."""
-    scope = Scope(prepared.scope.globals, {**prepared.scope.local, **more})
-    inputs = {name: substitute(value, scope) for name, value in prepared.inputs.items()}
+    shared, local = prepared.scope.globals, {**prepared.scope.local, **more}
+    inputs = prepared.inputs
+    passes: tuple[Scope, ...] = ()
+    if prepared.passes:
+        first = Scope(shared, {**prepared.passes[0].local, **more})
+        inputs = _substituted(inputs, first, Mode.ONCE)
+        known = {**local, **{f"inputs.parameters.{name}": value for name, value in inputs.items()}}
+        second = Scope(shared, known)
+        passes = (first, second)
+        inputs = _substituted(inputs, second, Mode.ONCE)
+        local.update({f"inputs.parameters.{name}": value for name, value in inputs.items()})
+    scope = Scope(shared, local)
     artifacts = {name: Document(raw).filled(scope) for name, raw in prepared.artifacts.items()}
-    body = prepared.template.body.filled(scope)
-    return Prepared(prepared.call, prepared.template, inputs, artifacts, scope, body)
+    if passes:
+        body, passes = _filled(Document(prepared.body), passes), (*prepared.passes, *passes)
+    else:
+        inputs, body = _substituted(inputs, scope), prepared.template.body.filled(scope)
+    return Prepared(prepared.call, prepared.template, inputs, artifacts, scope, body, passes)
 
 
 def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:
@@ -163,8 +194,19 @@ def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:
             raise NodeFault(f"inputs.parameters.{name}: {absent}")
         if value is None:
             raise NodeFault(f"inputs.parameters.{name} had no value")
-        values[name] = substitute(text_of(value), scope)
+        values[name] = substitute(text_of(value), scope, Mode.ONCE)
     return values
+
+
+def _all_inputs(template: Template, values: Mapping[str, str], scope: Scope) -> str:
+    """Return the inputs as Argo writes them, with what else their template says of them."""
+    listed = []
+    for declared in template.inputs:
+        name, default = str(declared["name"]), declared.get("default")
+        if default is not None:
+            default = substitute(text_of(default), scope, Mode.ONCE)
+        listed.append({**declared, "default": default, "value": values[name], "valueFrom": None})
+    return f"[{','.join(map(written, listed))}]"
 
 
 def configured(source: Mapping[str, Any], scope: Scope, objects: Objects, fault: str) -> Value:
@@ -187,9 +229,9 @@ def text_of(value: Value) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:f}".rstrip("0").rstrip(".")
-    return str(value) if isinstance(value, int) else ""
+    if isinstance(value, (int, float)):
+        return f"{Decimal(repr(float(value))):f}".removesuffix(".0")
+    return ""
 
 
 def _artifacts(call: Call) -> dict[str, dict[str, Any]]:

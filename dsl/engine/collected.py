@@ -27,7 +27,10 @@ def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
     faults: list[str] = []
     outputs = (leaf.body.get("outputs") or {}) if pod.has_begun else {}
     for parameter in outputs.get("parameters") or []:
-        _read_parameter(parameter, layout, result, faults)
+        if faults:  # Argo reads no more of them
+            result.outputs[str(parameter["name"])] = None
+        else:
+            _read_parameter(parameter, layout, result, faults)
     for artifact in outputs.get("artifacts") or []:
         _keep_artifact(artifact, leaf, places, layout, result, faults)
     moved = _moved_to_storage(leaf, layout)

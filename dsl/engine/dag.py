@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
-from dsl.engine.definition import Task, Template
+from dsl.engine.definition import Task, Template, is_loop
 from dsl.engine.hooks import has_exit_hook, run_hooks, watch
 from dsl.engine.loops import items_of
 from dsl.engine.node import (
@@ -125,9 +125,11 @@ class DagRun:
                 self._closed(task, "Omitted", "omitted: depends condition not met")
                 return
             scope = self.scope_of(task)
-            raw = resolved(task, self.prepared.scope, scope, lambda given: artifacts_of(given, scope))
-            if task.is_loop:
+            raw = resolved(task, self.prepared, scope, lambda given: artifacts_of(given, scope))
+            if is_loop(raw):
                 self._expand(task, raw, scope)
+            elif task.is_loop and is_loop(self.prepared.filled(task.document)):
+                self._enter(task, raw)
             else:
                 self._run(task, task.name, raw, 0, self._task_ended)
         except MissingError as missing:
@@ -214,7 +216,7 @@ class DagRun:
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
         node.template = self.engine.definition.called(task.raw, self.prepared.template)
-        calls = resolved_items(raw, items, scope, _LOOP_FIELDS)
+        calls = resolved_items(task, raw, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
         self.nodes[task.name] = node
         self.unfinished[task.name] = len(items)
@@ -224,6 +226,23 @@ class DagRun:
         done = partial(self._item_ended, task, children)
         for index, (item, new) in enumerate(calls):
             self._run(task, f"{task.name}({index}:{item.label})", new, index, done)
+
+    def _enter(self, task: Task, raw: dict[str, Any]) -> None:
+        """Run a loop over a list of another node that is "": Argo calls its template in the loop's own node.
+
+        That is over at once for a suspend template and never for a pod; for others Argo breaks down (v4.1.2).
+        """
+        node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
+        node.task = task.name
+        node.template = self.engine.definition.called(raw, self.prepared.template)
+        self.engine.add(node)
+        self.nodes[task.name] = node
+        if node.template is None or node.template.kind == "suspend":
+            self.engine.finish(node, "Succeeded")
+            self._settled(task, node)
+        else:
+            self.engine.hangs.append(f'task {node.path}: withParam is ""')
+            self._closed_one()
 
     def _item_ended(self, task: Task, children: list[Node], node: Node) -> None:
         children[node.order[-1]] = node
@@ -342,14 +361,14 @@ class DagRun:
     def _succeed(self) -> None:
         views = Views(self.nodes, frozenset(self.nodes), self.engine.workflow)
         scope = Scope(None, self.prepared.scope.local, "tasks", views)
+        for name in self.tasks:
+            if name in self.nodes:
+                self.engine.export(self.nodes[name])
         try:
             _ = [views[name] for name, node in self.nodes.items() if node.type == "TaskGroup"]
             outputs, artifacts = template_outputs(self.prepared, scope)
         except (TagError, NodeFault) as wrong:
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
-        for node in self.nodes.values():
-            if node.type == "Suspend" or node.recalled:
-                self.engine.export(node)
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")

@@ -43,6 +43,11 @@ def _texts(value: Value) -> Iterator[str]:
             yield from _texts(inner)
 
 
+def is_loop(raw: Mapping[str, Any]) -> bool:
+    """Whether a task or step is expanded; an empty list or text is no loop, as in Argo."""
+    return any(raw.get(key) not in (None, [], "") for key in _LOOPS)
+
+
 @dataclass(slots=True)
 class Task:
     """A DAG task or a step: what it calls, with which arguments, when."""
@@ -56,8 +61,8 @@ class Task:
 
     @property
     def is_loop(self) -> bool:
-        """Whether it is expanded; an empty literal list is no loop, as in Argo."""
-        return any(self.raw.get(key) not in (None, [], "") for key in _LOOPS)
+        """Whether it is expanded."""
+        return is_loop(self.raw)
 
     def continues_on(self, phase: str) -> bool:
         """Whether its `continueOn` forgives the phase."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -294,17 +293,17 @@ def aggregated(children: Sequence[Node]) -> dict[str, str]:
 
 def _item_text(result: str) -> str:
     try:
-        value = gojson.load_with(result, json.JSONDecoder())
+        gojson.parsed(result)
     except ValueError as wrong:
         raise NodeFault(str(wrong)) from None
-    return gojson.dumps(value) if isinstance(value, (dict, list, str)) else result.strip()
+    return gojson.compact(result)
 
 
 def _value_list(values: list[str]) -> str:
     """Embed the values when all are JSON objects or arrays, else keep them as texts."""
     if all(value.lstrip()[:1] in ("{", "[") for value in values):
         try:
-            return gojson.dumps([json.loads(value) for value in values])
+            return gojson.dumps([gojson.loads(value) for value in values])
         except ValueError:
             pass
     return gojson.dumps(values)

@@ -10,27 +10,29 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dsl.engine.arguments import absent_arguments, fill, without
+from dsl.engine.call import Prepared
 from dsl.engine.definition import Task
 from dsl.engine.loops import Item, Items
 from dsl.engine.node import NodeFault
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Document, MissingError, Mode, substitute
+from dsl.engine.task_text import check_unclosed, task_text, texts
 from dsl.expr.condition import ConditionError, is_false, is_true
 
 Artifacts = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 
 
-def resolved(task: Task, outer: Scope, scope: Scope, artifacts_of: Artifacts) -> dict[str, Any]:
+def resolved(task: Task, outer: Prepared, scope: Scope, artifacts_of: Artifacts) -> dict[str, Any]:
     """Fill the tags of a task, `when` first: when it is false the rest stays as it is.
 
-    `outer` is what the template that holds it was called with, `scope` has its other nodes too;
+    `outer` is the call of the template that holds it, `scope` has its other nodes too;
     `artifacts_of` finds the artifacts that arguments refer to.
 
     Raises:
         TagError: a tag cannot be replaced; MissingError when Argo would wait for it.
         ConditionError: `when` is no condition, and the task is no loop.
     """
-    raw: dict[str, Any] = task.document.filled(outer)
+    raw: dict[str, Any] = outer.filled(task.document)
     when = str(raw.get("when") or "")
     if when:
         when = substitute(when, scope, Mode.NODES)
@@ -49,7 +51,7 @@ def resolved(task: Task, outer: Scope, scope: Scope, artifacts_of: Artifacts) ->
 
 
 def resolved_items(
-    raw: dict[str, Any], items: Items, scope: Scope, keys: Sequence[str]
+    task: Task, raw: dict[str, Any], items: Items, scope: Scope, keys: Sequence[str]
 ) -> Iterator[tuple[Item, dict[str, Any]]]:
     """Fill the tags of each item in the fields `keys` of a resolved loop; return what each calls.
 
@@ -59,8 +61,11 @@ def resolved_items(
         NodeFault: a name that nothing will ever define.
         TagError: a tag cannot be replaced.
     """
-    document = Document({key: raw[key] for key in keys if raw.get(key)})
-    mode = Mode.LENIENT if is_false(str(raw.get("when") or "")) else Mode.ALL
+    fields = {key: raw[key] for key in keys if raw.get(key)}
+    document = Document(fields)
+    mode = Mode.UNUSED if is_false(str(raw.get("when") or "")) else Mode.ALL
+    if any(text.rfind("{{") > text.rfind("}}") for text in texts(fields)):
+        check_unclosed(task_text({**task.raw, **raw}, "withItems" in keys), is_strict=mode is Mode.ALL)
     try:
         filled = deque(document.filled(scope.with_local(item.variables), mode) for item in items)
     except MissingError as missing:

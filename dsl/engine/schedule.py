@@ -350,7 +350,7 @@ class Engine:
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)
-        if node.type != "Suspend" and not node.recalled:
+        if node.type in ("Pod", "Steps") and not node.recalled:
             self.export(node)
         if node.inside:
             node.inside.abort = None
@@ -403,9 +403,14 @@ class Engine:
             self._begin(heapq.heappop(around.waiting)[2])
 
     def export(self, node: Node) -> None:
-        """Make outputs with a `globalName` outputs of the workflow; for some nodes when their DAG ends."""
+        """Make outputs with a `globalName` outputs of the workflow.
+
+        Pods and steps do so when they end, and every task of a DAG that is no loop does when the DAG succeeds
+        (dag.go:executeDAG, v4.1.2).
+        """
+        node = node.children[-1] if node.type == "Retry" and node.children else node
         declared = node.exports
-        if not declared or node.type == "Retry" or not node.has_outputs:
+        if not declared or not node.has_outputs:
             return
         for parameter in declared.get("parameters") or []:
             value = node.outputs.get(str(parameter["name"]))

@@ -22,17 +22,19 @@ MISSING: Final = _Missing()
 class Globals:
     """`workflow.*`: shared by every scope of a run, changed only between two evaluations.
 
-    `fault` is why they are not whole, so that nothing can run.
+    `fault` is why they are not whole, so that nothing can run; `bring_tags` says that a value has tags in it.
     """
 
     def __init__(self, flat: dict[str, str], fault: str = "") -> None:
         self.flat: dict[str, Any] = flat
         self.fault = fault
+        self.bring_tags = any("{{" in value for value in flat.values())
         self._nested: dict[str, Any] | None = None
 
     def set(self, name: str, value: Value) -> None:
         """Define or replace one variable."""
         self.flat[name] = value
+        self.bring_tags = self.bring_tags or "{{" in str(value)
         self._nested = None
 
     def tree(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import artifacts_of, parameters_of
 from dsl.engine.call import Call, Prepared
-from dsl.engine.definition import Task
+from dsl.engine.definition import Task, is_loop
 from dsl.engine.hooks import run_hooks, watch
 from dsl.engine.loops import Items, items_of
 from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
@@ -81,7 +81,7 @@ class StepsRun:
             raise NodeFault(f"failed to resolve references: {wrong}") from None
         units: list[Unit] = []
         for step, raw in pairs:
-            if not step.is_loop:
+            if not is_loop(raw):
                 units.append((step, step.name, raw, 0))
                 continue
             items = items_of(raw)
@@ -94,7 +94,7 @@ class StepsRun:
         template = self.engine.definition.called(step.raw, self.prepared.template)
         for name, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(name, count * len(items))
-        calls = resolved_items(raw, items, self.scope, _LOOP_FIELDS)
+        calls = resolved_items(step, raw, items, self.scope, _LOOP_FIELDS)
         return [
             (step, f"{step.name}({index}:{item.label})", new, index)
             for index, (item, new) in enumerate(calls)
@@ -107,7 +107,7 @@ class StepsRun:
             except TagError as wrong:
                 raise TagError(f"unable to resolve references: {wrong}") from None
 
-        return resolved(step, self.prepared.scope, self.scope, located)
+        return resolved(step, self.prepared, self.scope, located)
 
     def _run(self, units: list[Unit]) -> None:
         self.open = 1

@@ -25,11 +25,13 @@ _LATE = {
 class Mode(Enum):
     """Which unresolved tags are faults: none, those of other nodes, or all.
 
-    ONCE is lenient too, and leaves the tags that a value brought in for the next pass.
+    ONCE is lenient too, and leaves the tags that a value brought in for the next pass. UNUSED is like ONCE,
+    and leaves the tags of absent optionals as well.
     """
 
     LENIENT = "none"
     ONCE = "none of one pass"
+    UNUSED = "none, of what is not used"
     NODES = "nodes"
     ALL = "all"
 
@@ -118,6 +120,8 @@ def _simple(tag: str, scope: Scope, mode: Mode) -> str:
         if _is_strict(name, mode) and (mode is Mode.ALL or ".outputs.artifacts." not in name):
             raise MissingError(f"failed to resolve {{{{{tag}}}}}")
         return "{{" + tag + "}}"
+    if value is None and mode is Mode.UNUSED:
+        return "{{" + tag + "}}"
     if value is None:
         optional = "output is an absent optional (skipped/omitted node with no default)"
         raise TagError(f"unable to substitute {{{{{tag}}}}}: {optional}")
@@ -138,7 +142,7 @@ def _evaluated(source: str, scope: Scope, mode: Mode) -> str:
     for path in missing:
         if _is_strict(path, mode):
             raise MissingError(f"failed to evaluate expression: {path} is missing")
-    lenient = bool(missing) or mode in (Mode.LENIENT, Mode.ONCE)
+    lenient = bool(missing) or mode in (Mode.LENIENT, Mode.ONCE, Mode.UNUSED)
     if lenient and any(path in _LATE for path in missing):
         return verbatim
     try:
@@ -162,6 +166,8 @@ def filler(document: Value) -> Fill | None:
     if isinstance(document, str):
         return _text_filler(document) if "{{" in document else None
     if isinstance(document, dict):
+        if any("{{" in key for key in document):
+            return _keys_filler(document)
         fills = {key: fill for key, value in document.items() if (fill := filler(value))}
         if not fills:
             return None
@@ -174,6 +180,19 @@ def filler(document: Value) -> Fill | None:
             fill(scope, mode) if fill else element for fill, element in zip(elements, document, strict=True)
         ]
     return None
+
+
+def _keys_filler(document: dict[str, Any]) -> Fill:
+    """Fill the names in a mapping as well: Argo fills the text of a document."""
+    names, values = [filler(key) for key in document], [filler(value) for value in document.values()]
+
+    def fill(scope: Scope, mode: Mode) -> dict[str, Any]:
+        filled = {}
+        for (key, value), name, inner in zip(document.items(), names, values, strict=True):
+            filled[name(scope, mode) if name else key] = inner(scope, mode) if inner else value
+        return filled
+
+    return fill
 
 
 def _text_filler(text: str) -> Fill:

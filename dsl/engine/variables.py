@@ -11,6 +11,7 @@ from dsl.engine.call import configured, text_of
 from dsl.engine.definition import Definition
 from dsl.engine.node import NodeFault
 from dsl.engine.objects import Objects
+from dsl.engine.parameter import written
 from dsl.engine.refused import Refused
 from dsl.engine.scope import Globals, Scope
 from dsl.expr import gojson
@@ -81,7 +82,7 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
         flat[f"workflow.parameters.{name}"] = text
         listed.append({**parameter, **shown})
     if listed:
-        flat["workflow.parameters"] = flat["workflow.parameters.json"] = gojson.dumps(listed)
+        flat["workflow.parameters"] = flat["workflow.parameters.json"] = f"[{','.join(map(written, listed))}]"
     return flat
 
 

@@ -1,46 +1,47 @@
 """A `when` text in, a bool out: Knetic's govaluate as Argo uses it, where every bare word is a string.
 
-Source: workflow/controller/steps.go:shouldExecute (v4.1.2) and github.com/Knetic/govaluate v3; messages are
-theirs.
+Source: workflow/controller/steps.go:shouldExecute (v4.1.2) and github.com/Knetic/govaluate (7625b7f);
+messages are theirs.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from dsl.expr import gojson
 from dsl.expr.gojson import Value
+from dsl.expr.tokens import Fault, Token, check_syntax, tokens_of
 
-_SYMBOLS = re.compile(r"[^\w\s'\"()\[\].]+")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
-_COMPARATORS = {"==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"}
-_MODIFIERS = {"+", "-", "*", "/", "%", "**", "&", "|", "^", ">>", "<<"}
-_LOGICAL, _TERNARY, _PREFIX = {"&&", "||"}, {"?", ":", "??"}, {"-", "!", "~"}
-_VALUES = {"NUMERIC", "BOOLEAN", "STRING", "TIME", "VARIABLE"}
-_LEVELS: tuple[set[str], ...] = (
-    _TERNARY, {"||"}, {"&&"}, _COMPARATORS, {"&", "|", "^"}, {">>", "<<"}, {"+", "-"}, {"*", "/", "%"},
-    {"**"},
+_LEVELS: tuple[tuple[str, ...], ...] = (
+    (",",), ("?", ":", "??"), ("||",), ("&&",), ("==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"),
+    ("&", "|", "^"), (">>", "<<"), ("+", "-"), ("*", "/", "%"), ("**",),
 )  # fmt: skip
+_OPERATORS = {"SEPARATOR", "TERNARY", "LOGICALOP", "COMPARATOR", "MODIFIER"}
+_NOT_A = {
+    "LOGICALOP": "Value '{}' cannot be used with the logical operator '{}', it is not a bool",
+    "MODIFIER": "Value '{}' cannot be used with the modifier '{}', it is not a number",
+    "COMPARATOR": "Value '{}' cannot be used with the comparator '{}', it is not a number",
+    "TERNARY": "Value '{}' cannot be used with the ternary operator '{}', it is not a bool",
+    "PREFIX": "Value '{}' cannot be used with the prefix '{}'",
+}
+_SKIPPED = object()
 
 
 class ConditionError(ValueError):
     """The text is no condition; the message is Argo's."""
 
 
-class _Fault(ValueError):
-    """What govaluate says; the caller puts Argo's words before it."""
-
-
 @lru_cache(maxsize=4096)
 def syntax_fault(when: str) -> str:
     """Return why a `when` is no condition whatever its words stand for, or nothing."""
     try:
-        _checked(_tokens(when))
-    except _Fault as wrong:
+        _planned(when)
+    except Fault as wrong:
         return str(wrong)
     return ""
 
@@ -51,17 +52,16 @@ def is_true(when: str) -> bool:
     if when == "":
         return True
     try:
-        tokens = _checked(_tokens(when))
-    except _Fault as wrong:
-        hint = (
-            ' (hint: try wrapping the affected expression in quotes ("))'
-            if "Invalid token" in str(wrong)
-            else ""
-        )
+        evaluate = _planned(when)
+    except _ParseFault as wrong:
+        raise ConditionError(f"Failed to parse 'when' expression '{when}': {wrong}") from None
+    except Fault as wrong:
+        is_token = "Invalid token" in str(wrong)
+        hint = ' (hint: try wrapping the affected expression in quotes ("))' if is_token else ""
         raise ConditionError(f"Invalid 'when' expression '{when}': {wrong}{hint}") from None
     try:
-        value = _Evaluation(tokens).value()
-    except _Fault as wrong:
+        value = evaluate()
+    except Fault as wrong:
         raise ConditionError(f"Failed to evaluate 'when' expresion '{when}': {wrong}") from None
     if not isinstance(value, bool):
         raise ConditionError(f"Expected boolean evaluation for '{when}'. Got {gojson.sprint(value)}")
@@ -76,262 +76,241 @@ def is_false(when: str) -> bool:
         return False
 
 
-Token = tuple[str, Any]
+Stage = Callable[[], Any]
 
 
-def _tokens(text: str) -> list[Token]:
-    found: list[Token] = []
-    place = 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
-            continue
-        token, place = _token(text, place, found)
-        found.append(token)
-    return found
+class _ParseFault(Fault):
+    """What is wrong with the tokens once the bare words are strings."""
 
 
-def _token(text: str, place: int, before: list[Token]) -> tuple[Token, int]:
-    first = text[place]
-    if match := re.compile(r"0[xX]([0-9a-fA-F]+)").match(text, place):
-        return ("NUMERIC", float(int(match[1], 16))), match.end()
-    if match := re.compile(r"[0-9.]+").match(text, place):
-        try:
-            return ("NUMERIC", float(match[0])), match.end()
-        except ValueError:
-            raise _Fault(f"Unable to parse numeric value '{match[0]}' to float64") from None
-    if first in "()":
-        return ("CLAUSE" if first == "(" else "CLAUSE_CLOSE", first), place + 1
-    if first == ",":
-        return ("SEPARATOR", ","), place + 1
-    if first in "'\"":
-        return _quoted(text, place)
-    if first == "[":
-        end = text.find("]", place)
-        if end < 0:
-            raise _Fault("Unclosed parameter bracket")
-        return ("VARIABLE", text[place + 1 : end]), end + 1
-    if first.isalpha():
-        return _word(text, place)
-    return _operator(text, place, before)
-
-
-def _quoted(text: str, place: int) -> tuple[Token, int]:
-    out, at = [], place + 1
-    while at < len(text) and text[at] not in "'\"":
-        if text[at] == "\\" and at + 1 < len(text):
-            at += 1
-        out.append(text[at])
-        at += 1
-    if at >= len(text):
-        raise _Fault("Unclosed string literal")
-    value = "".join(out)
-    moment = _moment(value)
-    return (("STRING", value) if moment is None else ("TIME", moment)), at + 1
-
-
-def _moment(text: str) -> float | None:
-    """Seconds since 1970 of a text that govaluate takes for a date."""
-    if not _DATE.fullmatch(text):
-        return None
+def _planned(when: str) -> Stage:
+    """Plan it with its words as variables, as Argo does first, and then with words as strings."""
+    tokens = tokens_of(when)
+    check_syntax(tokens)
+    _check_patterns(tokens)
+    stage = _Plan(tokens).whole()
+    if all(token.kind != "VARIABLE" for token in tokens):
+        return stage
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None
+        tokens = [Token("STRING", t.value) if t.kind == "VARIABLE" else t for t in tokens]
+        check_syntax(tokens)
+        _check_patterns(tokens)
+        return _Plan(tokens).whole()
+    except Fault as wrong:
+        raise _ParseFault(str(wrong)) from None
 
 
-def _word(text: str, place: int) -> tuple[Token, int]:
-    out, at = [], place
-    while at < len(text) and (text[at].isalnum() or text[at] in "_.\\"):
-        if text[at] == "\\":
-            at += 1
-        out.append(text[at : at + 1])
-        at += 1
-    word = "".join(out)
-    if word in ("true", "false"):
-        return ("BOOLEAN", word == "true"), at
-    if word in ("in", "IN"):
-        return ("COMPARATOR", "in"), at
-    if "." in word:
-        if word.endswith("."):
-            raise _Fault(f"Hanging accessor on token '{word}'")
-        for field in word.split(".")[1:]:
-            if not field[:1].isupper():
-                raise _Fault(f"Unable to access unexported field '{field}' in token '{word}'")
-        raise _Fault(f"No parameter '{word.split('.')[0]}' found.")
-    return ("VARIABLE", word), at
+def _check_patterns(tokens: list[Token]) -> None:
+    for operator, token in pairwise(tokens):
+        if operator.kind == "COMPARATOR" and operator.value in ("=~", "!~") and token.kind == "STRING":
+            _pattern(token.value)
 
 
-def _operator(text: str, place: int, before: list[Token]) -> tuple[Token, int]:
-    match = _SYMBOLS.match(text, place)
-    symbol = match[0] if match else text[place]
-    after_value = bool(before) and before[-1][0] in _VALUES | {"CLAUSE_CLOSE"}
-    for known, kind in ((_PREFIX, "PREFIX"), (_MODIFIERS, "MODIFIER"), (_LOGICAL, "LOGICALOP"),
-                        (_COMPARATORS, "COMPARATOR"), (_TERNARY, "TERNARY")):  # fmt: skip
-        if symbol in known and not (kind == "PREFIX" and after_value):
-            return (kind, symbol), place + len(symbol)
-    raise _Fault(f"Invalid token: '{symbol}'")
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as wrong:
+        raise Fault(_pattern_fault(text, wrong)) from None
 
 
-def _checked(tokens: list[Token]) -> list[Token]:
-    depth = 0
-    for kind, _ in tokens:
-        depth += (kind == "CLAUSE") - (kind == "CLAUSE_CLOSE")
-    if depth:
-        raise _Fault("Unbalanced parenthesis")
-    opening = _VALUES | {"PREFIX", "CLAUSE"}
-    closing = {"MODIFIER", "COMPARATOR", "LOGICALOP", "CLAUSE_CLOSE", "TERNARY", "SEPARATOR"}
-    last: Token = ("UNKNOWN", "")
-    for token in tokens:
-        if last[0] in _VALUES:
-            allowed = closing
-        elif last[0] == "CLAUSE_CLOSE":
-            allowed = closing | _VALUES | {"CLAUSE"}
-        elif last[0] == "UNKNOWN":
-            allowed = opening
+def _pattern_fault(text: str, wrong: re.error) -> str:
+    why = "missing closing )" if wrong.msg.startswith("missing )") else wrong.msg
+    return f"error parsing regexp: {why}: `{text}`"
+
+
+class _Plan:
+    """One pass over the tokens, level by level of precedence; what follows a whole value is ignored."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = [*tokens, Token("END", "")]
+        self.at = 0
+
+    def whole(self) -> Stage:
+        return self.level(0) or _nothing
+
+    def level(self, depth: int) -> Stage | None:
+        """Return the stage of an operand, or None at a closing parenthesis."""
+        if depth == len(_LEVELS):
+            return self.operand()
+        left = self.level(depth + 1)
+        while self.tokens[self.at].kind in _OPERATORS and self.tokens[self.at].value in _LEVELS[depth]:
+            token = self.tokens[self.at]
+            self.at += 1
+            left = _combined(token, left or _nothing, self.level(depth + 1) or _nothing)
+        return left
+
+    def operand(self) -> Stage | None:
+        token = self.tokens[self.at]
+        if token.kind in ("END", "CLAUSE_CLOSE"):
+            return None
+        self.at += 1
+        if token.kind == "CLAUSE":
+            inner = self.level(0)
+            self.at += self.at < len(self.tokens) - 1
+            return inner or _nothing
+        if token.kind == "PREFIX":
+            return _prefixed(str(token.value), self.operand() or _nothing)
+        if token.kind == "ACCESSOR":
+            return _accessed(str(token.value).partition(".")[0])
+        if token.kind in _OPERATORS:
+            shown = gojson.sprint(token.value)
+            raise Fault(f"Unable to plan token kind: '{token.kind}', value: '{shown}'")
+        return lambda: token.value
+
+
+def _nothing() -> Value:
+    return None
+
+
+def _accessed(name: str) -> Stage:
+    def access() -> Value:
+        raise Fault(f"No parameter '{name}' found.")
+
+    return access
+
+
+def _prefixed(symbol: str, inner: Stage) -> Stage:
+    check = _is_bool if symbol == "!" else _is_number
+
+    def apply() -> Value:
+        value = inner()
+        _check(check, "PREFIX", symbol, value)
+        return not value if symbol == "!" else -value if symbol == "-" else float(~int(value))
+
+    return apply
+
+
+def _combined(token: Token, left: Stage, right: Stage) -> Stage:
+    """Both sides are evaluated before either is checked, unless the left one alone decides."""
+    symbol = str(token.value)
+    decides, checks, apply = _DECIDES.get(symbol, _never), _CHECKS[symbol], _APPLY[symbol]
+
+    def combine() -> Value:
+        first = left()
+        second = _SKIPPED if decides(first) else right()
+        if second is _SKIPPED and symbol not in ("?", ":"):
+            return first
+        if callable(checks):
+            if not checks(first, second):
+                raise Fault(_NOT_A[token.kind].format(gojson.sprint(first), symbol))
         else:
-            allowed = opening | {"CLAUSE_CLOSE"}
-        if token[0] not in allowed:
-            pair = f"from {last[0]} [{gojson.sprint(last[1])}] to {token[0]} [{gojson.sprint(token[1])}]"
-            raise _Fault(f"Cannot transition token types {pair}")
-        last = token
-    if last[0] not in _VALUES | {"CLAUSE_CLOSE"}:
-        raise _Fault("Unexpected end of expression")
-    return tokens
+            for check, value in zip(checks, (first, second), strict=True):
+                if check:
+                    _check(check, token.kind, symbol, value)
+        return apply(first, second)
+
+    return combine
 
 
-def _numbers(operator: str, kind: str, *values: Value) -> None:
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, float):
-            shown = gojson.sprint(value)
-            raise _Fault(f"Value '{shown}' cannot be used with the {kind} '{operator}', it is not a number")
+def _check(check: Callable[[Any], bool], kind: str, symbol: str, value: Value) -> None:
+    if not check(value):
+        raise Fault(_NOT_A[kind].format(gojson.sprint(value), symbol))
 
 
-def _compared(operator: str, apply: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compare(left: Value, right: Value) -> bool:
-        if not (isinstance(left, str) and isinstance(right, str)):
-            _numbers(operator, "comparator", left, right)
-        return apply(left, right)
-
-    return compare
+def _is_number(value: Value) -> bool:
+    return isinstance(value, float)
 
 
-def _counted(operator: str, apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def count(left: Value, right: Value) -> Value:
-        if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
-            return gojson.sprint(left) + gojson.sprint(right)
-        _numbers(operator, "modifier", left, right)
-        return float(apply(left, right))
+def _is_bool(value: Value) -> bool:
+    return isinstance(value, bool)
 
-    return count
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: Value) -> bool:
+    return isinstance(value, list)
+
+
+def _never(_: Value) -> bool:
+    return False
+
+
+def _are_comparable(left: Value, right: Value) -> bool:
+    return (_is_number(left) and _is_number(right)) or (_is_text(left) and _is_text(right))
+
+
+def _are_addable(left: Value, right: Value) -> bool:
+    return (_is_number(left) and _is_number(right)) or _is_text(left) or _is_text(right)
 
 
 def _equal(left: Value, right: Value) -> bool:
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_equal, left, right))
     return type(left) is type(right) and bool(left == right)
 
 
-def _in(left: Value, right: Value) -> bool:
-    if not isinstance(right, list):
-        raise _Fault(
-            f"Value '{gojson.sprint(right)}' cannot be used with the comparator 'in', it is not a number"
-        )
-    return any(_equal(left, element) for element in right)
+def _joined(left: Value, right: Value) -> list[Value]:
+    return [*left, right] if isinstance(left, list) else [left, right]
 
 
-def _matches(left: Value, right: Value) -> bool:
-    for value in (left, right):
-        if not isinstance(value, str):
-            raise _Fault(
-                f"Value '{gojson.sprint(value)}' cannot be used with the comparator '=~', it is not a string"
-            )
-    return re.search(right, left) is not None
+def _among(left: Value, right: Iterable[Value]) -> bool:
+    return any(not isinstance(each, list) and _equal(left, each) for each in right)
 
 
-_APPLY: dict[str, Callable[[Any, Any], Any]] = {
-    "==": _equal, "!=": lambda a, b: not _equal(a, b), "in": _in,
-    "=~": _matches, "!~": lambda a, b: not _matches(a, b),
-    ">": _compared(">", lambda a, b: a > b), "<": _compared("<", lambda a, b: a < b),
-    ">=": _compared(">=", lambda a, b: a >= b), "<=": _compared("<=", lambda a, b: a <= b),
-    "+": _counted("+", lambda a, b: a + b), "-": _counted("-", lambda a, b: a - b),
-    "*": _counted("*", lambda a, b: a * b), "/": _counted("/", lambda a, b: a / b if b else float("inf")),
-    "%": _counted("%", lambda a, b: a % b), "**": _counted("**", lambda a, b: a**b),
-    "&": _counted("&", lambda a, b: int(a) & int(b)), "|": _counted("|", lambda a, b: int(a) | int(b)),
-    "^": _counted("^", lambda a, b: int(a) ^ int(b)), ">>": _counted(">>", lambda a, b: int(a) >> int(b)),
-    "<<": _counted("<<", lambda a, b: int(a) << int(b)),
+def _matches(left: str, right: str) -> bool:
+    try:
+        return re.search(right, left) is not None
+    except re.error as wrong:
+        fault = _pattern_fault(right, wrong)
+        raise Fault(f"Unable to compile regexp pattern '{right}': {fault}") from None
+
+
+def _plus(left: Value, right: Value) -> Value:
+    if _is_text(left) or _is_text(right):
+        return gojson.sprint(left) + gojson.sprint(right)
+    return left + right
+
+
+def _divided(left: float, right: float) -> float:
+    if right:
+        return left / right
+    return math.nan if not left or math.isnan(left) else math.copysign(math.inf, left)
+
+
+def _modulo(left: float, right: float) -> float:
+    return math.fmod(left, right) if right and not math.isinf(left) else math.nan
+
+
+def _power(left: float, right: float) -> float:
+    try:
+        return math.pow(left, right)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.inf if not left else math.nan
+
+
+def _on_integers(apply: Callable[[int, int], int]) -> Callable[[float, float], float]:
+    return lambda left, right: float(apply(int(left), int(right)))
+
+
+def _shifted(apply: Callable[[int, int], int]) -> Callable[[float, float], float]:
+    whole = 2**64 - 1
+    return _on_integers(lambda a, b: apply(a & whole, b) & whole if 0 <= b < 64 else 0)
+
+
+_DECIDES: dict[str, Callable[[Any], bool]] = {
+    "&&": lambda left: left is False, "||": lambda left: left is True,
+    "??": lambda left: left is not None, "?": lambda left: left is False, ":": lambda left: left is not None,
 }  # fmt: skip
-
-
-class _Evaluation:
-    """One pass over the tokens, level by level of precedence."""
-
-    def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = [*tokens, ("END", "")]
-        self.at = 0
-
-    def value(self) -> Value:
-        return self.listed()()
-
-    def listed(self) -> Callable[[], Any]:
-        parts = [self.level(0)]
-        while self.tokens[self.at][0] == "SEPARATOR":
-            self.at += 1
-            parts.append(self.level(0))
-        return parts[0] if len(parts) == 1 else lambda: [part() for part in parts]
-
-    def level(self, depth: int) -> Callable[[], Any]:
-        if depth == len(_LEVELS):
-            return self.prefixed()
-        left = self.level(depth + 1)
-        while (token := self.tokens[self.at])[0] not in ("END", "PREFIX") and token[1] in _LEVELS[depth]:
-            if token[0] in _VALUES:
-                break
-            self.at += 1
-            left = _combined(str(token[1]), left, self.level(depth + 1))
-        return left
-
-    def prefixed(self) -> Callable[[], Any]:
-        kind, symbol = self.tokens[self.at]
-        if kind != "PREFIX":
-            return self.single()
-        self.at += 1
-        inner = self.prefixed()
-        return lambda: _negated(str(symbol), inner())
-
-    def single(self) -> Callable[[], Any]:
-        kind, value = self.tokens[self.at]
-        self.at += 1
-        if kind == "CLAUSE":
-            if self.tokens[self.at][0] == "CLAUSE_CLOSE":
-                self.at += 1
-                return lambda: None
-            inner = self.listed()
-            self.at += 1
-            return inner
-        return lambda: value
-
-
-def _negated(symbol: str, value: Value) -> Value:
-    if symbol == "!":
-        return not _bool("!", "logical operator", value)
-    _numbers(symbol, "modifier", value)
-    return -value if symbol == "-" else float(~int(value))
-
-
-def _bool(operator: str, kind: str, value: Value) -> bool:
-    if not isinstance(value, bool):
-        shown = gojson.sprint(value)
-        raise _Fault(f"Value '{shown}' cannot be used with the {kind} '{operator}', it is not a bool")
-    return value
-
-
-def _combined(symbol: str, left: Callable[[], Any], right: Callable[[], Any]) -> Callable[[], Any]:
-    if symbol == "&&":
-        return lambda: _bool("&&", "logical operator", left()) and _bool("&&", "logical operator", right())
-    if symbol == "||":
-        return lambda: _bool("||", "logical operator", left()) or _bool("||", "logical operator", right())
-    if symbol == "?":
-        return lambda: right() if _bool("?", "ternary operator", left()) else None
-    if symbol in (":", "??"):
-        return lambda: right() if (value := left()) is None else value
-    apply = _APPLY[symbol]
-    return lambda: apply(left(), right())
+_NUMBERS, _BOOLS = (_is_number, _is_number), (_is_bool, _is_bool)
+_CHECKS: dict[str, Any] = {
+    ",": (None, None), "?": (_is_bool, None), ":": (None, None), "??": (None, None),
+    "||": _BOOLS, "&&": _BOOLS, "==": (None, None), "!=": (None, None), "in": (None, _is_list),
+    "=~": (_is_text, _is_text), "!~": (_is_text, _is_text), "+": _are_addable,
+    **dict.fromkeys((">", ">=", "<", "<="), _are_comparable),
+    **dict.fromkeys(("&", "|", "^", ">>", "<<", "-", "*", "/", "%", "**"), _NUMBERS),
+}  # fmt: skip
+_APPLY: dict[str, Callable[[Any, Any], Any]] = {
+    ",": _joined, "?": lambda a, b: b if a else None, ":": lambda a, b: b if a is None else a,
+    "??": lambda a, b: b if a is None else a, "||": lambda a, b: a or b, "&&": lambda a, b: a and b,
+    "==": _equal, "!=": lambda a, b: not _equal(a, b), "in": _among,
+    "=~": _matches, "!~": lambda a, b: not _matches(a, b),
+    ">": lambda a, b: a > b, "<": lambda a, b: a < b, ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b,
+    "+": _plus, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": _divided, "%": _modulo, "**": _power,
+    "&": _on_integers(lambda a, b: a & b), "|": _on_integers(lambda a, b: a | b),
+    "^": _on_integers(lambda a, b: a ^ b),
+    ">>": _shifted(lambda a, b: a >> b), "<<": _shifted(lambda a, b: a << b),
+}  # fmt: skip

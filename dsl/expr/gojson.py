@@ -18,6 +18,10 @@ Value = Any
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _HTML_CHARACTER = re.compile("[<>&\u2028\u2029]")
 _WHITE = re.compile(r"[ \t\r\n]*")
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+_ODD = re.compile(r'("(?:[^"\\]|\\.)*")|(-?[0-9.]+)e-0([0-9])|-0\.0(?![0-9])', re.DOTALL)
+_HEX = "[0-9a-fA-F]{2}"
+_HALF = re.compile(rf"\\u[dD][89abAB]{_HEX}\\u[dD][c-fC-F]{_HEX}|\\u[dD][89a-fA-F]{_HEX}|\\.", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
@@ -25,13 +29,53 @@ _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]
 
 def dumps(value: object) -> str:
     """Return compact JSON with sorted keys, `<>&` escaped and whole floats without a fraction."""
-    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _escaped(_written(value))
+
+
+def stored(value: object) -> str:
+    """Return the JSON that a value of a manifest is once the API server keeps it.
+
+    It reads whole numbers of at most 64 bits as such and others as floats, and leaves `<>&` as they are. It
+    does so twice, so that -0.0 is 0 in the end.
+    """
+    text = _written(_kept(value))
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def compact(text: str) -> str:
+    """Return a JSON text without the blanks between its tokens, `<>&` escaped, and otherwise as it was."""
+    return _escaped(_TOKEN.sub(lambda found: found[1] or "", text))
+
+
+def _escaped(text: str) -> str:
     return _HTML_CHARACTER.sub(lambda found: _HTML[found[0]], text)
+
+
+def _written(value: object) -> str:
+    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ODD.sub(_odd, text) if "e-0" in text or "-0.0" in text else text
+
+
+def _odd(found: re.Match[str]) -> str:
+    """Go has an exponent below 1e-6, without leading zeros; Python has one below 1e-4."""
+    if found[1] or not found[2]:
+        return found[1] or "-0"
+    return f"{found[2]}e-{found[3]}" if int(found[3]) > 6 else f"{Decimal(found[0]):f}"
+
+
+def _kept(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -(2**63) <= value < 2**63 else float(value)
+    if value == 0 and isinstance(value, float):
+        return 0
+    if isinstance(value, Mapping):
+        return {key: _kept(inner) for key, inner in value.items()}
+    return [_kept(element) for element in value] if isinstance(value, list) else value
 
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 1e21 else value
+        return int(Decimal(repr(value))) if value and value.is_integer() and abs(value) < 1e21 else value
     if isinstance(value, Mapping):
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple, range)):
@@ -51,6 +95,8 @@ def loads(text: str) -> object:
 
 def load_with(text: str, decoder: json.JSONDecoder) -> object:
     """Parse with `decoder` and say what is wrong in Go's words."""
+    if "\\u" in text:
+        text = _HALF.sub(_whole, text)
     start = _WHITE.match(text)
     begin = start.end() if start else 0
     if begin == len(text):
@@ -61,8 +107,13 @@ def load_with(text: str, decoder: json.JSONDecoder) -> object:
         raise ValueError(_complaint(text, begin, wrong)) from None
     rest = text[end:].lstrip(" \t\r\n")
     if rest:
-        raise ValueError(f"invalid character {rest[0]!r} after top-level value")
+        raise ValueError(f"invalid character {_quoted(rest[0])} after top-level value")
     return value
+
+
+def _whole(found: re.Match[str]) -> str:
+    """Go reads half of a surrogate pair as U+FFFD."""
+    return found[0] if len(found[0]) != len(r"\ufffd") else r"\ufffd"
 
 
 def _refuse(constant: str) -> float:
@@ -70,6 +121,12 @@ def _refuse(constant: str) -> float:
 
 
 _EXACT_AS_FLOAT = json.JSONDecoder(parse_int=float, parse_constant=_refuse)
+_PLAIN = json.JSONDecoder(parse_constant=_refuse)
+
+
+def parsed(text: str) -> object:
+    """Parse JSON with the numbers of Python. Raises ValueError with the message of Go's decoder."""
+    return load_with(text, _PLAIN)
 
 
 def _complaint(text: str, begin: int, wrong: json.JSONDecodeError) -> str:
@@ -78,15 +135,19 @@ def _complaint(text: str, begin: int, wrong: json.JSONDecodeError) -> str:
         return "unexpected end of JSON input"
     character = text[place]
     if wrong.msg.startswith("Expecting property name"):
-        return f"invalid character {character!r} looking for beginning of object key string"
+        return f"invalid character {_quoted(character)} looking for beginning of object key string"
     if wrong.msg.startswith("Expecting ',' delimiter"):
         inside = "array element" if _innermost(text[begin:place]) == "[" else "object key:value pair"
-        return f"invalid character {character!r} after {inside}"
+        return f"invalid character {_quoted(character)} after {inside}"
     if wrong.msg.startswith("Invalid control character"):
-        return f"invalid character {character!r} in string literal"
+        return f"invalid character {_quoted(character)} in string literal"
     if wrong.msg.startswith("Invalid \\escape"):
-        return f"invalid character {text[place + 1 : place + 2]!r} in string escape code"
-    return f"invalid character {character!r} looking for beginning of value"
+        return f"invalid character {_quoted(text[place + 1 : place + 2])} in string escape code"
+    return f"invalid character {_quoted(character)} looking for beginning of value"
+
+
+def _quoted(character: str) -> str:
+    return {"'": r"'\''", '"': "'\"'"}.get(character) or repr(character)
 
 
 def _innermost(begun: str) -> str:
