@@ -90,7 +90,9 @@ class DagRun:
         self.engine = engine
         self.prepared = prepared
         self.node = node
-        self.tasks = prepared.template.tasks
+        is_open = prepared.template.has_open_order
+        self.template = prepared.template.ordered(prepared.scope) if is_open else prepared.template
+        self.tasks = self.template.tasks
         self.nodes: dict[str, Node] = {}
         self.open = 0
         self.pending: dict[str, int] = {}
@@ -99,7 +101,7 @@ class DagRun:
     def start(self) -> None:
         """Begin the tasks that wait for nothing."""
         target = str((self.prepared.body.get("dag") or {}).get("target") or "")
-        template = self.prepared.template
+        template = self.template
         try:
             if (template, target) not in self.engine.plans:
                 self.engine.plans[template, target] = DagPlan.of(template, target)

@@ -66,9 +66,8 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
 def _refuse_broken(definition: Definition, template: Template) -> None:
     """Refuse, in Argo's words, what has no order in which it could run."""
     members = {str(one["name"]): one.get("dependencies") or [] for one in template.members}
-    _refuse_disorder(
-        template, "tasks", {name: one.dependencies.tasks for name, one in template.tasks.items()}
-    )
+    waits = {name: one.dependencies.tasks for name, one in template.tasks.items()}
+    _refuse_disorder(template, "tasks", {} if template.has_open_order else waits)
     _refuse_disorder(template, "containerSet.containers", members)
     for container in template.containers if template.is_daemon else ():
         for kind in _PROBES:
