@@ -9,11 +9,10 @@ from typing import Any, TypeAlias
 
 from dsl.engine.definition import FOREIGN_KINDS, Definition, Template, has_tag, required_spec
 from dsl.engine.environment import FIELDS
+from dsl.engine.hooks import exit_hook
 from dsl.engine.objects import KEYED, Objects
 from dsl.engine.refused import Missing, Reason, Refused, Unsupported
 from dsl.engine.volumes import keyed_sources, volumes_by_name
-from dsl.expr.expression import compiled
-from dsl.expr.grammar import SyntaxFault
 
 Fact: TypeAlias = tuple[str, str]
 """What is not supported; why, or what to do."""
@@ -58,7 +57,8 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
         raise Refused("spec.entrypoint is required")
     if entry not in definition.templates:
         raise Refused(f"spec.entrypoint template name '{entry}' undefined")
-    _refuse_broken_hooks(definition, "spec", spec, None)
+    if last := exit_hook(spec, spec):
+        _require_template(definition, "spec.onExit" if spec.get("onExit") else "spec.hooks.exit", last, None)
     for template in templates:
         _refuse_broken(definition, template)
 
@@ -76,7 +76,6 @@ def _refuse_broken(definition: Definition, template: Template) -> None:
     for task in template.calls:
         place = f"templates.{template.name}.tasks.{task.name}"
         _require_template(definition, place, task.raw, template)
-        _refuse_broken_hooks(definition, place, task.raw, template)
 
 
 def _wrong_with(probe: Mapping[str, Any]) -> str:
@@ -120,20 +119,6 @@ def _require_template(
             f"{reference.get('name')}.{reference.get('template')}" if reference else holder.get("template")
         )
         raise Refused(f"{place} template name '{called or ''}' undefined")
-
-
-def _refuse_broken_hooks(
-    definition: Definition, place: str, holder: Mapping[str, Any], caller: Template | None
-) -> None:
-    """Refuse a hook that calls what is not there, or whose expression cannot be parsed."""
-    if holder.get("onExit"):
-        _require_template(definition, f"{place}.onExit", {"template": holder["onExit"]}, caller)
-    for name, hook in (holder.get("hooks") or {}).items():
-        _require_template(definition, f"{place}.hooks.{name}", hook, caller)
-        try:
-            compiled(str(hook.get("expression") or "true"))
-        except SyntaxFault as wrong:
-            raise Refused(f"{place}.hooks.{name} expression: {wrong}") from None
 
 
 def _reasons(definition: Definition) -> Iterator[Fact]:

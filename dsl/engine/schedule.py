@@ -92,6 +92,8 @@ class Engine:
         self.progress = progress
         self.nodes: dict[str, Node] = {}
         self.hangs: list[str] = []
+        self.fault = ""
+        """Why the workflow ends with an error, when its entry could not call an exit hook of a step."""
         self.outputs: dict[str, str] = {}
         self.output_artifacts: dict[str, dict[str, Any]] = {}
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
@@ -137,6 +139,8 @@ class Engine:
             if is_over():  # a clock that nobody needs any more may be left
                 return
             self.leaves.start_waiting(self._leaf_starts)
+            if self._ready:  # what was told that a leaf runs
+                continue
             if not self._take_event(self._patience()) and self._is_idle():
                 return
 

@@ -11,6 +11,7 @@ from typing import Any
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
 from dsl.engine.definition import Template
+from dsl.engine.hooks import exit_hook
 from dsl.engine.node import BAD, Node, NodeFault
 from dsl.engine.outcome import Outcome
 from dsl.engine.refused import Refused
@@ -19,7 +20,7 @@ from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
 from dsl.expr import gojson
 from dsl.expr.depends import DAEMONED
-from dsl.expr.expression import ExpressionError, compiled
+from dsl.expr.expression import compiled
 from dsl.expr.gojson import Value
 from dsl.garbage import paused_collection
 
@@ -51,13 +52,13 @@ class WorkflowRun:
         self._start_deadline()
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
-        self._start_hooks()
         self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
+        self.engine.when_quiet(self._look)
         self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
         if self.main is None:
             return self._stuck()
         phase = self.main.phase if self.main.phase in BAD else "Succeeded"
-        message = self.main.message if phase in BAD else ""
+        message = (self.engine.fault or self.main.message) if phase in BAD else ""
         if self.main.fault and self.main.phase == "Error":
             message = f"error in entry template execution: {self.main.fault}"
         self.engine.globals.set("workflow.status", phase)
@@ -95,35 +96,53 @@ class WorkflowRun:
     def _exit_ended(self, node: Node) -> None:
         self.exit = node
 
-    def _hook_ended(self, _: Node) -> None:
+    def _hook_ended(self, node: Node) -> None:
         self.hooks -= 1
+        if node.fault:
+            self._hook_failed(node.fault)
 
     # --- hooks ---
+
+    def _look(self) -> None:
+        if self.main is None:
+            self._start_hooks()
 
     def _start_hooks(self) -> None:
         """Start the workflow's hooks whose expression holds now and that have not run yet."""
         for name, hook in (self.spec.get("hooks") or {}).items():
-            if name == "exit" or name in self.seen or not self._holds(str(hook.get("expression") or "")):
+            if name == "exit" or name in self.seen:
                 continue
-            template = self.engine.definition.called(hook)
-            if template is None:
-                raise Refused(f"template name '{hook.get('template')}' undefined")
+            try:
+                holds = compiled(str(hook.get("expression") or "")).truth(self.engine.globals.tree())
+            except ValueError as wrong:
+                self._hook_failed(str(wrong))
+                return
+            if not holds:
+                continue
             self.seen.add(name)
             self.hooks += 1
-            self.engine.call(
-                self._call(template, f".hooks.{name}", hook.get("arguments") or {}, self._hook_ended)
-            )
+            template = self.engine.definition.called(hook)
+            suffix = f".hooks.{name}"
+            if template is None:
+                missing = Node(self.engine.workflow + suffix, f"main{suffix}", "Skipped", flag="hooked")
+                missing.done = self._hook_ended
+                missing.fault = f"template {hook.get('template')} not found"
+                self.engine.finish(self.engine.add(missing), "Error", missing.fault)
+                continue
+            self.engine.call(self._call(template, suffix, hook.get("arguments") or {}, self._hook_ended))
 
-    def _holds(self, expression: str) -> bool:
-        try:
-            return bool(compiled(expression).value(self.engine.globals.tree()))
-        except (ExpressionError, ValueError):
-            return False
+    def _hook_failed(self, fault: str) -> None:
+        """Note a hook that cannot be evaluated or called at the entry, which that ends if it runs."""
+        entry = self.engine.nodes["main"]
+        if self.main is None:
+            self.engine.finish(entry, "Error", fault)
+        else:
+            self.engine.spoil(entry, fault)
 
     def _run_exit(self, phase: str) -> bool:
         """Run the exit handler; False when it would never end."""
-        hook = (self.spec.get("hooks") or {}).get("exit") or {"template": self.spec.get("onExit")}
-        if not (hook.get("template") or hook.get("templateRef")):
+        hook = exit_hook(self.spec, self.spec)
+        if hook is None:
             return True
         template = self.engine.definition.called(hook)
         if template is None:
@@ -135,7 +154,7 @@ class WorkflowRun:
         shared.set("workflow.failures", self._failures())
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
-        arguments = hook.get("arguments") or self.spec.get("arguments") or {}
+        arguments = hook["arguments"]
         try:
             self.engine.call(self._call(template, ".onExit", arguments, self._exit_ended))
         except TagError as wrong:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from dsl.expr import gojson
 from dsl.expr.functions import BUILTINS, SPRIG, kind_of
 from dsl.expr.gojson import Value
 from dsl.expr.grammar import SyntaxFault, Tree, fault, parse
@@ -40,6 +41,10 @@ class _Frame:
 Evaluate = Callable[[_Frame], Any]
 
 
+class UnknownName(ExpressionError):
+    """The expression names a variable that is not there."""
+
+
 class _Nil(Exception):
     """`?.` met nil: the chain it stands in is nil as a whole."""
 
@@ -61,13 +66,39 @@ class Expression(NamedTuple):
         unknown = [root for root in self.roots if root not in variables]
         if unknown:
             root = min(unknown)
-            raise ExpressionError(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
+            raise UnknownName(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
         try:
             return self.evaluate(_Frame(variables))
         except (ExpressionError, RecursionError):
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as wrong:
             raise ExpressionError(fault(str(wrong) or type(wrong).__name__, self.source, 0)) from wrong
+
+    def truth(self, variables: Mapping[str, Any]) -> bool:
+        """Return the value of a condition. Raises ExpressionError, in Argo's words (argoexpr.EvalBool)."""
+        try:
+            value = self.value(variables)
+        except UnknownName:
+            raise
+        except ExpressionError as wrong:
+            raise ExpressionError(f"unable to evaluate expression '{self.source}': {wrong}") from None
+        if not isinstance(value, bool):
+            raise ExpressionError(f"unable to cast expression result '{_as_text(value)}' to bool")
+        return value
+
+
+def _as_text(value: Value) -> str:
+    """Return what Go prints of a value where it expects a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{key}:{_as_text(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, Sequence):
+        return f"[{' '.join(map(_as_text, value))}]"
+    if value is None:
+        return "%!s(<nil>)"
+    kind = "float64" if isinstance(value, float) else kind_of(value)
+    return f"%!s({kind}={gojson.dumps(value)})"
 
 
 @lru_cache(maxsize=4096)
