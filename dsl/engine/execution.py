@@ -128,7 +128,8 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
         try:
             pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         except ValueError as wrong:
-            return LeafResult("Error", f"failed to get retry strategy: {wrong}")
+            why = str(wrong).partition(" as a duration: ")[2]
+            return LeafResult("Error", f"failed to get retry strategy: {why}")
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
         return LeafResult("Error", f"{UNLOGGED}: {why}")
     return collected(leaf, places, layout, pod)

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 from dsl.engine.definition import FOREIGN_KINDS, Definition, Template, has_tag, required_spec
 from dsl.engine.environment import FIELDS
-from dsl.engine.hooks import exit_hook
 from dsl.engine.objects import KEYED, Objects
 from dsl.engine.refused import Missing, Reason, Refused, Unsupported
 from dsl.engine.volumes import keyed_sources, volumes_by_name
@@ -57,8 +56,8 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
         raise Refused("spec.entrypoint is required")
     if entry not in definition.templates:
         raise Refused(f"spec.entrypoint template name '{entry}' undefined")
-    if last := exit_hook(spec, spec):
-        _require_template(definition, "spec.onExit" if spec.get("onExit") else "spec.hooks.exit", last, None)
+    if spec.get("onExit"):
+        _require_template(definition, "spec.onExit", {"template": spec["onExit"]}, None)
     for template in templates:
         _refuse_broken(definition, template)
 

@@ -90,7 +90,8 @@ class RetryRun:
         try:
             stop = self._reason_to_stop(attempt)
         except ValueError as wrong:
-            attempt.phase, attempt.message = "Error", str(wrong)
+            if attempt.type != "Pod":  # Argo learns of the end of a pod when it has left that behind
+                attempt.phase, attempt.message = "Error", str(wrong)
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
         if stop is not None:
@@ -177,10 +178,7 @@ class RetryRun:
             "message": attempt.message,
         }
         expression = substitute(self.expression, self.prepared.scope)
-        value = compiled(expression).value({"retries": str(count - 1), "lastRetry": last})
-        if not isinstance(value, bool):
-            raise NodeFault("unable to cast expression result to bool")
-        return value
+        return compiled(expression).truth({"retries": str(count - 1), "lastRetry": last})
 
 
 def _duration(node: Node) -> str:

@@ -227,7 +227,8 @@ class Engine:
         self._execute(prepared)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
-        return call.template.raw.get("retryStrategy") or self.definition.spec.get("retryStrategy")
+        own: Mapping[str, Any] | None = call.template.raw.get("retryStrategy")
+        return self.definition.spec.get("retryStrategy") if own is None else own
 
     def _execute(self, prepared: Prepared) -> None:
         try:
@@ -264,7 +265,7 @@ class Engine:
 
     def _whole_node(self, prepared: Prepared) -> Node:
         """Make and add the node of a call with all its attempts."""
-        return self.node_of(prepared, node_type="Retry" if self._retry_rule(prepared.call) else "")
+        return self.node_of(prepared, node_type="" if self._retry_rule(prepared.call) is None else "Retry")
 
     def node_of(self, prepared: Prepared, suffix: str = "", flag: str = "", node_type: str = "") -> Node:
         """Make and add the node of a call; `suffix` distinguishes attempts."""
@@ -339,7 +340,8 @@ class Engine:
     def fail(self, node: Node, call: Call, fault: str, *, prefixed: bool = True) -> None:
         """End a node with phase Error because of `fault`; a DAG puts the task's name before it."""
         node.fault = fault
-        prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed else ""
+        is_own = node.name == call.name  # and not one of its attempts
+        prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed and is_own else ""
         self.finish(node, "Error", prefix + fault)
 
     def finish(self, node: Node, phase: str, message: str = "", moment: float = 0.0) -> None:
@@ -479,7 +481,7 @@ class Engine:
             body = self._patched(prepared)
         except ValueError as wrong:
             self.skip_expected(node)
-            self.fail(node, call, str(wrong), prefixed="retries" not in prepared.scope.local)
+            self.fail(node, call, str(wrong))
             return
         leaf = Leaf(
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,

@@ -41,8 +41,8 @@ class _Frame:
 Evaluate = Callable[[_Frame], Any]
 
 
-class UnknownName(ExpressionError):
-    """The expression names a variable that is not there."""
+class Uncompiled(ExpressionError):
+    """The expression names a variable that is not there, or one of a type that its operator is not for."""
 
 
 class _Nil(Exception):
@@ -66,7 +66,7 @@ class Expression(NamedTuple):
         unknown = [root for root in self.roots if root not in variables]
         if unknown:
             root = min(unknown)
-            raise UnknownName(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
+            raise Uncompiled(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
         try:
             return self.evaluate(_Frame(variables))
         except (ExpressionError, RecursionError):
@@ -78,7 +78,7 @@ class Expression(NamedTuple):
         """Return the value of a condition. Raises ExpressionError, in Argo's words (argoexpr.EvalBool)."""
         try:
             value = self.value(variables)
-        except UnknownName:
+        except Uncompiled:
             raise
         except ExpressionError as wrong:
             raise ExpressionError(f"unable to evaluate expression '{self.source}': {wrong}") from None
@@ -130,17 +130,32 @@ def _contained(element: Value, container: Value) -> bool:
     return any(_same(element, other) for other in container)
 
 
+_GO_TYPES = {
+    "nil": "<nil>", "bool": "bool", "int": "int", "float": "float64", "string": "string",
+    "array": "[]interface {}", "map": "map[string]interface {}",
+}  # fmt: skip
+
+
+def _is_typed(part: object, frame: _Frame) -> bool:
+    """Whether expr knows the type of an operand before it evaluates: of literals and of whole variables."""
+    assert isinstance(part, Tree)
+    value = frame.variables.get(str(part.parts[0])) if part.kind == "name" else None
+    return part.kind == "constant" or isinstance(value, (str, int, float))
+
+
+class _Unfit(TypeError):
+    """An operator cannot work on what stands beside it."""
+
+
 def _number(value: Value) -> Value:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ExpressionError(f"invalid operation: {kind_of(value)} is not a number")
+        raise _Unfit(f"invalid operation: {kind_of(value)} is not a number")
     return value
 
 
 def _added(left: Value, right: Value) -> Value:
     if isinstance(left, str) and isinstance(right, str):
         return left + right
-    if isinstance(left, str) or isinstance(right, str):
-        raise ExpressionError(f"invalid operation: {kind_of(left)} + {kind_of(right)}")
     return _number(left) + _number(right)
 
 
@@ -155,7 +170,7 @@ def _compared(operator: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool
 
 def _remainder(left: Value, right: Value) -> int:
     if not isinstance(left, int) or not isinstance(right, int):
-        raise ExpressionError(f"invalid operation: % (mismatched types {kind_of(left)} and {kind_of(right)})")
+        raise _Unfit("invalid operation: % is for whole numbers")
     return left - right * int(left / right)
 
 
@@ -245,12 +260,25 @@ class _Compiler:
         apply, place = _OPERATORS[operator], tree.place
 
         def evaluate(frame: _Frame) -> Value:
+            one, other = left(frame), right(frame)
             try:
-                return apply(left(frame), right(frame))
+                return apply(one, other)
+            except _Unfit:
+                raise self._unfit(tree, one, other, frame) from None
             except (TypeError, ArithmeticError, re.error) as wrong:
                 raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
 
         return evaluate
+
+    def _unfit(self, tree: Tree, left: Value, right: Value, frame: _Frame) -> ExpressionError:
+        """Return why an operator does not go with two values: expr knows at once if it knows both types."""
+        operator = tree.parts[0]
+        if all(_is_typed(part, frame) for part in tree.parts[1:]):
+            types = f"{_GO_TYPES[kind_of(left)]} and {_GO_TYPES[kind_of(right)]}"
+            message = f"invalid operation: {operator} (mismatched types {types})"
+            return Uncompiled(fault(message, self.source, tree.place))
+        message = f"invalid operation: {_GO_TYPES[kind_of(left)]} {operator} {_GO_TYPES[kind_of(right)]}"
+        return ExpressionError(fault(message, self.source, tree.place))
 
     def _chain(self, tree: Tree) -> Evaluate:
         inner = self.compile(tree.parts[0])

@@ -117,11 +117,14 @@ class _Parser:
         return self.tokens[self.at]
 
     def unexpected(self) -> SyntaxFault:
+        return SyntaxFault(fault(self.found(), self.source, self.now.place))
+
+    def found(self) -> str:
         token = self.now
         names = {"end": "EOF", "name": "Identifier", "operator": "Operator", "bracket": "Bracket"}
         name = names.get(token.kind, token.kind.capitalize())
         shown = "EOF" if token.kind == "end" else f'{name}("{token.text}")'
-        return SyntaxFault(fault(f"unexpected token {shown}", self.source, token.place))
+        return f"unexpected token {shown}"
 
     def take(self, text: str) -> bool:
         if self.now.kind in ("operator", "bracket") and self.now.text == text:
@@ -271,12 +274,13 @@ class _Parser:
         token = self.now
         if self.take("("):
             key = self.grouped(token)
-        elif token.kind in ("string", "raw", "number", "name") or token.text in _WORDS:
+        elif token.kind in ("string", "raw", "number", "name"):
             self.at += 1
             text = unquoted(token.text) if token.kind == "string" else token.text.strip("`")
             key = Tree("constant", token.place, (text,))
         else:
-            raise self.unexpected()
+            must = "a map key must be a quoted string, a number, a identifier, or an expression enclosed in parentheses"
+            raise SyntaxFault(fault(f"{must} ({self.found()})", self.source, token.place))
         self.expect(":")
         return key, self.expression(0)
 

@@ -31,16 +31,9 @@ def hooked(**hook):
     return task("a", "x", hooks={"h": {"template": "nop", **hook}})
 
 
-@pytest.mark.parametrize(
-    ("spec", "words"),
-    [
-        ({"onExit": "gone"}, "spec.onExit template name 'gone' undefined"),
-        ({"hooks": {"exit": {"template": "gone"}}}, "spec.hooks.exit template name 'gone' undefined"),
-    ],
-)
-def test_a_broken_exit_handler_is_refused_before_a_pod_runs(spec, words, tmp_path):
-    manifest = workflow(dag("main", task("x")), script("x", f"touch {tmp_path}/ran"), NOP, **spec)
-    with pytest.raises(Refused, match=f"^{re.escape(words)}"):
+def test_an_exit_handler_that_is_not_there_is_refused_before_a_pod_runs(tmp_path):
+    manifest = workflow(dag("main", task("x")), script("x", f"touch {tmp_path}/ran"), onExit="gone")
+    with pytest.raises(Refused, match=r"^spec.onExit template name 'gone' undefined"):
         run(manifest, RunOptions(tmp_path / "out"))
     assert not (tmp_path / "ran").exists()
 
