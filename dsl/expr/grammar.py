@@ -279,8 +279,8 @@ class _Parser:
             text = unquoted(token.text) if token.kind == "string" else token.text.strip("`")
             key = Tree("constant", token.place, (text,))
         else:
-            must = "a map key must be a quoted string, a number, a identifier, or an expression enclosed in parentheses"
-            raise SyntaxFault(fault(f"{must} ({self.found()})", self.source, token.place))
+            must = "a map key must be a quoted string, a number, a identifier, or an expression enclosed"
+            raise SyntaxFault(fault(f"{must} in parentheses ({self.found()})", self.source, token.place))
         self.expect(":")
         return key, self.expression(0)
 
