@@ -241,11 +241,23 @@ class DagRun:
         if task.raw.get("hooks"):
             look(self.engine, self, _hooked(task), node)
         for index, (item, new) in enumerate(calls):
-            self._run(task, f"{task.name}({index}:{item.label})", new, index, done)
+            name = f"{task.name}({index}:{item.label})"
+            self._run(task, name, new, index, done)
+            first = None if index else self.engine.nodes.get(f"{self.node.path}/{name}")
+            if first and first.fault:  # Argo gets no further, and sees a loop all of whose items have ended
+                self.unfinished[task.name] = 1
+                for _ in children[1:]:
+                    self.engine.skip_expected(first)
+                del children[1:]
+                return
 
     def _item_ended(self, task: Task, children: list[Node], node: Node) -> None:
         children[node.order[-1]] = node
-        run_hooks(self.engine, self, _hooked(task), node, partial(self._item_settled, task), "exit")
+        settled = partial(self._item_settled, task)
+        if node.fault and not node.order[-1]:
+            settled()
+        else:
+            run_hooks(self.engine, self, _hooked(task), node, settled, "exit")
 
     def _item_settled(self, task: Task) -> None:
         self.unfinished[task.name] -= 1
