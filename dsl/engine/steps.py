@@ -127,10 +127,14 @@ class StepsRun:
                     continue
             except ConditionError as wrong:
                 self._closed(step, name, "Error", str(wrong))
-                self.fault = str(wrong)
-                break
+                self._group_failed(str(wrong))
+                return
             self.open += 1
             self._call(step, name, raw, index)
+            called = self.engine.nodes.get(f"{self.node.path}/{name}")
+            if called and called.fault:
+                self._call_failed(step, called)
+                return
         self._one_less()
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
@@ -166,12 +170,17 @@ class StepsRun:
         self.children.append((step, node))
 
     def _ended(self, hooked: Hooked, node: Node) -> None:
-        settled = partial(self._settled, hooked.task, node)
+        if self.node.is_done:
+            return
         if node.fault:
-            self.fault = f"step group deemed errored due to child {node.name} error: {node.fault}"
-            settled()
+            self._call_failed(hooked.task, node)
         else:
-            run_hooks(self.engine, self, hooked, node, settled)
+            run_hooks(self.engine, self, hooked, node, partial(self._settled, hooked.task, node))
+
+    def _call_failed(self, step: Task, node: Node) -> None:
+        """End the group, and the node with it, whatever else runs in it."""
+        self.children.append((step, node))
+        self._group_failed(f"step group deemed errored due to child {node.name} error: {node.fault}")
 
     def hook_failed(self, hooked: Hooked, node: Node, fault: str) -> None:
         """End the group with it, as soon as all in it have ended."""
