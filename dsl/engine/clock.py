@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
@@ -23,3 +25,25 @@ def seconds_of(text: str) -> float:
     if body == "" or _PART.sub("", body):
         raise ValueError(f'unable to parse {text} as a duration: time: invalid duration "{text}"')
     return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+
+
+def limit_of(body: Mapping[str, Any]) -> float | None:
+    """Return how many seconds a leaf may take, as its template says, or None. Raises ValueError."""
+    limits = []
+    if body.get("activeDeadlineSeconds") is not None:
+        limits.append(float(whole(body["activeDeadlineSeconds"])))
+    for name in ("timeout", "pendingTimeout"):
+        try:
+            if body.get(name):
+                seconds = seconds_of(str(body[name]))
+                limits += [seconds] if name == "timeout" else []
+        except ValueError as wrong:
+            raise ValueError(f"invalid timeout format {wrong}") from None
+    return min(limits) if limits else None
+
+
+def whole(value: object) -> int:
+    """Return a whole number. Raises ValueError in Argo's words."""
+    if not re.fullmatch(r"[+-]?\d+", str(value)):
+        raise ValueError(f"value '{value}' cannot be resolved to an int")
+    return int(str(value))

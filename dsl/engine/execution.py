@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError
-from dsl.engine.clock import seconds_of
+from dsl.engine.clock import limit_of
 from dsl.engine.collected import collected
 from dsl.engine.environment import environment
 from dsl.engine.given import Given
@@ -118,13 +118,9 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
 
 
 def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
-    try:
-        seconds = _limit(leaf.body)
-    except ValueError as wrong:
-        return LeafResult("Error", f"invalid timeout format {wrong}")
     names = {container.name for container in (*pod.own, *pod.sidecars)}
     readiness = Readiness(names, leaf.ready) if leaf.ready else None
-    with leaf.lines.open("wb", buffering=0) as log, _limited(leaf, seconds):
+    with leaf.lines.open("wb", buffering=0) as log, _limited(leaf, limit_of(leaf.body)):
         try:
             pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         except ValueError as wrong:
@@ -201,15 +197,6 @@ def _unstartable(command: list[str], wrong: OSError, log: IO[bytes]) -> str:
     message = f'failed to find name in PATH: exec: "{program}": {why}'
     log.write(f"{message}\n".encode())
     return message
-
-
-def _limit(body: Mapping[str, Any]) -> float | None:
-    limits = []
-    if body.get("activeDeadlineSeconds") is not None:
-        limits.append(float(str(body["activeDeadlineSeconds"])))
-    if body.get("timeout"):
-        limits.append(seconds_of(str(body["timeout"])))
-    return min(limits) if limits else None
 
 
 def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, str]:

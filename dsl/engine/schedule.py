@@ -19,6 +19,7 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, in_pod, prepare
+from dsl.engine.clock import limit_of
 from dsl.engine.dag import DagPlan, DagRun
 from dsl.engine.definition import NODE_TYPES, Definition, Template
 from dsl.engine.folder import log_file
@@ -71,6 +72,12 @@ def _limit(prepared: Prepared) -> int:
         raise NodeFault(f"parallelism of template {prepared.template.name} is no number: {limit}") from None
 
 
+def _without_time(prepared: Prepared) -> str:
+    """Return what Kubernetes says of a pod that may take no time at all."""
+    wrong = "Invalid value: 0: must be between 1 and 2147483647, inclusive"
+    return f'Pod "{prepared.scope.local["pod.name"]}" is invalid: spec.activeDeadlineSeconds: {wrong}'
+
+
 class Engine:
     """State of one run. Callbacks run on the calling thread, one after another, never inside each other."""
 
@@ -99,6 +106,8 @@ class Engine:
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
         self.leaves = Leaves(places, history, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
         self.has_deadline = self.past_deadline = False
+        self.deadline = 0.0
+        """When the workflow has to be over, in whole seconds of `time.time()`, if it `has_deadline`."""
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[_Action] = deque()
         self._when_quiet: deque[_Action] = deque()
@@ -479,6 +488,8 @@ class Engine:
             if prepared.has_tags:
                 prepared = in_pod(prepared)
             body = self._patched(prepared)
+            if limit_of(body) == 0:
+                raise ValueError(_without_time(prepared))
         except ValueError as wrong:
             self.skip_expected(node)
             self.fail(node, call, str(wrong))

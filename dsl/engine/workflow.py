@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dsl.engine.arguments import fill, parameters_of
@@ -14,7 +14,6 @@ from dsl.engine.definition import Template
 from dsl.engine.hooks import exit_hook
 from dsl.engine.node import BAD, Node, NodeFault
 from dsl.engine.outcome import Outcome
-from dsl.engine.refused import Refused
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Mode, TagError
@@ -66,7 +65,9 @@ class WorkflowRun:
         self.engine.run_until_quiet(lambda: not self.hooks)
         if not self._run_exit(phase):
             return self._stuck()
-        if self.exit and self.exit.phase in BAD and phase == "Succeeded":
+        if self.exit and self.exit.fault:
+            phase, message = "Error", f"error in exit template execution : {self.exit.fault}"
+        elif self.exit and self.exit.phase in BAD and phase == "Succeeded":
             phase, message = self.exit.phase, self.exit.message
         return self._ended(phase, message)
 
@@ -122,14 +123,17 @@ class WorkflowRun:
             self.seen.add(name)
             self.hooks += 1
             template = self.engine.definition.called(hook)
-            suffix = f".hooks.{name}"
             if template is None:
-                missing = Node(self.engine.workflow + suffix, f"main{suffix}", "Skipped", flag="hooked")
-                missing.done = self._hook_ended
-                missing.fault = f"template {hook.get('template')} not found"
-                self.engine.finish(self.engine.add(missing), "Error", missing.fault)
+                self._refuse(hook, f".hooks.{name}", self._hook_ended)
                 continue
-            self.engine.call(self._call(template, suffix, hook.get("arguments") or {}, self._hook_ended))
+            arguments = hook.get("arguments") or {}
+            self.engine.call(self._call(template, f".hooks.{name}", arguments, self._hook_ended))
+
+    def _refuse(self, hook: Mapping[str, Any], suffix: str, done: Callable[[Node], None]) -> None:
+        """Give a hook that calls what is not there its node."""
+        node = Node(self.engine.workflow + suffix, f"main{suffix}", "Skipped", flag="hooked")
+        node.done, node.fault = done, f"template {hook.get('template')} not found"
+        self.engine.finish(self.engine.add(node), "Error", node.fault)
 
     def _hook_failed(self, fault: str) -> None:
         """Note a hook that cannot be evaluated or called at the entry, which that ends if it runs."""
@@ -144,24 +148,27 @@ class WorkflowRun:
         hook = exit_hook(self.spec, self.spec)
         if hook is None:
             return True
-        template = self.engine.definition.called(hook)
-        if template is None:
-            raise Refused(f"template name '{hook.get('template')}' undefined")
         self.engine.past_deadline = False
         shared = self.engine.globals
         shared.set("workflow.status", phase)
         shared.set("workflow.duration", f"{time.time() - self.started:.6f}")
         shared.set("workflow.failures", self._failures())
+        self._call_exit(hook)
+        self.engine.run_until_quiet(lambda: self.exit is not None)
+        return self.exit is not None
+
+    def _call_exit(self, hook: Mapping[str, Any]) -> None:
+        template = self.engine.definition.called(hook)
+        if template is None:
+            self._refuse(hook, ".onExit", self._exit_ended)
+            return
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
-        arguments = hook["arguments"]
         try:
-            self.engine.call(self._call(template, ".onExit", arguments, self._exit_ended))
+            self.engine.call(self._call(template, ".onExit", hook["arguments"], self._exit_ended))
         except TagError as wrong:
             call = self._call(template, ".onExit", {}, self._exit_ended)
             self.engine.refuse_call(call, str(wrong))
-        self.engine.run_until_quiet(lambda: self.exit is not None)
-        return self.exit is not None
 
     def _failures(self) -> str:
         """Return the failed nodes as Argo does: JSON inside a JSON string, `"null"` when nothing failed."""
@@ -202,6 +209,7 @@ class WorkflowRun:
         if seconds is not None:
             self.engine.has_deadline = True
             self.engine.at(time.monotonic() + float(str(seconds)), self._exceeded)
+            self.engine.deadline = int(self.started) + float(str(seconds))
 
     def _exceeded(self) -> None:
         self.engine.has_deadline = False
