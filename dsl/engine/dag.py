@@ -157,6 +157,8 @@ class DagRun:
         """Return what a task can see. Raises NodeFault when an ancestor's outputs cannot be listed."""
         for name in task.ancestors:
             if self.nodes[name].type == "TaskGroup":
+                if self.nodes[name].template is None:
+                    raise NodeFault(_missing(self.tasks[name]))
                 view_of(self.nodes[name], self.engine.workflow)
         views = Views(self.nodes, task.ancestors, self.engine.workflow)
         return Scope(self.engine.globals, self.prepared.scope.local, "tasks", views)
@@ -228,7 +230,8 @@ class DagRun:
             return
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
-        node.template = self.engine.definition.called(task.raw, self.prepared.template)
+        named = {**raw, "inline": task.raw.get("inline")}
+        node.template = self.engine.definition.called(named, self.prepared.template)
         hooks = fill(task.raw.get("hooks") or {}, self.prepared.scope, Mode.LENIENT)
         calls = resolved_items({**raw, "hooks": hooks}, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
@@ -434,12 +437,18 @@ class DagRun:
         except (TagError, NodeFault) as wrong:
             self._broken(str(wrong))
             return
-        for node in self.nodes.values():
-            if node.type == "Suspend" or node.recalled:
-                self.engine.export(node)
+        for name in self.tasks:
+            if name in self.nodes:
+                self.engine.export(self.nodes[name])
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")
 
 
 def _hooked(task: Task) -> Hooked:
     return Hooked(task, task.raw, task.name)
+
+
+def _missing(task: Task) -> str:
+    """Return what Argo says of a loop whose template depends on the item when it looks for that of all."""
+    reference = task.raw.get("templateRef") or {}
+    return f"template {reference.get('template')} not found in workflow template {reference.get('name')}"

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -364,7 +365,7 @@ class Engine:
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)
-        if node.type != "Suspend" and not node.recalled:
+        if node.type in ("Pod", "Steps") and not node.recalled:  # of others when the DAG ends that calls them
             self.export(node)
         if node.inside:
             node.inside.abort = None
@@ -414,9 +415,9 @@ class Engine:
             self._begin(heapq.heappop(around.waiting)[2])
 
     def export(self, node: Node) -> None:
-        """Make outputs with a `globalName` outputs of the workflow; for some nodes when their DAG ends."""
+        """Make outputs with a `globalName` outputs of the workflow."""
         declared = node.exports
-        if not declared or node.type == "Retry" or not node.has_outputs:
+        if not declared or not node.has_outputs:
             return
         for parameter in declared.get("parameters") or []:
             value = node.outputs.get(str(parameter["name"]))
@@ -569,6 +570,8 @@ class Engine:
                 self.leaves.let_be(node)
                 self.daemoned(node)
             return
+        if result.message == _EXCEEDED:  # Argo does not take in any more what a pod leaves
+            result = replace(result, exit_code=None, result=None, outputs={}, artifacts={})
         leaf = self.leaves.forget(node)
         if node.is_done and node.phase != DAEMONED:  # a daemon whose scope has ended
             return
