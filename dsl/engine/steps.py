@@ -127,14 +127,13 @@ class StepsRun:
                     continue
             except ConditionError as wrong:
                 self._closed(step, name, "Error", str(wrong))
-                self._group_failed(str(wrong))
-                return
+                self._broken(str(wrong))
+                break
             self.open += 1
             self._call(step, name, raw, index)
             called = self.engine.nodes.get(f"{self.node.path}/{name}")
-            if called and called.fault:
-                self._call_failed(step, called)
-                return
+            if called and called.fault:  # Argo calls no others
+                break
         self._one_less()
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
@@ -172,15 +171,18 @@ class StepsRun:
     def _ended(self, hooked: Hooked, node: Node) -> None:
         if self.node.is_done:
             return
+        settled = partial(self._settled, hooked.task, node)
         if node.fault:
-            self._call_failed(hooked.task, node)
+            self._broken(f"step group deemed errored due to child {node.name} error: {node.fault}")
+            settled()
         else:
-            run_hooks(self.engine, self, hooked, node, partial(self._settled, hooked.task, node))
+            run_hooks(self.engine, self, hooked, node, settled)
 
-    def _call_failed(self, step: Task, node: Node) -> None:
-        """End the group, and the node with it, whatever else runs in it."""
-        self.children.append((step, node))
-        self._group_failed(f"step group deemed errored due to child {node.name} error: {node.fault}")
+    def _broken(self, fault: str) -> None:
+        """End the group as soon as all in it have ended, and a workflow whose entry this is at once."""
+        self.fault = fault
+        if self.node.boundary is None and not self.node.is_done:
+            self._group_failed(fault)
 
     def hook_failed(self, hooked: Hooked, node: Node, fault: str) -> None:
         """End the group with it, as soon as all in it have ended."""
