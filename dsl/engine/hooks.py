@@ -15,7 +15,7 @@ from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
 from dsl.engine.node import COMPLETED, Node, NodeFault, further, shown
 from dsl.engine.scope import Scope
-from dsl.engine.tags import Mode, TagError
+from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr.expression import compiled
 
 if TYPE_CHECKING:
@@ -241,7 +241,8 @@ def _chosen(
 
 
 def _is_true(expression: str, owner: Owner, hooked: Hooked, status: str) -> bool:
-    return compiled(expression).truth(_scope(owner, hooked, status).variables())
+    filled = substitute(expression, owner.prepared.scope)
+    return compiled(filled).truth(_scope(owner, hooked, status).variables())
 
 
 def _scope(owner: Owner, hooked: Hooked, status: str) -> _HookScope:

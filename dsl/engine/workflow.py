@@ -16,7 +16,7 @@ from dsl.engine.node import BAD, Node, NodeFault
 from dsl.engine.outcome import Outcome
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
-from dsl.engine.tags import Mode, TagError
+from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr import gojson
 from dsl.expr.depends import DAEMONED
 from dsl.expr.expression import compiled
@@ -105,7 +105,9 @@ class WorkflowRun:
     # --- hooks ---
 
     def _look(self) -> None:
+        """Note that the workflow runs: Argo knows when it looks at it for the second time."""
         if self.main is None:
+            self.engine.globals.set("workflow.status", "Running")
             self._start_hooks()
 
     def _start_hooks(self) -> None:
@@ -114,7 +116,8 @@ class WorkflowRun:
             if name == "exit" or name in self.seen:
                 continue
             try:
-                holds = compiled(str(hook.get("expression") or "")).truth(self.engine.globals.tree())
+                expression = substitute(str(hook.get("expression") or ""), Scope(self.engine.globals, {}))
+                holds = compiled(expression).truth(self.engine.globals.tree())
             except ValueError as wrong:
                 self._hook_failed(str(wrong))
                 return
