@@ -193,7 +193,7 @@ def _values(call: Call, scope: Scope, objects: Objects) -> dict[str, str]:
             absent = "argument references an absent optional (skipped/omitted node output with no default)"
             raise NodeFault(f"inputs.parameters.{name}: {absent}")
         if value is None:
-            raise NodeFault(f"inputs.parameters.{name} had no value")
+            raise NodeFault(f"inputs.parameters.{name} was not supplied")
         values[name] = substitute(text_of(value), scope, Mode.ONCE)
     return values
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
@@ -21,7 +23,7 @@ def seconds_of(text: str) -> float:
         return float(text)
     sign, body = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     if body == "" or _PART.sub("", body):
-        raise ValueError(f'{text} as a duration: time: invalid duration "{text}"')
+        raise ValueError(f'unable to parse {text} as a duration: time: invalid duration "{text}"')
     return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
 
 
@@ -35,3 +37,25 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(int(minutes), 60)
     parts = ((f"{hours}", "h"), (f"{minutes}", "m"), (f"{rest:g}", "s"))
     return "".join(number + unit for number, unit in parts if number != "0") or "0s"
+
+
+def limit_of(body: Mapping[str, Any]) -> float | None:
+    """Return how many seconds a leaf may take, as its template says, or None. Raises ValueError."""
+    limits = []
+    if body.get("activeDeadlineSeconds") is not None:
+        limits.append(float(whole(body["activeDeadlineSeconds"])))
+    for name in ("timeout", "pendingTimeout"):
+        try:
+            if body.get(name):
+                seconds = seconds_of(str(body[name]))
+                limits += [seconds] if name == "timeout" else []
+        except ValueError as wrong:
+            raise ValueError(f"invalid timeout format {wrong}") from None
+    return min(limits) if limits else None
+
+
+def whole(value: object) -> int:
+    """Return a whole number. Raises ValueError in Argo's words."""
+    if not re.fullmatch(r"[+-]?\d+", str(value)):
+        raise ValueError(f"value '{value}' cannot be resolved to an int")
+    return int(str(value))

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dsl.engine.arguments import artifacts_of, parameters_of
+from dsl.engine.arguments import artifacts_of, fill, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, Template, is_loop
-from dsl.engine.hooks import has_exit_hook, run_hooks, watch
+from dsl.engine.hooks import Hooked, Which, look, look_now, run_hooks, watch
 from dsl.engine.loops import items_of
 from dsl.engine.node import (
     BAD,
     COMPLETED,
     FAILED_FAST,
+    NOTHING,
     Branch,
     Node,
     NodeFault,
@@ -29,7 +30,7 @@ from dsl.engine.node import (
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
-from dsl.engine.tags import MissingError, TagError
+from dsl.engine.tags import MissingError, Mode, TagError
 from dsl.expr.condition import ConditionError, is_true
 from dsl.expr.depends import result_of
 from dsl.expr.gojson import Value
@@ -37,7 +38,9 @@ from dsl.expr.gojson import Value
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems")
+_LOOP_FIELDS = (
+    "when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems", "hooks",
+)  # fmt: skip
 
 
 class DagPlan(NamedTuple):
@@ -90,16 +93,20 @@ class DagRun:
         self.engine = engine
         self.prepared = prepared
         self.node = node
-        self.tasks = prepared.template.tasks
+        is_open = prepared.template.has_open_order
+        self.template = prepared.template.ordered(prepared.scope) if is_open else prepared.template
+        self.tasks = self.template.tasks
         self.nodes: dict[str, Node] = {}
         self.open = 0
         self.pending: dict[str, int] = {}
         self.unfinished: dict[str, int] = {}
+        self.visited: set[Node] = set()
+        """What has ended and had its hooks looked at with it, not only as a target."""
 
     def start(self) -> None:
         """Begin the tasks that wait for nothing."""
         target = str((self.prepared.body.get("dag") or {}).get("target") or "")
-        template = self.prepared.template
+        template = self.template
         try:
             if (template, target) not in self.engine.plans:
                 self.engine.plans[template, target] = DagPlan.of(template, target)
@@ -120,6 +127,8 @@ class DagRun:
     # --- one task ---
 
     def _begin(self, task: Task) -> None:
+        if self.node.is_done:
+            return
         try:
             if task.dependencies.text and not task.dependencies.hold(self._results(task)):
                 self._closed(task, "Omitted", "omitted: depends condition not met")
@@ -150,6 +159,8 @@ class DagRun:
         """Return what a task can see. Raises NodeFault when an ancestor's outputs cannot be listed."""
         for name in task.ancestors:
             if self.nodes[name].type == "TaskGroup":
+                if self.nodes[name].template is None:
+                    raise NodeFault(_missing(self.tasks[name]))
                 view_of(self.nodes[name], self.engine.workflow)
         views = Views(self.nodes, task.ancestors, self.engine.workflow)
         return Scope(self.engine.globals, self.prepared.scope.local, "tasks", views)
@@ -187,8 +198,14 @@ class DagRun:
             order=order,
             depth=self.node.depth + 1,
         )
-        watch(engine, self, task, call)
+        if task.is_loop:
+            engine.call(call)
+            return
+        hooked = _hooked(task)
+        watch(engine, self, hooked, call)
         engine.call(call)
+        if hooked.others and task.name in self.plan.targets and template.is_leaf:
+            self._look_at_target(hooked, call.path)
 
     def _unstarted(self, task: Task, name: str, order: tuple[int, ...]) -> Node:
         node = Node(
@@ -204,7 +221,7 @@ class DagRun:
         """End a task that never started."""
         node = self._unstarted(task, task.name, (*self.node.order, task.rank, 0))
         self.engine.finish(node, phase, message)
-        self._settled(task, node)
+        self._ended(task, node, exits=False)
 
     # --- loops ---
 
@@ -215,8 +232,10 @@ class DagRun:
             return
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
-        node.template = self.engine.definition.called(task.raw, self.prepared.template)
-        calls = resolved_items(task, raw, items, scope, _LOOP_FIELDS)
+        named = {**raw, "inline": task.raw.get("inline")}
+        node.template = self.engine.definition.called(named, self.prepared.template)
+        hooks = fill(task.raw.get("hooks") or {}, self.prepared.scope, Mode.LENIENT)
+        calls = resolved_items(task, {**raw, "hooks": hooks}, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
         self.nodes[task.name] = node
         self.unfinished[task.name] = len(items)
@@ -224,8 +243,18 @@ class DagRun:
             self.engine.progress.expected(name, count * len(items))
         node.children = children = [node] * len(items)  # the places; each is taken when its child ends
         done = partial(self._item_ended, task, children)
+        if task.raw.get("hooks"):
+            look(self.engine, self, _hooked(task), node)
         for index, (item, new) in enumerate(calls):
-            self._run(task, f"{task.name}({index}:{item.label})", new, index, done)
+            name = f"{task.name}({index}:{item.label})"
+            self._run(task, name, new, index, done)
+            first = None if index else self.engine.nodes.get(f"{self.node.path}/{name}")
+            if first and first.fault:  # Argo gets no further, and sees a loop all of whose items have ended
+                self.unfinished[task.name] = 1
+                for _ in children[1:]:
+                    self.engine.skip_expected(first)
+                del children[1:]
+                return
 
     def _enter(self, task: Task, raw: dict[str, Any]) -> None:
         """Run a loop over a list of another node that is "": Argo calls its template in the loop's own node.
@@ -246,7 +275,11 @@ class DagRun:
 
     def _item_ended(self, task: Task, children: list[Node], node: Node) -> None:
         children[node.order[-1]] = node
-        run_hooks(self.engine, self, task, node, partial(self._item_settled, task))
+        settled = partial(self._item_settled, task)
+        if node.fault and not node.order[-1]:
+            settled()
+        else:
+            run_hooks(self.engine, self, _hooked(task), node, settled, "exit")
 
     def _item_settled(self, task: Task) -> None:
         self.unfinished[task.name] -= 1
@@ -258,30 +291,86 @@ class DagRun:
         group.branch = further(merged(shown(each, phase) for each in group.children), 1)
         group.outer = further(merged(shown(each, phase, outside=True) for each in group.children), 1)
         self.engine.finish(group, phase)
-        run_hooks(self.engine, self, task, group, partial(self._settled, task, group), "others")
-        if has_exit_hook(task):
-            self.engine.when_quiet(self._look_again, task, group)
-
-    def _look_again(self, task: Task, group: Node) -> None:
-        """Run the exit hook of a loop: Argo does so when it visits the ended loop again, if it ever does.
-
-        It visits targets, and what a task waits for that has not ended.
-        """
-        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
-        if not self.node.is_done and (waiting or task.name in self.plan.targets):
-            self.open += 1
-            run_hooks(self.engine, self, task, group, self._closed_one, "exit")
-
-    def _has_ended(self, name: str) -> bool:
-        node = self.nodes.get(name)
-        return node is not None and node.is_done
+        self._ended(task, group, exits=False)
 
     # --- ends ---
 
     def _task_ended(self, node: Node) -> None:
         task = self.tasks[node.task]
         self.nodes[task.name] = node
-        run_hooks(self.engine, self, task, node, partial(self._settled, task, node))
+        self._ended(task, node, exits=not node.fault and node.type != "Skipped")
+
+    def _ended(self, task: Task, node: Node, *, exits: bool) -> None:
+        """Run the hooks of what has ended, then what waits for it.
+
+        Argo sees that a pod has ended before it looks at what waits for it. All else ends while it looks, and
+        its hooks have their turn when Argo visits it again, but for the exit hook if it `exits`, and for
+        those of a target.
+        """
+        if self.node.is_done:
+            return
+        hooked, settled = _hooked(task), partial(self._settled, task, node)
+        run = partial(run_hooks, self.engine, self, hooked, node)
+        if node.type == "Pod" and exits and not node.recalled:
+            self.visited.add(node)
+            run(settled, "all")
+            return
+        is_target = task.name in self.plan.targets
+        others = partial(run, settled, "others") if is_target and hooked.others else settled
+        if exits:
+            run(others, "exit")
+        else:
+            others()
+        is_left = hooked.has_exit and not exits
+        if is_left or (hooked.others and not is_target):
+            which: Which = "exit" if is_target else "all" if is_left else "others"
+            self.engine.when_quiet(self._look_again, task, node, which)
+
+    def _look_again(self, task: Task, node: Node, which: Which) -> None:
+        """Run the hooks that are left: Argo does so when it visits an ended task again, if it ever does.
+
+        It visits targets, and what a task waits for that has not ended.
+        """
+        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
+        if not self.node.is_done and (waiting or task.name in self.plan.targets):
+            self.open += 1
+            self.visited.add(node)
+            run_hooks(self.engine, self, _hooked(task), node, self._closed_one, which)
+
+    def _has_ended(self, name: str) -> bool:
+        node = self.nodes.get(name)
+        return node is not None and node.is_done
+
+    # --- hooks ---
+
+    def statuses(self, task: Task) -> Mapping[str, str]:
+        """Return nothing: the hooks of a task see the tasks before it."""
+        return {}
+
+    def _look_at_target(self, hooked: Hooked, path: str) -> None:
+        """Start hooks of a target whose pod has not: Argo looks at these at once."""
+        node = self.engine.nodes.get(path)
+        if node is not None and node.phase == "Pending":
+            look_now(self.engine, self, hooked, node, node.phase)
+
+    def hook_failed(self, hooked: Hooked, node: Node, fault: str) -> None:
+        """End the hooked node with it when Argo visits that, and the whole DAG if it is a target."""
+        if node in self.visited:
+            early = self.engine.early_hooks.get(node)
+            if early and early.fault:  # Argo does not take in any more what becomes of its pod
+                node.outputs, node.artifacts, node.result, node.exit_code = NOTHING, NOTHING, None, None
+            self.engine.spoil(node, fault)
+        if hooked.name in self.plan.targets:
+            self._broken(fault)
+
+    def exit_failed(self, fault: str) -> None:
+        """Do nothing: the node of the hook says it, if there is one."""
+
+    def _broken(self, fault: str) -> None:
+        """End with an error that kept Argo from connecting what waits for the DAG."""
+        if not self.node.is_done:
+            self.node.branch = ()
+            self.engine.fail(self.node, self.prepared.call, fault)
 
     def _settled(self, task: Task, node: Node) -> None:
         self.nodes[task.name] = node
@@ -368,7 +457,17 @@ class DagRun:
             _ = [views[name] for name, node in self.nodes.items() if node.type == "TaskGroup"]
             outputs, artifacts = template_outputs(self.prepared, scope)
         except (TagError, NodeFault) as wrong:
-            self.engine.fail(self.node, self.prepared.call, str(wrong))
+            self._broken(str(wrong))
             return
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")
+
+
+def _hooked(task: Task) -> Hooked:
+    return Hooked(task, task.raw, task.name)
+
+
+def _missing(task: Task) -> str:
+    """Return what Argo says of a loop whose template depends on the item when it looks for that of all."""
+    reference = task.raw.get("templateRef") or {}
+    return f"template {reference.get('template')} not found in workflow template {reference.get('name')}"

@@ -17,6 +17,7 @@ from dsl.engine.merging import joined, merged
 from dsl.engine.objects import Objects
 from dsl.engine.refused import Missing, Refused
 from dsl.engine.run_name import fresh_name
+from dsl.engine.scope import Scope
 from dsl.engine.tags import Document, parts
 from dsl.expr.depends import Dependencies, dependencies_of
 from dsl.expr.expression import compiled
@@ -199,6 +200,18 @@ class Template:
         return frozenset(found[1] or found[2] for found in _RESULT.finditer(json.dumps(self.raw)))
 
     @cached_property
+    def has_open_order(self) -> bool:
+        """Whether a task of a DAG waits for what a tag stands for."""
+        return any("{{" in json.dumps(_order(task.raw)) for task in self.tasks.values())
+
+    def ordered(self, scope: Scope) -> Template:
+        """Return the DAG with the tags in `depends` and `dependencies` filled."""
+        template = Template(self.raw, self.name, self.beside)
+        tasks = [{**task.raw, **Document(_order(task.raw)).filled(scope)} for task in self.tasks.values()]
+        _read_tasks(template, tasks)
+        return template
+
+    @cached_property
     def targets(self) -> list[str]:
         """Return the tasks of a DAG that nothing depends on, sorted."""
         mentioned = {name for task in self.tasks.values() for name in task.dependencies.tasks}
@@ -342,6 +355,10 @@ def make_template(raw: JsonObject, spec: Mapping[str, Any], beside: Mapping[str,
         steps = group if isinstance(group, list) else [group]
         template.groups.append([_read_step(step, rank) for rank, step in enumerate(steps)])
     return template
+
+
+def _order(raw: JsonObject) -> JsonObject:
+    return {key: raw[key] for key in ("depends", "dependencies") if raw.get(key)}
 
 
 def _document(raw: JsonObject) -> Document:

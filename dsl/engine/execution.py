@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.causes import DEADLINE, last_line, past_limit
-from dsl.engine.clock import duration, seconds_of
+from dsl.engine.clock import duration, limit_of
 from dsl.engine.collected import collected
 from dsl.engine.environment import environment
 from dsl.engine.given import Given
@@ -119,18 +119,16 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
 
 
 def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
-    try:
-        seconds = _limit(leaf.body)
-    except ValueError as wrong:
-        return LeafResult("Error", f"invalid timeout format {wrong}")
     names = {container.name for container in (*pod.own, *pod.sidecars)}
     readiness = Readiness(names, leaf.ready) if leaf.ready else None
+    seconds = limit_of(leaf.body)
     with leaf.lines.open("w+b", buffering=0) as log:
         try:
             with _limited(leaf, seconds):
                 pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         except ValueError as wrong:
-            return LeafResult("Error", f"failed to get retry strategy: {wrong}")
+            why = str(wrong).partition(" as a duration: ")[2]
+            return LeafResult("Error", f"failed to get retry strategy: {why}")
         if seconds is not None and leaf.group.stopped == DEADLINE:
             _end_log(log, last_line(leaf.template.task, past_limit(duration(seconds))))
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
@@ -203,13 +201,6 @@ def _script(source: str, layout: Layout, work: Work) -> str:
     return SCRIPT if layout.is_real else str(script)
 
 
-def _limit(body: Mapping[str, Any]) -> float | None:
-    limits = []
-    if body.get("activeDeadlineSeconds") is not None:
-        limits.append(float(str(body["activeDeadlineSeconds"])))
-    if body.get("timeout"):
-        limits.append(seconds_of(str(body["timeout"])))
-    return min(limits) if limits else None
 
 
 def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, str]:

@@ -1,26 +1,47 @@
 """Hooks on tasks, steps and loops: `hooks.<name>` with their expressions, `hooks.exit` and `onExit`.
 
 Source: workflow/controller/hooks.go and exit_handler.go (v4.1.2). Argo looks at an expression whenever it
-reconciles; here it is looked at when the node runs, and once more when it has ended. A loop is looked at when
-it has ended, as if it ran and then as it is. Argo misses the end of a suspend node.
+reconciles; here it is looked at when the node runs, and when it has ended: the owner knows when Argo does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from dsl.engine.arguments import absent_arguments, artifacts_of, fill, parameters_of, without
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task
 from dsl.engine.node import COMPLETED, Node, NodeFault, further, shown
 from dsl.engine.scope import Scope
-from dsl.engine.tags import Mode, TagError
+from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr.expression import compiled
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
+
+Which = Literal["all", "exit", "others"]
+_LOOKED_AT_LATER = ("DAG", "Steps", "Retry", "TaskGroup")
+"""What runs from the moment in which it is made: Argo sees that the next time it reconciles."""
+
+
+class Hooked(NamedTuple):
+    """What has hooks: a task or a step, or an item of a loop with its own text and name."""
+
+    task: Task
+    raw: Mapping[str, Any]
+    name: str
+
+    @property
+    def others(self) -> dict[str, Mapping[str, Any]]:
+        """Return the hooks that run when their expressions hold."""
+        return {name: hook for name, hook in (self.raw.get("hooks") or {}).items() if name != "exit"}
+
+    @property
+    def has_exit(self) -> bool:
+        """Whether it has a hook that runs when it has ended, whatever became of it."""
+        return bool(self.raw.get("onExit") or (self.raw.get("hooks") or {}).get("exit"))
 
 
 class Owner(Protocol):
@@ -32,116 +53,219 @@ class Owner(Protocol):
     def scope_of(self, task: Task) -> Scope:
         """Return what the task can see."""
 
+    def statuses(self, task: Task) -> Mapping[str, str]:
+        """Return the status of each node beside that the hooks of the task can see too."""
+
+    def hook_failed(self, hooked: Hooked, node: Node, fault: str) -> None:
+        """Take note that a hook could not be evaluated, or not be called."""
+
+    def exit_failed(self, fault: str) -> None:
+        """Take note of that for an exit hook."""
+
 
 class _Countdown:
-    """Calls `done` when as many hooks have ended as were started."""
+    """Calls `done` with the first fault, `""` for none, when as many hooks have ended as were started."""
 
-    def __init__(self, count: int, done: Callable[[], None]) -> None:
+    def __init__(self, count: int, done: Callable[[str], None]) -> None:
         self.count = count
         self.done = done
+        self.fault = ""
 
-    def one(self, _: Node | None = None) -> None:
+    def one(self, fault: str) -> None:
+        self.fault = self.fault or fault
         self.count -= 1
         if not self.count:
-            self.done()
+            self.done(self.fault)
 
 
 class Early:
-    """Hooks of a node that started while it ran, by their names."""
+    """Hooks of a node that started while it ran, by their names, and the fault that kept others from it."""
 
-    def __init__(self, names: Collection[str]) -> None:
-        self.names = names
-        self._countdown = _Countdown(2, lambda: None)
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.fault = ""
+        self._running = 0
+        self._done: Callable[[], None] | None = None
 
-    def ended(self) -> None:
-        """Note that the last of them has ended."""
-        self._countdown.one()
+    def begin(self) -> None:
+        """Note that some begin."""
+        self._running += 1
 
-    def before(self, done: Callable[[], None]) -> Callable[[], None]:
-        """Return what, when it is called, calls `done`, as soon as they have ended."""
-        self._countdown.done = done
-        return self._countdown.one
+    def end(self, fault: str) -> None:
+        """Note that those have ended."""
+        self.fault = self.fault or fault
+        self._running -= 1
+        if not self._running and self._done:
+            self._done()
+
+    def then(self, done: Callable[[], None]) -> None:
+        """Call `done` as soon as all have ended."""
+        if self._running:
+            self._done = done
+        else:
+            done()
 
 
-def watch(engine: Engine, owner: Owner, task: Task, call: Call) -> None:
+def watch(engine: Engine, owner: Owner, hooked: Hooked, call: Call) -> None:
     """Let the hooks on a call that want it to run start when it does."""
-    if any(name != "exit" for name in task.raw.get("hooks") or {}):
-        call.runs = partial(_start_early, engine, owner, task)
+    if hooked.others:
+        call.runs = partial(look, engine, owner, hooked)
 
 
-def _start_early(engine: Engine, owner: Owner, task: Task, node: Node) -> None:
-    hooks = [(name, hook) for name, hook in (task.raw.get("hooks") or {}).items() if name != "exit"]
-    try:
-        scope = _running(_scope(owner, task, node), task)
-        chosen = [(name, hook) for name, hook in hooks if _is_true(hook.get("expression"), scope, False)]
-    except (ValueError, LookupError, TypeError):  # its end will tell
+def look(engine: Engine, owner: Owner, hooked: Hooked, node: Node) -> None:
+    """Start the hooks that want a node to run; of one that has just been made at Argo's next look."""
+    if node.type in _LOOKED_AT_LATER:
+        engine.when_quiet(_look_if_running, engine, owner, hooked, node)
+    else:
+        look_now(engine, owner, hooked, node, "Running")
+
+
+def _look_if_running(engine: Engine, owner: Owner, hooked: Hooked, node: Node) -> None:
+    if not node.is_done:
+        look_now(engine, owner, hooked, node, "Running")
+
+
+def look_now(engine: Engine, owner: Owner, hooked: Hooked, node: Node, status: str) -> None:
+    """Start the hooks whose expressions hold with this status of a node."""
+    if owner.node.is_done:
         return
-    early = engine.early_hooks[node] = Early({name for name, _ in chosen})
-    _start(engine, owner, node, chosen, scope, early.ended)
+    early = engine.early_hooks.setdefault(node, Early())
+    if early.fault:
+        return
+    try:
+        chosen = _chosen(owner, hooked, node, early.names, status)
+    except (ValueError, LookupError, TypeError) as wrong:
+        early.fault = str(wrong)
+        owner.hook_failed(hooked, node, early.fault)
+        return
+    early.names |= set(chosen)
+    early.begin()
+
+    def ended(fault: str) -> None:
+        early.end(fault)
+        if fault:
+            owner.hook_failed(hooked, node, fault)
+
+    _start(engine, owner, hooked, node, chosen, ended)
 
 
 def run_hooks(
     engine: Engine,
     owner: Owner,
-    task: Task,
+    hooked: Hooked,
     node: Node,
     done: Callable[[], None],
-    which: Literal["all", "exit", "others"] = "all",
+    which: Which = "all",
 ) -> None:
-    """Run the hooks of a node that has ended, then call `done`.
-
-    An expression that cannot be evaluated is the node's error.
-    """
-    hooks = dict(task.raw.get("hooks") or {})
-    last = exit_hook(task.raw, hooks, engine.definition.spec) if which != "others" else None
-    hooks = {} if which == "exit" else {name: hook for name, hook in hooks.items() if name != "exit"}
-    if not hooks and last is None:
+    """Run the hooks of a node that has ended, then call `done`."""
+    last = exit_hook(hooked.raw, engine.definition.spec) if which != "others" else None
+    others = hooked.others if which != "exit" else {}
+    if not others and last is None:
         done()
         return
-    early = engine.early_hooks.pop(node, None)
-    if early:
-        hooks = {name: hook for name, hook in hooks.items() if name not in early.names}
-    try:
-        scope = _scope(owner, task, node)
-        chosen = [(name, hook) for name, hook in hooks.items() if _applies(node, task, hook, scope)]
-        ends = last is not None and node.phase in COMPLETED and _is_true(last.get("expression"), scope, True)
-    except (ValueError, LookupError, TypeError) as wrong:
-        engine.spoil(node, str(wrong))
-        (early.before(done) if early else done)()
+    early = engine.early_hooks.get(node) or Early()
+    ended = partial(early.then, done)
+
+    def then(fault: str) -> None:
+        fault = fault or early.fault
+        if others and fault:
+            owner.hook_failed(hooked, node, fault)
+            ended()
+        else:
+            early.then(partial(_run_exit, engine, owner, hooked, node, last, done))
+
+    if early.fault and others:
+        then("")
         return
-    finish = partial(_start, engine, owner, node, [("onExit", last)], scope, done) if last and ends else done
-    _start(engine, owner, node, chosen, scope, early.before(finish) if early else finish)
+    try:
+        chosen = _chosen(owner, hooked, node, early.names, node.status) if others else {}
+    except (ValueError, LookupError, TypeError) as wrong:
+        then(str(wrong))
+        return
+    if others:
+        early.names |= set(chosen)
+        engine.early_hooks[node] = early
+    _start(engine, owner, hooked, node, chosen, then)
 
 
-def has_exit_hook(task: Task) -> bool:
-    """Whether a task has a hook that runs when it has ended, whatever became of it."""
-    return bool(task.raw.get("onExit") or (task.raw.get("hooks") or {}).get("exit"))
+def _run_exit(
+    engine: Engine,
+    owner: Owner,
+    hooked: Hooked,
+    node: Node,
+    hook: Mapping[str, Any] | None,
+    done: Callable[[], None],
+) -> None:
+    if hook is None or node.phase not in COMPLETED:
+        done()
+        return
+
+    def ended(fault: str) -> None:
+        if fault:
+            owner.exit_failed(fault)
+        done()
+
+    try:
+        expression = hook.get("expression")
+        if expression and not _is_true(str(expression), owner, hooked, node.status):
+            done()
+            return
+    except (ValueError, LookupError, TypeError) as wrong:
+        ended(str(wrong))
+        return
+    _start(engine, owner, hooked, node, {"onExit": hook}, ended)
 
 
-def exit_hook(
-    raw: Mapping[str, Any], hooks: Mapping[str, Any], spec: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
+def exit_hook(raw: Mapping[str, Any], spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the exit hook; without arguments of its own it receives the workflow's."""
-    hook = hooks.get("exit") or ({"template": raw["onExit"]} if raw.get("onExit") else None)
-    if hook is None or hook.get("arguments"):
-        return hook
-    return {**hook, "arguments": spec.get("arguments") or {}}
+    given = spec.get("arguments") or {}
+    if raw.get("onExit"):
+        return {"template": raw["onExit"], "arguments": given}
+    hook = (raw.get("hooks") or {}).get("exit")
+    return hook if hook is None or hook.get("arguments") else {**hook, "arguments": given}
 
 
-def _scope(owner: Owner, task: Task, node: Node) -> Scope:
-    scope = owner.scope_of(task)
-    prefix = scope.prefix
-    own: dict[str, Any] = {f"{prefix}.{task.name}.status": node.status}
-    source = node.children[-1] if node.type == "Retry" and node.children else node
+def _chosen(
+    owner: Owner, hooked: Hooked, node: Node, started: set[str], status: str
+) -> dict[str, Mapping[str, Any]]:
+    """Return the hooks whose expression holds now. Raises ValueError, LookupError, TypeError."""
+    chosen = {}
+    for name, hook in hooked.others.items():
+        if name in started:
+            continue
+        if not hook.get("expression"):
+            raise NodeFault(f"Expression required for hook {node.name}.hooks.{name}")
+        if _is_true(str(hook["expression"]), owner, hooked, status):
+            chosen[name] = hook
+    return chosen
+
+
+def _is_true(expression: str, owner: Owner, hooked: Hooked, status: str) -> bool:
+    filled = substitute(expression, owner.prepared.scope)
+    return compiled(filled).truth(_scope(owner, hooked, status).variables())
+
+
+def _scope(owner: Owner, hooked: Hooked, status: str) -> _HookScope:
+    """Return what an expression sees: of its own node the status only."""
+    scope = owner.scope_of(hooked.task)
+    own = {**owner.statuses(hooked.task), f"{scope.prefix}.{hooked.name}.status": status}
+    return _HookScope(scope, own)
+
+
+def _with_outputs(scope: _HookScope, hooked: Hooked, source: Node) -> _HookScope:
+    """Return what arguments see: the outputs of the node too."""
+    own = dict(scope.own)
     for name, value in source.outputs.items():
-        own[f"{prefix}.{task.name}.outputs.parameters.{name}"] = value or ""
+        own[f"{scope.prefix}.{hooked.name}.outputs.parameters.{name}"] = value or ""
     for name, artifact in source.artifacts.items():
-        own[f"{prefix}.{task.name}.outputs.artifacts.{name}"] = artifact
+        own[f"{scope.prefix}.{hooked.name}.outputs.artifacts.{name}"] = artifact
     return _HookScope(scope, own)
 
 
 class _HookScope(Scope):
-    """A scope in which the hooked node's own outputs stand beside those of the nodes before it."""
+    """A scope in which what hooks see of their own node stands beside the nodes before it."""
+
+    __slots__ = ("own",)
 
     def __init__(self, scope: Scope, own: Mapping[str, Any]) -> None:
         super().__init__(scope.globals, {**scope.local, **own}, scope.prefix, scope.views)
@@ -160,33 +284,17 @@ class _HookScope(Scope):
         return {**known, self.prefix: nodes}
 
 
-def _is_true(expression: str | None, scope: Scope, default: bool) -> bool:
-    if not expression:
-        return default
-    return bool(compiled(expression).value(scope.variables()))
-
-
-def _running(scope: Scope, task: Task) -> Scope:
-    return _HookScope(scope, {f"{scope.prefix}.{task.name}.status": "Running"})
-
-
-def _applies(node: Node, task: Task, hook: Mapping[str, Any], scope: Scope) -> bool:
-    expression = str(hook.get("expression") or "")
-    if node.type != "Suspend" and _is_true(expression, scope, False):
-        return True
-    return node.type == "TaskGroup" and _is_true(expression, _running(scope, task), False)
-
-
 def _start(
     engine: Engine,
     owner: Owner,
+    hooked: Hooked,
     node: Node,
-    hooks: list[tuple[str, Mapping[str, Any]]],
-    scope: Scope,
-    done: Callable[[], None],
+    hooks: Mapping[str, Mapping[str, Any]],
+    done: Callable[[str], None],
 ) -> None:
+    """Call hooks, then `done` with why one could not be called, `""` if all were."""
     if not hooks:
-        done()
+        done("")
         return
     countdown = _Countdown(len(hooks), done)
 
@@ -194,25 +302,42 @@ def _start(
         if node.type == "Retry" and hook.name.endswith(".onExit"):  # then what waits hangs below the hook
             node.branch = ((hook.phase if hook.phase in COMPLETED else node.phase, 1),)
             node.outer = further(shown(hook, node.phase), 1)
-        countdown.one(hook)
+        countdown.one(hook.fault)
 
-    for name, hook in hooks:
+    for name, hook in hooks.items():
         suffix = ".onExit" if name == "onExit" else f".hooks.{name}"
         template = engine.definition.called(hook, owner.prepared.template)
         if template is None:
             missing = Node(node.name + suffix, node.path + suffix, "Skipped", node.boundary, flag="hooked")
-            missing.done = ended
-            engine.finish(engine.add(missing), "Error", f"template {hook.get('template')} not found")
+            missing.done, missing.fault = ended, f"template {hook.get('template')} not found"
+            engine.finish(engine.add(missing), "Error", missing.fault)
             continue
         call = Call(node.name + suffix, node.path + suffix, template, ended, boundary=node.boundary)
         call.flag, call.order, call.depth = "hooked", node.order, owner.node.depth + 1
         call.task, call.beside = node.task, not node.is_done
         try:
-            arguments = hook.get("arguments") or {}
-            filled = fill(without(arguments, absent_arguments(arguments, scope)), scope, Mode.LENIENT)
-            call.parameters = parameters_of(filled)
-            call.artifacts = artifacts_of(filled, scope, lenient=True)
+            arguments = _filled(owner, hooked, node, hook.get("arguments") or {}, is_exit=name == "onExit")
+            call.parameters, call.artifacts = parameters_of(arguments[0]), arguments[1]
         except (TagError, NodeFault) as wrong:
             engine.refuse_call(call, str(wrong))
             continue
         engine.call(call)
+
+
+def _filled(
+    owner: Owner, hooked: Hooked, node: Node, arguments: Mapping[str, Any], *, is_exit: bool
+) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]:
+    """Return the arguments of a hook with their tags filled, and its artifacts.
+
+    Argo fills what is said of nodes only when the hooked one has outputs, and for its exit hook.
+
+    Raises:
+        TagError: a tag cannot be replaced, or an artifact is not there; NodeFault for a loop before.
+    """
+    source = node.children[-1] if node.type == "Retry" and node.children else node
+    if not is_exit and not source.has_outputs:
+        filled = fill(arguments, owner.prepared.scope, Mode.LENIENT)
+        return filled, artifacts_of(filled, owner.prepared.scope, lenient=True)
+    scope = _with_outputs(_scope(owner, hooked, node.status), hooked, source)
+    filled = fill(without(arguments, absent_arguments(arguments, scope)), scope, Mode.LENIENT)
+    return filled, artifacts_of(filled, scope, lenient=True)

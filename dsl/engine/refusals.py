@@ -12,8 +12,6 @@ from dsl.engine.environment import FIELDS
 from dsl.engine.objects import KEYED, Objects
 from dsl.engine.refused import Missing, Reason, Refused, Unsupported
 from dsl.engine.volumes import keyed_sources, volumes_by_name
-from dsl.expr.expression import compiled
-from dsl.expr.grammar import SyntaxFault
 
 Fact: TypeAlias = tuple[str, str]
 """What is not supported; why, or what to do."""
@@ -58,7 +56,8 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
         raise Refused("spec.entrypoint is required")
     if entry not in definition.templates:
         raise Refused(f"spec.entrypoint template name '{entry}' undefined")
-    _refuse_broken_hooks(definition, "spec", spec, None)
+    if spec.get("onExit"):
+        _require_template(definition, "spec.onExit", {"template": spec["onExit"]}, None)
     for template in templates:
         _refuse_broken(definition, template)
 
@@ -66,9 +65,8 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
 def _refuse_broken(definition: Definition, template: Template) -> None:
     """Refuse, in Argo's words, what has no order in which it could run."""
     members = {str(one["name"]): one.get("dependencies") or [] for one in template.members}
-    _refuse_disorder(
-        template, "tasks", {name: one.dependencies.tasks for name, one in template.tasks.items()}
-    )
+    waits = {name: one.dependencies.tasks for name, one in template.tasks.items()}
+    _refuse_disorder(template, "tasks", {} if template.has_open_order else waits)
     _refuse_disorder(template, "containerSet.containers", members)
     for container in template.containers if template.is_daemon else ():
         for kind in _PROBES:
@@ -77,7 +75,6 @@ def _refuse_broken(definition: Definition, template: Template) -> None:
     for task in template.calls:
         place = f"templates.{template.name}.tasks.{task.name}"
         _require_template(definition, place, task.raw, template)
-        _refuse_broken_hooks(definition, place, task.raw, template)
 
 
 def _wrong_with(probe: Mapping[str, Any]) -> str:
@@ -121,20 +118,6 @@ def _require_template(
             f"{reference.get('name')}.{reference.get('template')}" if reference else holder.get("template")
         )
         raise Refused(f"{place} template name '{called or ''}' undefined")
-
-
-def _refuse_broken_hooks(
-    definition: Definition, place: str, holder: Mapping[str, Any], caller: Template | None
-) -> None:
-    """Refuse a hook that calls what is not there, or whose expression cannot be parsed."""
-    if holder.get("onExit"):
-        _require_template(definition, f"{place}.onExit", {"template": holder["onExit"]}, caller)
-    for name, hook in (holder.get("hooks") or {}).items():
-        _require_template(definition, f"{place}.hooks.{name}", hook, caller)
-        try:
-            compiled(str(hook.get("expression") or "true"))
-        except SyntaxFault as wrong:
-            raise Refused(f"{place}.hooks.{name} expression: {wrong}") from None
 
 
 def _reasons(definition: Definition) -> Iterator[Fact]:

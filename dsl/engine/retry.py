@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import fill
 from dsl.engine.call import Prepared, again, pod_name
-from dsl.engine.clock import seconds_of
+from dsl.engine.clock import seconds_of, whole
 from dsl.engine.node import BAD, Node, NodeFault, alone
 from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr.depends import DAEMONED
@@ -90,7 +90,8 @@ class RetryRun:
         try:
             stop = self._reason_to_stop(attempt)
         except ValueError as wrong:
-            attempt.phase, attempt.message = "Error", str(wrong)
+            if attempt.type != "Pod":  # Argo learns of the end of a pod when it has left that behind
+                attempt.phase, attempt.message = "Error", str(wrong)
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
         if stop is not None:
@@ -109,9 +110,13 @@ class RetryRun:
         self.node.message = ""
         self.waits = 0.0
         if self.engine.past_deadline:
-            self._finish(attempt.phase, "retry exceeded workflow deadline")
+            self._finish(attempt.phase, self._exceeded())
         else:
             self.start()
+
+    def _exceeded(self) -> str:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(self.engine.deadline))
+        return f"retry exceeded workflow deadline {moment}"
 
     def _finish(self, phase: str, message: str) -> None:
         last = self.attempts[-1]
@@ -131,7 +136,7 @@ class RetryRun:
         Raises ValueError.
         """
         if self.engine.past_deadline:
-            return "retry exceeded workflow deadline"
+            return self._exceeded()
         count = len(self.attempts)
         limit = self.rule.get("limit")
         if self.rule.get("backoff"):
@@ -145,7 +150,7 @@ class RetryRun:
             phases = BAD
         if attempt.phase not in phases:
             return attempt.message
-        if limit is not None and count > _whole(limit):
+        if limit is not None and count > whole(limit):
             return "No more retries left"
         if self.expression and not self._continues(attempt, count):
             return "retryStrategy.expression evaluated to false"
@@ -160,13 +165,13 @@ class RetryRun:
         if not backoff.get("duration"):
             raise NodeFault("no base duration specified for retryStrategy")
         wait = seconds_of(str(backoff["duration"]))
-        if backoff.get("factor") is not None and (factor := _whole(backoff["factor"])) > 0:
+        if backoff.get("factor") is not None and (factor := whole(backoff["factor"])) > 0:
             wait *= float(factor) ** (count - 1)
         if backoff.get("cap"):
             wait = min(wait, seconds_of(str(backoff["cap"])))
         if self.attempts[-1].finished + wait > self.last_moment:
             return "Backoff would exceed max duration limit"
-        self.waits = wait if limit is not None and count <= _whole(limit) else 0.0
+        self.waits = wait if limit is not None and count <= whole(limit) else 0.0
         return ""
 
     def _continues(self, attempt: Node, count: int) -> bool:
@@ -177,17 +182,8 @@ class RetryRun:
             "message": attempt.message,
         }
         expression = substitute(self.expression, self.prepared.scope)
-        value = compiled(expression).value({"retries": str(count - 1), "lastRetry": last})
-        if not isinstance(value, bool):
-            raise NodeFault("unable to cast expression result to bool")
-        return value
+        return compiled(expression).truth({"retries": str(count - 1), "lastRetry": last})
 
 
 def _duration(node: Node) -> str:
     return f"{max(0, round(node.finished - node.started))}"
-
-
-def _whole(value: object) -> int:
-    if not re.fullmatch(r"[+-]?\d+", str(value)):
-        raise NodeFault(f"value '{value}' cannot be resolved to an int")
-    return int(str(value))

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -19,6 +20,7 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, in_pod, prepare
+from dsl.engine.clock import limit_of
 from dsl.engine.dag import DagPlan, DagRun
 from dsl.engine.definition import NODE_TYPES, Definition, Template
 from dsl.engine.folder import log_file
@@ -71,6 +73,12 @@ def _limit(prepared: Prepared) -> int:
         raise NodeFault(f"parallelism of template {prepared.template.name} is no number: {limit}") from None
 
 
+def _without_time(prepared: Prepared) -> str:
+    """Return what Kubernetes says of a pod that may take no time at all."""
+    wrong = "Invalid value: 0: must be between 1 and 2147483647, inclusive"
+    return f'Pod "{prepared.scope.local["pod.name"]}" is invalid: spec.activeDeadlineSeconds: {wrong}'
+
+
 class Engine:
     """State of one run. Callbacks run on the calling thread, one after another, never inside each other."""
 
@@ -92,11 +100,15 @@ class Engine:
         self.progress = progress
         self.nodes: dict[str, Node] = {}
         self.hangs: list[str] = []
+        self.fault = ""
+        """Why the workflow ends with an error, when its entry could not call an exit hook of a step."""
         self.outputs: dict[str, str] = {}
         self.output_artifacts: dict[str, dict[str, Any]] = {}
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
         self.leaves = Leaves(places, history, jobs, lambda leaf, result: self.events.put((leaf.node, result)))
         self.has_deadline = self.past_deadline = False
+        self.deadline = 0.0
+        """When the workflow has to be over, in whole seconds of `time.time()`, if it `has_deadline`."""
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[_Action] = deque()
         self._when_quiet: deque[_Action] = deque()
@@ -137,6 +149,8 @@ class Engine:
             if is_over():  # a clock that nobody needs any more may be left
                 return
             self.leaves.start_waiting(self._leaf_starts)
+            if self._ready:  # what was told that a leaf runs
+                continue
             if not self._take_event(self._patience()) and self._is_idle():
                 return
 
@@ -223,7 +237,8 @@ class Engine:
         self._execute(prepared)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
-        return call.template.raw.get("retryStrategy") or self.definition.spec.get("retryStrategy")
+        own: Mapping[str, Any] | None = call.template.raw.get("retryStrategy")
+        return self.definition.spec.get("retryStrategy") if own is None else own
 
     def _execute(self, prepared: Prepared) -> None:
         try:
@@ -260,7 +275,7 @@ class Engine:
 
     def _whole_node(self, prepared: Prepared) -> Node:
         """Make and add the node of a call with all its attempts."""
-        return self.node_of(prepared, node_type="Retry" if self._retry_rule(prepared.call) else "")
+        return self.node_of(prepared, node_type="" if self._retry_rule(prepared.call) is None else "Retry")
 
     def node_of(self, prepared: Prepared, suffix: str = "", flag: str = "", node_type: str = "") -> Node:
         """Make and add the node of a call; `suffix` distinguishes attempts."""
@@ -335,7 +350,8 @@ class Engine:
     def fail(self, node: Node, call: Call, fault: str, *, prefixed: bool = True) -> None:
         """End a node with phase Error because of `fault`; a DAG puts the task's name before it."""
         node.fault = fault
-        prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed else ""
+        is_own = node.name == call.name  # and not one of its attempts
+        prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed and is_own else ""
         self.finish(node, "Error", prefix + fault)
 
     def finish(self, node: Node, phase: str, message: str = "", moment: float = 0.0) -> None:
@@ -350,7 +366,7 @@ class Engine:
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)
-        if node.type in ("Pod", "Steps") and not node.recalled:
+        if node.type in ("Pod", "Steps") and not node.recalled:  # of others when the DAG ends that calls them
             self.export(node)
         if node.inside:
             node.inside.abort = None
@@ -484,9 +500,11 @@ class Engine:
             if prepared.has_tags:
                 prepared = in_pod(prepared)
             body = self._patched(prepared)
+            if limit_of(body) == 0:
+                raise ValueError(_without_time(prepared))
         except ValueError as wrong:
             self.skip_expected(node)
-            self.fail(node, call, str(wrong), prefixed="retries" not in prepared.scope.local)
+            self.fail(node, call, str(wrong))
             return
         leaf = Leaf(
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
@@ -563,6 +581,8 @@ class Engine:
                 self.leaves.let_be(node)
                 self.daemoned(node)
             return
+        if result.message == _EXCEEDED:  # Argo does not take in any more what a pod leaves
+            result = replace(result, exit_code=None, result=None, outputs={}, artifacts={})
         leaf = self.leaves.forget(node)
         if node.is_done and node.phase != DAEMONED:  # a daemon whose scope has ended
             return

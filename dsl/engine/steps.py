@@ -5,25 +5,26 @@ Source: workflow/controller/steps.go (v4.1.2).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dsl.engine.arguments import artifacts_of, parameters_of
+from dsl.engine.arguments import artifacts_of, fill, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, is_loop
-from dsl.engine.hooks import run_hooks, watch
+from dsl.engine.hooks import Hooked, run_hooks, watch
 from dsl.engine.loops import Items, items_of
 from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
-from dsl.engine.tags import MissingError, TagError
+from dsl.engine.tags import MissingError, Mode, TagError
 from dsl.expr.condition import ConditionError, is_true
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments", "template", "templateRef")
+_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "hooks")
 Unit = tuple[Task, str, dict[str, Any], int]
 
 
@@ -48,6 +49,12 @@ class StepsRun:
     def scope_of(self, task: Task) -> Scope:
         """Return what a step can see: the steps of the groups before."""
         return self.scope
+
+    def statuses(self, task: Task) -> Mapping[str, str]:
+        """Return the status of each step that stands before this one in its group."""
+        prefix = f"{self.group.name}."
+        nodes = [self.engine.nodes.get(f"{self.node.path}/{other.name}") for other in self.steps[: task.rank]]
+        return {f"steps.{node.name.removeprefix(prefix)}.status": node.status for node in nodes if node}
 
     def start(self) -> None:
         """Begin the next group, or end."""
@@ -94,7 +101,8 @@ class StepsRun:
         template = self.engine.definition.called(step.raw, self.prepared.template)
         for name, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(name, count * len(items))
-        calls = resolved_items(step, raw, items, self.scope, _LOOP_FIELDS)
+        hooks = fill(step.raw.get("hooks") or {}, self.prepared.scope, Mode.LENIENT)
+        calls = resolved_items(step, {**raw, "hooks": hooks}, items, self.scope, _LOOP_FIELDS)
         return [
             (step, f"{step.name}({index}:{item.label})", new, index)
             for index, (item, new) in enumerate(calls)
@@ -119,23 +127,27 @@ class StepsRun:
                     continue
             except ConditionError as wrong:
                 self._closed(step, name, "Error", str(wrong))
-                self.fault = str(wrong)
+                self._broken(str(wrong))
                 break
             self.open += 1
             self._call(step, name, raw, index)
+            called = self.engine.nodes.get(f"{self.node.path}/{name}")
+            if called and called.fault:  # Argo calls no others
+                break
         self._one_less()
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
         template = self.engine.definition.called(
             {**raw, "inline": step.raw.get("inline")}, self.prepared.template
         )
-        done = partial(self._ended, step)
+        hooked = Hooked(step, {**step.raw, "hooks": raw["hooks"]} if step.is_loop else step.raw, name)
+        done = partial(self._ended, hooked)
         full, path = f"{self.group.name}.{name}", f"{self.node.path}/{name}"
         order = (*self.node.order, self.index, step.rank, index)
         if template is None:
             node = self.engine.add(Node(full, path, "Skipped", self.node, task=step.name))
-            node.done = done
-            self.engine.finish(node, "Error", f"template {raw.get('template')} not found")
+            node.done, node.fault = done, f"template {raw.get('template')} not found"
+            self.engine.finish(node, "Error", node.fault)
             return
         arguments = raw.get("arguments") or {}
         located = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
@@ -144,7 +156,7 @@ class StepsRun:
             full, path, template, done, parameters, located, self.node, "steps", step.name, order=order
         )
         call.depth = self.node.depth + 1
-        watch(self.engine, self, step, call)
+        watch(self.engine, self, hooked, call)
         self.engine.call(call)
 
     def _closed(self, step: Task, name: str, phase: str, message: str) -> None:
@@ -156,10 +168,31 @@ class StepsRun:
         self.engine.finish(self.engine.add(node), phase, message)
         self.children.append((step, node))
 
-    def _ended(self, step: Task, node: Node) -> None:
+    def _ended(self, hooked: Hooked, node: Node) -> None:
+        if self.node.is_done:
+            return
+        settled = partial(self._settled, hooked.task, node)
         if node.fault:
-            self.fault = f"step group deemed errored due to child {node.name} error: {node.fault}"
-        run_hooks(self.engine, self, step, node, partial(self._settled, step, node))
+            self._broken(f"step group deemed errored due to child {node.name} error: {node.fault}")
+            settled()
+        else:
+            run_hooks(self.engine, self, hooked, node, settled)
+
+    def _broken(self, fault: str) -> None:
+        """End the group as soon as all in it have ended, and a workflow whose entry this is at once."""
+        self.fault = fault
+        if self.node.boundary is None and not self.node.is_done:
+            self._group_failed(fault)
+
+    def hook_failed(self, hooked: Hooked, node: Node, fault: str) -> None:
+        """End the group with it, as soon as all in it have ended."""
+        self.fault = self.fault or fault
+
+    def exit_failed(self, fault: str) -> None:
+        """End the group with it, and the workflow at once if these are its steps."""
+        self.fault = self.fault or fault
+        if self.node.boundary is None and self.node.name == self.engine.workflow:
+            self.engine.fault = fault
 
     def _settled(self, step: Task, node: Node) -> None:
         self.children.append((step, node))
@@ -206,7 +239,10 @@ class StepsRun:
     def _group_failed(self, message: str) -> None:
         self._set_branch("Error")
         self.engine.finish(self.group, "Error", message)
-        self.engine.finish(self.node, "Failed", message)
+        if self.engine.fault:
+            self.engine.finish(self.node, "Error", "Workflow operation error")
+        else:
+            self.engine.finish(self.node, "Failed", message)
 
     def _set_branch(self, phase: str) -> None:
         """What a DAG sees below this node: the last group's steps; nothing when it made none."""

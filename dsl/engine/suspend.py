@@ -23,7 +23,7 @@ def suspend(engine: Engine, prepared: Prepared, node: Node) -> None:
     try:
         duration = seconds_of(str(prepared.body["suspend"].get("duration", "")))
     except ValueError as wrong:
-        engine.fail(node, prepared.call, f"unable to parse {wrong}")
+        engine.fail(node, prepared.call, str(wrong))
         return
     fingerprint = digest_of([prepared.body, dict(prepared.inputs)]) if duration > 0 else ""
     supplied = prepared if prepared.template.outputs else None

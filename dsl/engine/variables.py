@@ -35,7 +35,7 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
         "workflow.mainEntrypoint": str(spec.get("entrypoint") or ""),
         "workflow.serviceAccountName": str(spec.get("serviceAccountName") or ""),
         "workflow.uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{definition.name} {created}")),
-        "workflow.status": "Running",
+        "workflow.status": "",
         "workflow.duration": "0.000000",
     }
     if spec.get("priority") is not None:

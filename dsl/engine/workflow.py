@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
 from dsl.engine.definition import Template
+from dsl.engine.hooks import exit_hook
 from dsl.engine.node import BAD, Node, NodeFault
 from dsl.engine.outcome import Outcome
-from dsl.engine.refused import Refused
 from dsl.engine.schedule import Engine
 from dsl.engine.scope import Scope
-from dsl.engine.tags import Mode, TagError
+from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr import gojson
 from dsl.expr.depends import DAEMONED
-from dsl.expr.expression import ExpressionError, compiled
+from dsl.expr.expression import compiled
 from dsl.expr.gojson import Value
 from dsl.garbage import paused_collection
 
@@ -51,13 +51,13 @@ class WorkflowRun:
         self._start_deadline()
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
-        self._start_hooks()
         self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
+        self.engine.when_quiet(self._look)
         self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
         if self.main is None:
             return self._stuck()
         phase = self.main.phase if self.main.phase in BAD else "Succeeded"
-        message = self.main.message if phase in BAD else ""
+        message = (self.engine.fault or self.main.message) if phase in BAD else ""
         if self.main.fault and self.main.phase == "Error":
             message = f"error in entry template execution: {self.main.fault}"
         self.engine.globals.set("workflow.status", phase)
@@ -65,7 +65,9 @@ class WorkflowRun:
         self.engine.run_until_quiet(lambda: not self.hooks)
         if not self._run_exit(phase):
             return self._stuck()
-        if self.exit and self.exit.phase in BAD and phase == "Succeeded":
+        if self.exit and self.exit.fault:
+            phase, message = "Error", f"error in exit template execution : {self.exit.fault}"
+        elif self.exit and self.exit.phase in BAD and phase == "Succeeded":
             phase, message = self.exit.phase, self.exit.message
         return self._ended(phase, message)
 
@@ -95,54 +97,81 @@ class WorkflowRun:
     def _exit_ended(self, node: Node) -> None:
         self.exit = node
 
-    def _hook_ended(self, _: Node) -> None:
+    def _hook_ended(self, node: Node) -> None:
         self.hooks -= 1
+        if node.fault:
+            self._hook_failed(node.fault)
 
     # --- hooks ---
+
+    def _look(self) -> None:
+        """Note that the workflow runs: Argo knows when it looks at it for the second time."""
+        if self.main is None:
+            self.engine.globals.set("workflow.status", "Running")
+            self._start_hooks()
 
     def _start_hooks(self) -> None:
         """Start the workflow's hooks whose expression holds now and that have not run yet."""
         for name, hook in (self.spec.get("hooks") or {}).items():
-            if name == "exit" or name in self.seen or not self._holds(str(hook.get("expression") or "")):
+            if name == "exit" or name in self.seen:
                 continue
-            template = self.engine.definition.called(hook)
-            if template is None:
-                raise Refused(f"template name '{hook.get('template')}' undefined")
+            try:
+                expression = substitute(str(hook.get("expression") or ""), Scope(self.engine.globals, {}))
+                holds = compiled(expression).truth(self.engine.globals.tree())
+            except ValueError as wrong:
+                self._hook_failed(str(wrong))
+                return
+            if not holds:
+                continue
             self.seen.add(name)
             self.hooks += 1
-            self.engine.call(
-                self._call(template, f".hooks.{name}", hook.get("arguments") or {}, self._hook_ended)
-            )
+            template = self.engine.definition.called(hook)
+            if template is None:
+                self._refuse(hook, f".hooks.{name}", self._hook_ended)
+                continue
+            arguments = hook.get("arguments") or {}
+            self.engine.call(self._call(template, f".hooks.{name}", arguments, self._hook_ended))
 
-    def _holds(self, expression: str) -> bool:
-        try:
-            return bool(compiled(expression).value(self.engine.globals.tree()))
-        except (ExpressionError, ValueError):
-            return False
+    def _refuse(self, hook: Mapping[str, Any], suffix: str, done: Callable[[Node], None]) -> None:
+        """Give a hook that calls what is not there its node."""
+        node = Node(self.engine.workflow + suffix, f"main{suffix}", "Skipped", flag="hooked")
+        node.done, node.fault = done, f"template {hook.get('template')} not found"
+        self.engine.finish(self.engine.add(node), "Error", node.fault)
+
+    def _hook_failed(self, fault: str) -> None:
+        """Note a hook that cannot be evaluated or called at the entry, which that ends if it runs."""
+        entry = self.engine.nodes["main"]
+        if self.main is None:
+            self.engine.finish(entry, "Error", fault)
+        else:
+            self.engine.spoil(entry, fault)
 
     def _run_exit(self, phase: str) -> bool:
         """Run the exit handler; False when it would never end."""
-        hook = (self.spec.get("hooks") or {}).get("exit") or {"template": self.spec.get("onExit")}
-        if not (hook.get("template") or hook.get("templateRef")):
+        hook = exit_hook(self.spec, self.spec)
+        if hook is None:
             return True
-        template = self.engine.definition.called(hook)
-        if template is None:
-            raise Refused(f"template name '{hook.get('template')}' undefined")
         self.engine.past_deadline = False
         shared = self.engine.globals
         shared.set("workflow.status", phase)
         shared.set("workflow.duration", f"{time.time() - self.started:.6f}")
         shared.set("workflow.failures", self._failures())
+        self._call_exit(hook)
+        self.engine.run_until_quiet(lambda: self.exit is not None)
+        return self.exit is not None
+
+    def _call_exit(self, hook: Mapping[str, Any]) -> None:
+        template = self.engine.definition.called(hook)
+        if template is None:
+            self._refuse(hook, ".onExit", self._exit_ended)
+            return
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
-        arguments = hook.get("arguments") or self.spec.get("arguments") or {}
         try:
-            self.engine.call(self._call(template, ".onExit", arguments, self._exit_ended))
+            self.engine.call(self._call(template, ".onExit", hook["arguments"], self._exit_ended))
         except TagError as wrong:
             call = self._call(template, ".onExit", {}, self._exit_ended)
             self.engine.refuse_call(call, str(wrong))
-        self.engine.run_until_quiet(lambda: self.exit is not None)
-        return self.exit is not None
 
     def _failures(self) -> str:
         """Return the failed nodes as Argo does: JSON inside a JSON string, `"null"` when nothing failed."""
@@ -183,6 +212,7 @@ class WorkflowRun:
         if seconds is not None:
             self.engine.has_deadline = True
             self.engine.at(time.monotonic() + float(str(seconds)), self._exceeded)
+            self.engine.deadline = int(self.started) + float(str(seconds))
 
     def _exceeded(self) -> None:
         self.engine.has_deadline = False

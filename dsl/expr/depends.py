@@ -36,15 +36,11 @@ class Dependencies(NamedTuple):
     def hold(self, results: Mapping[str, Mapping[str, bool]]) -> bool:
         """Evaluate over the results of every task. Raises ValueError with Argo's message."""
         names = {name.replace("-", "_"): result for name, result in results.items()}
+        text = self.text.replace("-", "_")
         try:
-            value = self.expression().value(names)
+            return self.expression().truth(names)
         except ValueError as wrong:
-            raise ValueError(f"unable to evaluate expression '{self.text}': {wrong}") from None
-        if not isinstance(value, bool):
-            raise ValueError(
-                f"unable to evaluate expression '{self.text}': unable to cast expression result to bool"
-            )
-        return value
+            raise ValueError(f"unable to evaluate expression '{text}': {wrong}") from None
 
     def expression(self) -> Expression:
         """Return the parsed text. Raises SyntaxFault."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from dsl.expr import gojson
 from dsl.expr.functions import BUILTINS, SPRIG, kind_of
 from dsl.expr.gojson import Value
 from dsl.expr.grammar import SyntaxFault, Tree, fault, parse
@@ -40,6 +41,10 @@ class _Frame:
 Evaluate = Callable[[_Frame], Any]
 
 
+class Uncompiled(ExpressionError):
+    """The expression names a variable that is not there, or one of a type that its operator is not for."""
+
+
 class _Nil(Exception):
     """`?.` met nil: the chain it stands in is nil as a whole."""
 
@@ -61,13 +66,39 @@ class Expression(NamedTuple):
         unknown = [root for root in self.roots if root not in variables]
         if unknown:
             root = min(unknown)
-            raise ExpressionError(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
+            raise Uncompiled(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
         try:
             return self.evaluate(_Frame(variables))
         except (ExpressionError, RecursionError):
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as wrong:
             raise ExpressionError(fault(str(wrong) or type(wrong).__name__, self.source, 0)) from wrong
+
+    def truth(self, variables: Mapping[str, Any]) -> bool:
+        """Return the value of a condition. Raises ExpressionError, in Argo's words (argoexpr.EvalBool)."""
+        try:
+            value = self.value(variables)
+        except Uncompiled:
+            raise
+        except ExpressionError as wrong:
+            raise ExpressionError(f"unable to evaluate expression '{self.source}': {wrong}") from None
+        if not isinstance(value, bool):
+            raise ExpressionError(f"unable to cast expression result '{_as_text(value)}' to bool")
+        return value
+
+
+def _as_text(value: Value) -> str:
+    """Return what Go prints of a value where it expects a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return f"map[{' '.join(f'{key}:{_as_text(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, Sequence):
+        return f"[{' '.join(map(_as_text, value))}]"
+    if value is None:
+        return "%!s(<nil>)"
+    kind = "float64" if isinstance(value, float) else kind_of(value)
+    return f"%!s({kind}={gojson.dumps(value)})"
 
 
 @lru_cache(maxsize=4096)
@@ -99,17 +130,32 @@ def _contained(element: Value, container: Value) -> bool:
     return any(_same(element, other) for other in container)
 
 
+_GO_TYPES = {
+    "nil": "<nil>", "bool": "bool", "int": "int", "float": "float64", "string": "string",
+    "array": "[]interface {}", "map": "map[string]interface {}",
+}  # fmt: skip
+
+
+def _is_typed(part: object, frame: _Frame) -> bool:
+    """Whether expr knows the type of an operand before it evaluates: of literals and of whole variables."""
+    assert isinstance(part, Tree)
+    value = frame.variables.get(str(part.parts[0])) if part.kind == "name" else None
+    return part.kind == "constant" or isinstance(value, (str, int, float))
+
+
+class _Unfit(TypeError):
+    """An operator cannot work on what stands beside it."""
+
+
 def _number(value: Value) -> Value:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ExpressionError(f"invalid operation: {kind_of(value)} is not a number")
+        raise _Unfit(f"invalid operation: {kind_of(value)} is not a number")
     return value
 
 
 def _added(left: Value, right: Value) -> Value:
     if isinstance(left, str) and isinstance(right, str):
         return left + right
-    if isinstance(left, str) or isinstance(right, str):
-        raise ExpressionError(f"invalid operation: {kind_of(left)} + {kind_of(right)}")
     return _number(left) + _number(right)
 
 
@@ -124,7 +170,7 @@ def _compared(operator: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool
 
 def _remainder(left: Value, right: Value) -> int:
     if not isinstance(left, int) or not isinstance(right, int):
-        raise ExpressionError(f"invalid operation: % (mismatched types {kind_of(left)} and {kind_of(right)})")
+        raise _Unfit("invalid operation: % is for whole numbers")
     return left - right * int(left / right)
 
 
@@ -214,12 +260,25 @@ class _Compiler:
         apply, place = _OPERATORS[operator], tree.place
 
         def evaluate(frame: _Frame) -> Value:
+            one, other = left(frame), right(frame)
             try:
-                return apply(left(frame), right(frame))
+                return apply(one, other)
+            except _Unfit:
+                raise self._unfit(tree, one, other, frame) from None
             except (TypeError, ArithmeticError, re.error) as wrong:
                 raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
 
         return evaluate
+
+    def _unfit(self, tree: Tree, left: Value, right: Value, frame: _Frame) -> ExpressionError:
+        """Return why an operator does not go with two values: expr knows at once if it knows both types."""
+        operator = tree.parts[0]
+        if all(_is_typed(part, frame) for part in tree.parts[1:]):
+            types = f"{_GO_TYPES[kind_of(left)]} and {_GO_TYPES[kind_of(right)]}"
+            message = f"invalid operation: {operator} (mismatched types {types})"
+            return Uncompiled(fault(message, self.source, tree.place))
+        message = f"invalid operation: {_GO_TYPES[kind_of(left)]} {operator} {_GO_TYPES[kind_of(right)]}"
+        return ExpressionError(fault(message, self.source, tree.place))
 
     def _chain(self, tree: Tree) -> Evaluate:
         inner = self.compile(tree.parts[0])

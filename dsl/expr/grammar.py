@@ -14,7 +14,7 @@ _TOKEN = re.compile(
     |(?P<number>0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*)?\.\d[\d_]*(?:[eE][+-]?\d+)?|\d[\d_]*(?:\.(?!\.)\d*)?(?:[eE][+-]?\d+)?)
     |(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?P<raw>`[^`]*`)
     |(?P<name>[A-Za-z_$\u0080-\U0010ffff][\w$]*)
-    |(?P<operator>\?\.|\?\?|\*\*|\.\.|&&|\|\||[=!<>]=|[-+*/%^<>!|?:.,;\#=])
+    |(?P<operator>\?\.|\?\?|\.\.|\|\||[&!=*<>][&=*]?|[-+/%^|?:.,;\#])
     |(?P<bracket>[][(){}])""",
     re.X | re.S,
 )
@@ -22,7 +22,9 @@ _ESCAPE = re.compile(
     r"\\(x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.S
 )
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_WORDS = {"and", "or", "in", "not", "matches", "contains", "startsWith", "endsWith"}
+_WORDS = {
+    "and", "or", "in", "not", "matches", "contains", "startsWith", "endsWith", "let", "if", "else",
+}  # fmt: skip
 _BINARY = {
     "|": 0, "or": 10, "||": 10, "and": 15, "&&": 15, "==": 20, "!=": 20, "<": 20, ">": 20, "<=": 20, ">=": 20,
     "in": 20, "matches": 20, "contains": 20, "startsWith": 20, "endsWith": 20, "..": 25, "+": 30, "-": 30,
@@ -107,17 +109,22 @@ class _Parser:
         self.source = source
         self.tokens = _tokens(source)
         self.at = 0
+        self.depth = 0
+        """How many calls are open: in one, `#` and `.name` are what a closure stands at."""
 
     @property
     def now(self) -> _Token:
         return self.tokens[self.at]
 
     def unexpected(self) -> SyntaxFault:
+        return SyntaxFault(fault(self.found(), self.source, self.now.place))
+
+    def found(self) -> str:
         token = self.now
         names = {"end": "EOF", "name": "Identifier", "operator": "Operator", "bracket": "Bracket"}
         name = names.get(token.kind, token.kind.capitalize())
         shown = "EOF" if token.kind == "end" else f'{name}("{token.text}")'
-        return SyntaxFault(fault(f"unexpected token {shown}", self.source, token.place))
+        return f"unexpected token {shown}"
 
     def take(self, text: str) -> bool:
         if self.now.kind in ("operator", "bracket") and self.now.text == text:
@@ -137,17 +144,36 @@ class _Parser:
         return token
 
     def sequence(self) -> Tree:
-        if self.now.kind == "name" and self.now.text == "let":
-            place = self.now.place
-            self.at += 1
-            variable = self.name().text
-            self.expect("=")
-            value = self.expression(0)
-            self.expect(";")
-            return Tree("let", place, (variable, value, self.sequence()))
         return self.expression(0)
 
+    def declaration(self, place: int) -> Tree:
+        if self.now.kind != "name":
+            raise self.unexpected()
+        variable = self.name().text
+        self.expect("=")
+        value = self.expression(0)
+        self.expect(";")
+        return Tree("let", place, (variable, value, self.sequence()))
+
+    def choice(self, place: int) -> Tree:
+        condition = self.expression(0)
+        yes = self.block()
+        self.expect("else")
+        after = self.now.place
+        return Tree("if", place, (condition, yes, self.choice(after) if self.take("if") else self.block()))
+
+    def block(self) -> Tree:
+        self.expect("{")
+        tree = self.sequence()
+        self.expect("}")
+        return tree
+
     def expression(self, lowest: int) -> Tree:
+        place = self.now.place
+        if lowest == 0 and self.take("let"):
+            return self.declaration(place)
+        if lowest == 0 and self.take("if"):
+            return self.choice(place)
         left = self.unary()
         while self.now.kind == "operator":
             token = self.now
@@ -189,7 +215,9 @@ class _Parser:
         if token.kind == "operator" and token.text in _UNARY:
             self.at += 1
             return self.postfix(Tree("unary", token.place, (token.text, self.expression(_UNARY[token.text]))))
-        return self.postfix(self.primary())
+        tree = self.primary()
+        is_last = token.kind == "number" or (token.kind == "name" and token.text in _CONSTANTS)
+        return tree if is_last else self.postfix(tree)
 
     def primary(self) -> Tree:
         token = self.now
@@ -204,7 +232,7 @@ class _Parser:
         brackets: dict[str, Callable[[_Token], Tree]] = {
             "(": self.grouped, "[": self.listed, "{": self.mapped, "#": self.pointer, ".": self.shorthand,
         }  # fmt: skip
-        if token.kind in ("bracket", "operator") and token.text in brackets:
+        if token.text in brackets and (token.kind == "bracket" or (token.kind == "operator" and self.depth)):
             return brackets[token.text](token)
         self.at -= 1
         raise self.unexpected()
@@ -246,12 +274,13 @@ class _Parser:
         token = self.now
         if self.take("("):
             key = self.grouped(token)
-        elif token.kind in ("string", "raw", "number", "name") or token.text in _WORDS:
+        elif token.kind in ("string", "raw", "number", "name"):
             self.at += 1
             text = unquoted(token.text) if token.kind == "string" else token.text.strip("`")
             key = Tree("constant", token.place, (text,))
         else:
-            raise self.unexpected()
+            must = "a map key must be a quoted string, a number, a identifier, or an expression enclosed"
+            raise SyntaxFault(fault(f"{must} in parentheses ({self.found()})", self.source, token.place))
         self.expect(":")
         return key, self.expression(0)
 
@@ -267,12 +296,14 @@ class _Parser:
 
     def arguments(self, *first: Tree) -> tuple[Tree, ...]:
         found = list(first)
+        self.depth += 1
         while not self.take(")"):
             if len(found) > len(first):
                 self.expect(",")
                 if self.take(")"):
                     break
             found.append(self.braced() if self.take("{") else self.expression(0))
+        self.depth -= 1
         return tuple(found)
 
     def braced(self) -> Tree:

@@ -32,21 +32,9 @@ def hooked(**hook):
     return task("a", "x", hooks={"h": {"template": "nop", **hook}})
 
 
-@pytest.mark.parametrize(
-    ("spec", "hooks", "words"),
-    [
-        ({"onExit": "gone"}, {}, "spec.onExit template name 'gone' undefined"),
-        ({"hooks": {"r": {"template": "gone"}}}, {}, "spec.hooks.r template name 'gone' undefined"),
-        ({"hooks": {"r": {"template": "nop", "expression": "1 +"}}}, {}, "spec.hooks.r expression: "),
-        ({}, {"h": {"template": "gone"}}, "templates.main.tasks.x.hooks.h template name 'gone' undefined"),
-        ({}, {"h": {"template": "nop", "expression": "(("}}, "templates.main.tasks.x.hooks.h expression: "),
-    ],
-)
-def test_a_broken_hook_is_refused_before_a_pod_runs(spec, hooks, words, tmp_path):
-    manifest = workflow(
-        dag("main", task("x", hooks=hooks)), script("x", f"touch {tmp_path}/ran"), NOP, **spec
-    )
-    with pytest.raises(Refused, match=f"^{re.escape(words)}"):
+def test_an_exit_handler_that_is_not_there_is_refused_before_a_pod_runs(tmp_path):
+    manifest = workflow(dag("main", task("x")), script("x", f"touch {tmp_path}/ran"), onExit="gone")
+    with pytest.raises(Refused, match=r"^spec.onExit template name 'gone' undefined"):
         run(manifest, RunOptions(tmp_path / "out"))
     assert not (tmp_path / "ran").exists()
 
@@ -86,7 +74,7 @@ def test_a_deadline_ends_what_waits_for_its_next_attempt(tmp_path):
     began = time.monotonic()
     outcome, _ = ran(manifest, tmp_path)
     assert time.monotonic() - began < 30
-    assert outcome.nodes["main/x"].message == "retry exceeded workflow deadline"
+    assert outcome.nodes["main/x"].message.startswith("retry exceeded workflow deadline 20")
 
 
 @pytest.mark.parametrize(
