@@ -54,4 +54,4 @@ def _parameter(parameter: dict[str, Any], scope: Scope) -> str:
     if value is None:
         absent = "is an absent optional (skipped/omitted node output with no default)"
         raise TagError(f'output parameter "{parameter["name"]}": "{source.get("parameter", "")}" {absent}')
-    return value if isinstance(value, str) else gojson.dumps(value)
+    return value if isinstance(value, str) else gojson.sprint(value)

@@ -6,11 +6,14 @@ Argo shows both to its users.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+
+from dsl.expr.times import Duration, Time, plain
 
 Value = Any
 """A value of Argo's: None, a bool, a number, a text, a list or a mapping; nobody changes it."""
@@ -23,15 +26,41 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
 
 
+class AnyKeys(dict[Any, Any]):
+    """A mapping whose keys may be anything, which JSON does not take."""
+
+    go_type = "map[interface {}]interface {}"
+
+
 def dumps(value: object) -> str:
-    """Return compact JSON with sorted keys, `<>&` escaped and whole floats without a fraction."""
-    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """Return compact JSON with sorted keys, `<>&` escaped and whole floats without a fraction.
+
+    Raises ValueError, with the message of Go's encoder, for what JSON has not.
+    """
+    if isinstance(value, float) and math.isfinite(value) and 0 < abs(value) < 1e-4:
+        return _small(value)
+    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+    return html_escaped(text)
+
+
+def html_escaped(text: str) -> str:
+    """Return JSON with `<>&` escaped."""
     return _HTML_CHARACTER.sub(lambda found: _HTML[found[0]], text)
+
+
+def _small(value: float) -> str:
+    return f"{Decimal(repr(value)):f}" if abs(value) >= 1e-6 else repr(value).replace("e-0", "e-")
 
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 1e21 else value
+        if not math.isfinite(value):
+            raise ValueError(f"json: unsupported value: {_sprint_float(value)}")
+        return int(Decimal(repr(value))) if value.is_integer() and abs(value) < 1e21 else value
+    if isinstance(value, (Time, Duration)):
+        return plain(value)
+    if isinstance(value, AnyKeys):
+        raise ValueError(f"json: unsupported type: {value.go_type}")
     if isinstance(value, Mapping):
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple, range)):
