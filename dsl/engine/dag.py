@@ -346,6 +346,7 @@ class DagRun:
             _ = [views[name] for name, node in self.nodes.items() if node.type == "TaskGroup"]
             outputs, artifacts = template_outputs(self.prepared, scope)
         except (TagError, NodeFault) as wrong:
+            self.node.branch = ()  # Argo looks for what comes after it only when it has its outputs
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
         for node in self.nodes.values():

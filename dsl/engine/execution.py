@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from dsl.engine.artifacts import ArtifactError
+from dsl.engine.artifacts import ArtifactError, NotSupplied
 from dsl.engine.clock import seconds_of
 from dsl.engine.collected import collected
-from dsl.engine.environment import environment
+from dsl.engine.environment import environment, known_to_kubelet
 from dsl.engine.given import Given
 from dsl.engine.leaf import SCOPE_ENDED, UNLOGGED, Leaf, LeafResult, Places
 from dsl.engine.orphans import MARK
@@ -79,7 +79,8 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> L
         try:
             given.put(name, artifact, places.store)
         except ArtifactError as wrong:
-            return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
+            told = "" if isinstance(wrong, NotSupplied) else f"artifact {name} failed to load: "
+            return LeafResult("Error", f"init: Error (exit code 64): {told}{wrong}")
     result = _executed(leaf, places, layout, pod)
     changed = given.changed()
     if changed and result.phase == "Succeeded":  # programs of ours have found it themselves
@@ -159,7 +160,7 @@ def _execute(
     except ValueError as missing:
         return Ended(64, message=f"not given: {missing}")
     words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
-    command = [expand(layout.rewrite(word), env) for word in words]
+    command = [expand(layout.rewrite(word), known_to_kubelet(env, raw)) for word in words]
     if raw.get("source"):
         source = str(raw["source"]).replace("$$", "$")
         command.append(_script(source, layout, places.work))
@@ -215,9 +216,13 @@ def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, 
     own = {
         **places.runtime.passed(),
         "ARGO_CONTAINER_NAME": container.name,
+        "ARGO_INCLUDE_SCRIPT_OUTPUT": "true" if leaf.keeps_stdout else "false",
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
         MARK: places.mark,
         "HOSTNAME": leaf.pod,
     }
+    if not container.layout.is_real:  # here it would have to be mounted
+        container.layout.beside.mkdir(exist_ok=True)
+        own["ARGO_PROGRESS_FILE"] = str(container.layout.beside / "progress")
     return environment(container.raw, container.layout, own, places.objects, places.namespace)
