@@ -34,7 +34,7 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
         "workflow.mainEntrypoint": str(spec.get("entrypoint") or ""),
         "workflow.serviceAccountName": str(spec.get("serviceAccountName") or ""),
         "workflow.uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{definition.name} {created}")),
-        "workflow.status": "Running",
+        "workflow.status": "",  # in Argo, until it looks at the workflow for the second time
         "workflow.duration": "0.000000",
     }
     if spec.get("priority") is not None:

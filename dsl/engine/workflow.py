@@ -33,6 +33,7 @@ class WorkflowRun:
         self.main: Node | None = None
         self.exit: Node | None = None
         self.hooks = 0
+        self.status = "Running"
         self.seen: set[str] = set()
         self.started = time.time()
 
@@ -52,7 +53,12 @@ class WorkflowRun:
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
         self._start_hooks()
-        self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
+        try:
+            entry = self._call(template, "", self.spec.get("arguments") or {}, self._main_ended)
+        except TagError as wrong:  # the controller only notes it in its log, each time it looks
+            self.engine.hangs.append(f"spec.arguments: {wrong}")
+            return self._stuck()
+        self.engine.call(entry)
         self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
         if self.main is None:
             return self._stuck()
@@ -60,6 +66,7 @@ class WorkflowRun:
         message = self.main.message if phase in BAD else ""
         if self.main.fault and self.main.phase == "Error":
             message = f"error in entry template execution: {self.main.fault}"
+        self.status = phase
         self.engine.globals.set("workflow.status", phase)
         self._start_hooks()
         self.engine.run_until_quiet(lambda: not self.hooks)
@@ -115,8 +122,10 @@ class WorkflowRun:
             )
 
     def _holds(self, expression: str) -> bool:
+        shared = self.engine.globals.tree()
+        known = {**shared, "workflow": {**shared["workflow"], "status": self.status}}
         try:
-            return bool(compiled(expression).value(self.engine.globals.tree()))
+            return bool(compiled(expression).value(known))
         except (ExpressionError, ValueError):
             return False
 
