@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from dsl.engine.runtime import SCRIPT
 from dsl.engine.volumes import Volumes, claims_of, mount, volumes_by_name
 from dsl.engine.work import Work, write_script
 
+_LONG = 131_072  # characters of all arguments, or of a single one
 _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
@@ -159,10 +161,14 @@ def _execute(
         env = _environment(leaf, places, container)
     except ValueError as missing:
         return Ended(64, message=f"not given: {missing}")
-    words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
-    command = [expand(layout.rewrite(word), known_to_kubelet(env, raw)) for word in words]
+    known = known_to_kubelet(env, raw)
+    command = [expand(layout.rewrite(str(word)), known) for word in raw.get("command") or []]
+    given = [expand(layout.rewrite(str(word)), known) for word in raw.get("args") or []]
+    command += _offloaded(given, layout, len(command) - 1)
     if raw.get("source"):
-        source = str(raw["source"]).replace("$$", "$")
+        source = str(raw["source"])
+        if len(json.dumps(leaf.body)) <= _LONG:  # a longer template comes in a file, and not in a variable
+            source = source.replace("$$", "$")
         command.append(_script(source, layout, places.work))
     begin = readiness.starting(container, places.start) if readiness else places.start
     with places.runtime.starting(container, command, env) as start:
@@ -177,6 +183,24 @@ def _execute(
         except Unlogged as wrong:
             return Ended(64, unlogged=str(wrong))
     return Ended(code, stdout)
+
+
+def _offloaded(words: list[str], layout: Layout, before: int) -> list[str]:
+    """Return arguments of which those that no program can be given are in files, `@` before their names.
+
+    So does Argo, when they are too long together (cmd/argoexec/commands/emissary.go, v4.1.2). Raises OSError.
+    """
+    if sum(map(len, words)) < _LONG or len(json.dumps(words)) <= _LONG:
+        return words
+    found = []
+    for number, word in enumerate(words, before):
+        if len(word.encode()) > _LONG:
+            place = layout.place(f"/tmp/argo_arg_{number}.txt")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(word, encoding="utf-8")
+            word = f"@{place}"
+        found.append(word)
+    return found
 
 
 def _script(source: str, layout: Layout, work: Work) -> str:
