@@ -17,13 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dsl.engine.artifacts import Store
+from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
+from dsl.engine.contents import digest_of_text
 from dsl.engine.copies import remove
 from dsl.engine.folder import component, write
 from dsl.engine.node import Node, NodeFault
 
 _DAY = 86400.0  # seconds; no entry takes as long to be made
+_LONGEST, _SHORT = 253, 200  # characters that a key of a ConfigMap, and a name of a file, may have
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 
 
@@ -58,7 +60,14 @@ class Memo(NamedTuple):
         return outputs
 
     def keep(self, rule: Mapping[str, Any], node: Node) -> None:
-        """Keep the outputs of a node. Raises OSError and ArtifactError."""
+        """Keep the outputs of a node; under a key too long for a ConfigMap nothing is kept of DAGs and steps.
+
+        Raises OSError and ArtifactError.
+        """
+        if len(str(rule["key"])) > _LONGEST:
+            if node.type != "Pod":
+                return
+            raise ArtifactError(f"data[{rule['key']}]: must be no more than {_LONGEST} characters")
         place, all_files = self._place(rule, ".json"), self._place(rule, ".files")
         all_files.mkdir(parents=True, exist_ok=True)
         files = all_files / secrets.token_hex(8)
@@ -81,7 +90,9 @@ class Memo(NamedTuple):
 
     def _place(self, rule: Mapping[str, Any], ending: str) -> Path:
         cache = ((rule.get("cache") or {}).get("configMap") or {}).get("name")
-        return self.folder / component(str(cache)) / f"{rule['key']}{ending}"
+        key = str(rule["key"])
+        name = key if len(key) < _SHORT else f"{key[:_SHORT]}.{digest_of_text(key)[:16]}"
+        return self.folder / component(str(cache)) / f"{name}{ending}"
 
 
 def _files_of(place: Path) -> str:

@@ -7,8 +7,9 @@ from typing import Final
 ANY: Final = "interface {}"
 ARRAY: Final = "[]interface {}"
 MAP: Final = "map[string]interface {}"
-NIL: Final = "unknown"
-"""What expr calls the type of nil."""
+UNKNOWN: Final = "unknown"
+"""The type of what is below a value of which nothing is known."""
+NIL: Final = "nil"
 
 TYPES: Final = {
     "all": "bool", "none": "bool", "any": "bool", "one": "bool", "filter": ARRAY, "map": ARRAY, "find": ANY,
@@ -35,3 +36,12 @@ TEXTS: Final = {
     "duration": (1, 1),
 }  # fmt: skip
 """Functions whose arguments are texts: how many they take, at least and at most."""
+TAKEN_APART: Final = {
+    "keys": ("cannot get keys from", "map", 1), "values": ("cannot get values from", "map", 1),
+    "first": ("cannot get first element from", "list", 1),
+    "last": ("cannot get last element from", "list", 1),
+    "take": ("cannot take from", "list", 1), "reverse": ("cannot reverse", "list", 1),
+    "uniq": ("cannot uniq", "list", 1), "flatten": ("cannot flatten", "list", 1),
+    "concat": ("cannot concat", "list", 99),
+}  # fmt: skip
+"""Functions that take lists or mappings apart: what is said of anything else, and of how many arguments."""

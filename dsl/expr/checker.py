@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from dsl.expr.builtins import ANY, ARRAY, FUNCTIONS, MAP, NIL, TEXTS, TYPES
+from dsl.expr.builtins import ANY, ARRAY, FUNCTIONS, MAP, NIL, TAKEN_APART, TEXTS, TYPES, UNKNOWN
 from dsl.expr.grammar import PREDICATES, Tree, fault
 
+_OPEN: Final = (ANY, UNKNOWN)
 _NUMBERS: Final = ("int", "float64")
 _ORDERED: Final = (*_NUMBERS, "string", "time.Time", "time.Duration")
 _TESTING: Final = {
@@ -103,30 +104,30 @@ class _Checker:
 
     def _if(self, tree: Tree) -> str:
         test = self.of(tree.parts[0])
-        if test not in ("bool", ANY):
+        if test not in ("bool", *_OPEN):
             assert isinstance(tree.parts[0], Tree)
             raise self.fault(f"non-bool expression (type {test}) used as condition", tree.parts[0])
         yes, no = self.of(tree.parts[1]), self.of(tree.parts[2])
-        return no if yes == NIL else yes if no == NIL or yes == no else ANY
+        return no if yes == NIL else yes if no == NIL or yes == no else UNKNOWN
 
     def _unary(self, tree: Tree) -> str:
         operator, inner = str(tree.parts[0]), self.of(tree.parts[1])
         allowed = ("bool",) if operator in ("not", "!") else _NUMBERS
-        if inner != ANY and inner not in allowed:
-            raise self.fault(f"invalid operation: {operator} (mismatched type {inner})", tree)
+        if inner not in (*_OPEN, *allowed):
+            raise self.fault(f"invalid operation: {operator} (mismatched type {_told(inner)})", tree)
         return "bool" if operator in ("not", "!") else inner
 
     def _binary(self, tree: Tree) -> str:
         operator, left, right = str(tree.parts[0]), self.of(tree.parts[1]), self.of(tree.parts[2])
         if operator == "??":
-            return right if left == NIL else left if right in (NIL, left) else ANY
+            return right if left == NIL else left if right in (NIL, left) else UNKNOWN
         if operator == "in":
             return self._contained(tree, left, right)
         if operator == "matches":
             self._require_pattern(tree)
         found = _result(operator, left, right)
         if not found:
-            why = f"invalid operation: {operator} (mismatched types {left} and {right})"
+            why = f"invalid operation: {operator} (mismatched types {_told(left)} and {_told(right)})"
             raise self.fault(why, tree)
         if operator == "%" and _is_zero(tree.parts[2]) and _is_constant(tree.parts[1]):
             raise self.fault("integer divide by zero", tree)
@@ -134,15 +135,16 @@ class _Checker:
 
     def _contained(self, tree: Tree, left: str, right: str) -> str:
         key = tree.parts[2]
-        if right == MAP and left not in ("string", ANY):
+        if right == MAP and left not in ("string", *_OPEN):
             raise self.fault(f"cannot use {left} as type string in map key", tree)
         if isinstance(key, Tree) and key.kind == "list":
             kinds = {self.of(element) for element in key.parts}
             is_number = left in _NUMBERS and kinds <= set(_NUMBERS)
-            if len(kinds) == 1 and ANY not in kinds and left not in (ANY, *kinds) and not is_number:
+            if len(kinds) == 1 and not kinds & set(_OPEN) and left not in (*_OPEN, *kinds) and not is_number:
                 raise self.fault(f"cannot use {left} as type {min(kinds)} in array", tree)
-        elif right not in (MAP, ANY) and not right.startswith("["):
-            raise self.fault(f"invalid operation: in (mismatched types {left} and {right})", tree)
+        elif right not in (MAP, *_OPEN) and not right.startswith("["):
+            why = f"invalid operation: in (mismatched types {_told(left)} and {_told(right)})"
+            raise self.fault(why, tree)
         return "bool"
 
     def _require_pattern(self, tree: Tree) -> None:
@@ -159,14 +161,14 @@ class _Checker:
         prop = tree.parts[1]
         assert isinstance(prop, Tree)
         name = prop.parts[0] if prop.kind == "constant" and isinstance(prop.parts[0], str) else None
-        if base in (ANY, "time.Time", "time.Duration"):
-            return ANY
+        if base in (*_OPEN, "time.Time", "time.Duration"):
+            return UNKNOWN
         if base == MAP:
-            if key not in ("string", ANY):
+            if key not in ("string", *_OPEN):
                 raise self.fault(f"cannot use {key} to get an element from {MAP}", prop)
             return ANY
         if base.startswith("["):
-            if key not in ("int", ANY):
+            if key not in ("int", *_OPEN):
                 why = f"array elements can only be selected using an integer (got {key})"
                 raise self.fault(why, prop)
             return "string" if base == "[]string" else ANY
@@ -178,10 +180,10 @@ class _Checker:
 
     def _slice(self, tree: Tree) -> str:
         base = self.of(tree.parts[0])
-        if base != ANY and base != "string" and not base.startswith("["):
+        if base not in (*_OPEN, "string") and not base.startswith("["):
             raise self.fault(f"cannot slice {base}", tree)
         for bound in tree.parts[1:]:
-            if isinstance(bound, Tree) and (kind := self.of(bound)) not in ("int", ANY):
+            if isinstance(bound, Tree) and (kind := self.of(bound)) not in ("int", *_OPEN):
                 raise self.fault(f"non-integer slice index {kind}", bound)
         return base
 
@@ -197,7 +199,7 @@ class _Checker:
             self._require_count(tree, name, len(kinds), least, least)
         if name == "jsonpath":
             self._require_texts(name, arguments, kinds)
-        return "string" if name == "toJson" else ANY
+        return "string" if name == "toJson" else ANY if callee.kind == "name" else UNKNOWN
 
     def _builtin(self, tree: Tree) -> str:
         name, arguments = str(tree.parts[0]), tree.parts[1]
@@ -215,21 +217,22 @@ class _Checker:
             "floor": ("string", "bool"), "round": ("string", "bool"), "int": (ARRAY, MAP, "bool"),
             "float": (ARRAY, MAP, "bool"), "max": ("string", "bool"), "min": ("string", "bool"),
         }.get(name, ())  # fmt: skip
+        self._require_kind(tree, name, kinds)
         if bad := next((kind for kind in kinds if kind in wrong), ""):
             raise self.fault(f"invalid argument for {name} (type {bad})", tree)
         return TYPES[name]
 
     def _predicate(self, name: str, arguments: tuple[Tree, ...]) -> str:
         collection = self.of(arguments[0])
-        if collection != ANY and not collection.startswith("["):
+        if collection not in _OPEN and not collection.startswith("["):
             raise self.fault(f"builtin {name} takes only array (got {collection})", arguments[0])
         first = arguments[0]
-        kinds = {self.of(element) for element in first.parts} if first.kind == "list" else {ANY}
-        element = kinds.pop() if len(kinds) == 1 else ANY
+        kinds = {self.of(element) for element in first.parts} if first.kind == "list" else {UNKNOWN}
+        element = kinds.pop() if len(kinds) == 1 else UNKNOWN
         former, self.pointer = self.pointer, element
         for argument in arguments[1:2]:
             kind = self.of(argument)
-            if name in _TESTING and kind not in ("bool", ANY):
+            if name in _TESTING and kind not in ("bool", *_OPEN):
                 raise self.fault(f"predicate should return boolean (got {kind})", argument)
         self.pointer = former
         for argument in arguments[2:]:
@@ -241,6 +244,17 @@ class _Checker:
             return self.pointer
         return "int" if tree.parts[0] == "index" else ANY
 
+    def _require_kind(self, tree: Tree, name: str, kinds: list[str]) -> None:
+        """Refuse what is no list, or no mapping, where one is taken apart."""
+        what = TAKEN_APART.get(name)
+        is_fit = {"map": lambda kind: kind == MAP, "list": lambda kind: kind.startswith("[")}
+        if (
+            what
+            and kinds
+            and (bad := [k for k in kinds[: what[2]] if k not in _OPEN and not is_fit[what[1]](k)])
+        ):
+            raise self.fault(f"{what[0]} {_told(bad[0])}", tree)
+
     def _require_count(self, tree: Tree, name: str, count: int, least: int, most: int) -> None:
         if count < least or count > most:
             few = "not enough" if count < least else "too many"
@@ -250,13 +264,18 @@ class _Checker:
         for argument, kind in zip(arguments, kinds, strict=False):
             if kind == NIL:
                 raise self.fault(f"cannot use nil as argument (type string) to call {name}", argument)
-            if kind not in ("string", ANY):
+            if kind not in ("string", *_OPEN):
                 raise self.fault(f"cannot use {kind} as argument (type string) to call {name} ", argument)
+
+
+def _told(kind: str) -> str:
+    """Return what expr calls a type: that of nil is as unknown as any."""
+    return UNKNOWN if kind == NIL else kind
 
 
 def _result(operator: str, left: str, right: str) -> str:
     """Return the type of an operation, nothing when its sides do not go together."""
-    sides = {left, right} - {ANY}
+    sides = {left, right} - set(_OPEN)
     if operator in ("==", "!="):
         both = all(side in _NUMBERS for side in sides)
         return "bool" if len(sides) < 2 or both or NIL in sides else ""
@@ -274,14 +293,14 @@ def _result(operator: str, left: str, right: str) -> str:
         return "float64" if sides <= set(_NUMBERS) else ""
     times = {"time.Time", "time.Duration"}
     if operator == "+" and sides <= {"string"} and sides:
-        return "string" if left == right else ANY
+        return "string" if left == right else UNKNOWN
     if sides and sides <= times:
-        return ANY if operator in "+-*" else ""
+        return UNKNOWN if operator in "+-*" else ""
     if operator == "*" and "time.Duration" in sides and sides - {"time.Duration"} <= set(_NUMBERS):
         return "time.Duration"
     if not sides <= set(_NUMBERS):
         return ""
-    return ANY if left == ANY or right == ANY else "float64" if "float64" in sides else "int"
+    return UNKNOWN if {left, right} & set(_OPEN) else "float64" if "float64" in sides else "int"
 
 
 def _go_together(sides: set[str], kinds: tuple[str, ...]) -> bool:

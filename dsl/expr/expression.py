@@ -111,6 +111,8 @@ def _contained(element: Value, container: Value) -> bool:
         return False
     if isinstance(container, Mapping):
         return element in container
+    if not isinstance(container, (list, tuple, range)):
+        raise TypeError(f'operator "in" not defined on {go_type(container)}')
     return any(_same(element, other) for other in container)
 
 
@@ -269,9 +271,16 @@ class _Compiler:
         inner = self.compile(tree.parts[1])
         if tree.parts[0] in ("not", "!"):
             return lambda frame: not _truth(inner(frame))
-        if tree.parts[0] == "-":
-            return lambda frame: -_number(inner(frame))
-        return lambda frame: _number(inner(frame))
+        sign, place = str(tree.parts[0]), tree.place
+
+        def evaluate(frame: _Frame) -> Value:
+            value = inner(frame)
+            if not _is_number(value):
+                why = f"invalid operation: {sign} {go_type(value)}"
+                raise ExpressionError(fault(why, self.source, place))
+            return -value if sign == "-" else value
+
+        return evaluate
 
     def _binary(self, tree: Tree) -> Evaluate:
         operator, left, right = str(tree.parts[0]), self.compile(tree.parts[1]), self.compile(tree.parts[2])

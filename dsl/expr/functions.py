@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from dsl.expr import gojson, times
-from dsl.expr.builtins import ARRAY, MAP
+from dsl.expr.builtins import ARRAY, MAP, TAKEN_APART, TEXTS
 from dsl.expr.gojson import AnyKeys, Value
 from dsl.expr.times import Duration, Time
 
@@ -138,10 +138,10 @@ def _mean(values: Sequence[Any]) -> float:
     return sum(found) / len(found) if found else 0.0
 
 
-def _repeat(text: str, times_: int) -> str:
-    if times_ < 0:
-        raise ValueError(f"invalid argument for repeat (expected positive integer, got {times_})")
-    return text * int(times_)
+def _repeat(text: str, count: Value) -> str:
+    if isinstance(count, str) or _int(count) < 0:
+        raise ValueError(f"invalid argument for repeat (expected positive integer, got {count})")
+    return text * int(count)
 
 
 def _from_base64(text: str) -> str:
@@ -210,6 +210,46 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "jsonpath": lambda text, path: _jsonpath(text, path),
     "toJson": gojson.dumps, "asInt": _int, "asFloat": _float,
 }  # fmt: skip
+
+
+def _of_texts(call: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return a function that says in Go's words which of its first arguments is no text."""
+
+    def checked(*values: Value) -> Value:
+        for value in values[:count]:
+            if not isinstance(value, str):
+                kind = "nil" if value is None else go_type(value)
+                raise ValueError(f"interface conversion: interface {{}} is {kind}, not string")
+        return call(*values)
+
+    return checked
+
+
+def _of_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*values: Value) -> Value:
+        wrong = [v for v in _flatten(list(values)) if isinstance(v, bool) or not isinstance(v, (int, float))]
+        if wrong:
+            raise ValueError(f"invalid argument for {name} (type {go_type(wrong[0])})")
+        return call(*values)
+
+    return checked
+
+
+def _of_parts(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    said, kind, count = TAKEN_APART[name]
+
+    def checked(*values: Value) -> Value:
+        for value in values[:count]:
+            if not isinstance(value, Mapping if kind == "map" else (list, tuple, range)):
+                raise ValueError(f"{said} {go_type(value)}")
+        return call(*values)
+
+    return checked
+
+
+BUILTINS |= {name: _of_texts(BUILTINS[name], min(most, 2)) for name, (_, most) in TEXTS.items()}
+BUILTINS |= {n: _of_numbers(n, BUILTINS[n]) for n in ("abs", "ceil", "floor", "round", "mean", "median")}
+BUILTINS |= {name: _of_parts(name, BUILTINS[name]) for name in TAKEN_APART}
 
 
 def _shifted(value: int, by: int, *, left: bool = False) -> int:
