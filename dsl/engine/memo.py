@@ -51,7 +51,8 @@ class Memo(NamedTuple):
             outputs: dict[str, Any] = entry["outputs"]
             files = self._place(rule, ".files") / component(entry.get("files", ""))
             for name, artifact in outputs["artifacts"].items():
-                if located := (artifact.get("s3") or {}).get("key"):
+                located = (artifact.get("s3") or {}).get("key")
+                if located and name not in entry.get("empty", ()):
                     self.store.restore(files / component(name), located)
         except (FileNotFoundError, shutil.Error):  # another run has just replaced it
             return None
@@ -71,16 +72,23 @@ class Memo(NamedTuple):
         place, all_files = self._place(rule, ".json"), self._place(rule, ".files")
         all_files.mkdir(parents=True, exist_ok=True)
         files = all_files / secrets.token_hex(8)
+        empty = []
         for name, artifact in node.artifacts.items():
-            if located := (artifact.get("s3") or {}).get("key"):
+            located = (artifact.get("s3") or {}).get("key")
+            if located and self.store.path(located).exists():
                 self.store.copy(located, files / component(name))
+            else:
+                empty.append(name)
         outputs = {
             "parameters": node.outputs,
             "artifacts": node.artifacts,
             "result": node.result,
             "exitCode": node.exit_code,
         }
-        entry = {"key": str(rule["key"]), "created": time.time(), "files": files.name, "outputs": outputs}
+        entry = {
+            "key": str(rule["key"]), "created": time.time(), "files": files.name, "empty": empty,
+            "outputs": outputs,
+        }  # fmt: skip
         former = _files_of(place)
         write(place, [json.dumps(entry, ensure_ascii=False)])
         for path in all_files.iterdir():
