@@ -85,13 +85,15 @@ def resolved_artifact(artifact: Mapping[str, Any], scope: Scope) -> dict[str, An
             value = compiled(str(artifact["fromExpression"])).value(scope.values())
         except ValueError as wrong:
             raise TagError(str(wrong)) from None
+        if not isinstance(value, dict):
+            raise TagError(f"Variable {{{{{_shown(artifact)}}}}} is not an artifact")
     else:
         tag = str(artifact["from"]).removeprefix("{{").removesuffix("}}").strip()
         value = _constant(tag[1:]) if tag.startswith("=") else scope.artifact(tag)
         if value is MISSING or value is None:
             raise UnresolvedError(f'Unable to resolve: "{tag}"')
     if not isinstance(value, dict):
-        raise TagError(f"Variable {{{{{artifact.get('name')}}}}} is not an artifact")
+        raise TagError(f"Variable {{{{{_shown(artifact)}}}}} is not an artifact")
     return _below(dict(value), str(artifact.get("subPath") or ""), scope)
 
 
@@ -107,6 +109,19 @@ def _constant(source: str) -> Value:
         return expression.value({})
     except ValueError:
         raise TagError(f"Invalid expression: {json.dumps(source, ensure_ascii=False)}") from None
+
+
+def _shown(artifact: Mapping[str, Any]) -> str:
+    """Return how Go prints an artifact that says where another is."""
+    texts = {key: str(artifact.get(key) or "") for key in ("from", "globalName", "subPath", "fromExpression")}
+    optional, recurse = (str(bool(artifact.get(key))).lower() for key in ("optional", "recurseMode"))
+    return (
+        f"&Artifact{{Name:{artifact.get('name')},Path:,Mode:nil,From:{texts['from']},"
+        "ArtifactLocation:ArtifactLocation{ArchiveLogs:nil,S3:nil,Git:nil,HTTP:nil,Artifactory:nil,HDFS:nil,"
+        f"Raw:nil,OSS:nil,GCS:nil,Azure:nil,Plugin:nil,}},GlobalName:{texts['globalName']},Archive:nil,"
+        f"Optional:{optional},SubPath:{texts['subPath']},RecurseMode:{recurse},"
+        f"FromExpression:{texts['fromExpression']},ArtifactGC:nil,Deleted:false,}}"
+    )
 
 
 def _below(artifact: dict[str, Any], sub_path: str, scope: Scope) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import stat
 import tarfile
 import threading
 import zipfile
@@ -20,12 +21,16 @@ from typing import Any
 from dsl.engine.contents import is_of, stamp_of
 from dsl.engine.copies import copy_alike, copy_file, copy_folder, remove
 from dsl.engine.journal import FileNote
-from dsl.engine.links import copy_kept, entries, settle
+from dsl.engine.links import copy_kept, drop_empty, entries, settle
 from dsl.engine.stamps import Stamps
 
 
 class ArtifactError(ValueError):
     """An artifact cannot be read or written; the message becomes part of its leaf's."""
+
+
+class NotSupplied(ArtifactError):
+    """A leaf needs an artifact of which nobody said where it is; the message is all of the leaf's."""
 
 
 class Store:
@@ -70,14 +75,22 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.get("raw") is not None:
             target.write_text(str(artifact["raw"].get("data") or ""), encoding="utf-8")
+            if not link:
+                target.chmod(0o666)
+                _set_mode(target, artifact)
             return False
+        if not any(location in artifact for location in ("s3", "raw")):
+            if artifact.get("optional"):
+                return False
+            raise NotSupplied(f"required artifact '{artifact.get('name')}' not supplied")
         source = self.path(str((artifact.get("s3") or {}).get("key") or ""))
         self._note_taken()
         if not source.exists():
             if not artifact.get("optional"):
                 raise ArtifactError("The specified key does not exist.")
             target.mkdir(exist_ok=True)
-        elif source.is_file() and (unpack := _unpacker(artifact, source)):
+            return False
+        if source.is_file() and (unpack := _unpacker(artifact, source)):
             _unpacked(source, target, unpack)
         elif link and source.is_relative_to(self.root):
             if changed := self._still_spoiled(source):
@@ -88,7 +101,9 @@ class Store:
         elif link:
             copy_alike(source, target)
         else:
-            _copy(source, target, artifact)
+            _copy(source, target)
+        if not link:
+            _set_mode(target, artifact)
         return False
 
     def changed(self, place: Path) -> Path | None:
@@ -111,10 +126,17 @@ class Store:
                     self._stamps.note(place, self.root)
 
     def keep(
-        self, source: Path, key: str, archive: Mapping[str, Any] | None, *, is_own: bool = True
+        self,
+        source: Path,
+        key: str,
+        archive: Mapping[str, Any] | None,
+        *,
+        name: str = "",
+        is_own: bool = True,
     ) -> tuple[Path, list[Path]]:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`.
 
+        `name` is what a zip calls it. Empty folders are nothing where it is not packed.
         What is not its own, but on a volume, is copied. Links become what they lead to, but in a tarball.
         Return the place of the key, and where in it the files and folders of this leaf are.
 
@@ -128,7 +150,7 @@ class Store:
         with self._new() as spare:
             made = spare
             if archive is not None and archive.get("zip") is not None:
-                _zip(source, made)
+                _zip(source, made, name or source.name)
             elif archive is None or archive.get("none") is None:
                 _pack(source, made, archive or {})
             elif is_own:
@@ -136,6 +158,10 @@ class Store:
                 made = source
             else:
                 copy_kept(source, made)
+            if not made.is_file():
+                drop_empty(made)
+                if not made.exists():
+                    return target, []
             with self._moving:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 placed = list(self._move(made, target))
@@ -210,7 +236,7 @@ class Store:
         """Copy what is under a key to another place. Raises OSError and ArtifactError."""
         remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _copy(self.path(key), target, {})
+        _copy(self.path(key), target)
 
     def restore(self, source: Path, key: str) -> None:
         """Put a copy of a file or folder under a key, unless there is something. Raises OSError."""
@@ -218,7 +244,7 @@ class Store:
         if target.exists():
             return
         with self._new() as made:
-            _copy(source, made, {})
+            _copy(source, made)
             with self._moving:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.rename(target)
@@ -229,13 +255,21 @@ class Store:
         self._unnoted += places
 
 
-def _copy(source: Path, target: Path, artifact: Mapping[str, Any]) -> None:
-    mode = artifact.get("mode")
+def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        copy_folder(source, target, int(mode) if mode and artifact.get("recurseMode") else None)
+        copy_folder(source, target)
     else:
         copy_file(source, target)
-        target.chmod(int(mode or 0o600))
+        target.chmod(0o600)
+
+
+def _set_mode(target: Path, artifact: Mapping[str, Any]) -> None:
+    """Give an input the mode that it asks for, also what is in it (executor.go:chmod, v4.1.2)."""
+    if artifact.get("mode") is None:
+        return
+    mode, below = int(artifact["mode"]), target.rglob("*") if artifact.get("recurseMode") else ()
+    for path in (*below, target):
+        path.chmod(mode)
 
 
 def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path], None] | None:
@@ -269,21 +303,30 @@ def _unzip(source: Path, aside: Path) -> None:
         with zipfile.ZipFile(source) as archive:
             archive.extractall(aside)
             for member in archive.infolist():
-                if mode := member.external_attr >> 16 & 0o777:
-                    (aside / member.filename).chmod(mode)
+                if not member.is_dir():
+                    path = aside / member.filename.lstrip("/")
+                    path.chmod(member.external_attr >> 16 & 0o777 or 0o666)
     except (zipfile.BadZipFile, OSError) as wrong:
         raise ArtifactError(f"zip: {wrong}") from None
 
 
-def _zip(source: Path, target: Path) -> None:
-    """Put a file, or what a folder holds below its name, into a zip. Links become what they lead to."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
-        for path, *_ in (entry for entry in entries(source) if entry.is_kept):
-            name = path.relative_to(source.parent)
-            spelled = os.fsencode(name).decode(errors="backslashreplace")
-            if spelled != str(name):
-                raise ArtifactError(f"zip: the name of {spelled} is not UTF-8")
-            archive.write(path, name)
+def _zip(source: Path, target: Path, name: str) -> None:
+    """Put a file, or the files of a folder, into a zip that says neither modes nor times (util/archive).
+
+    Links become what they lead to.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, mode, _ in entries(source):
+            if stat.S_ISREG(mode):
+                inside = str(PurePosixPath(name, path.relative_to(source)))
+                spelled = os.fsencode(inside).decode(errors="backslashreplace")
+                if spelled != inside:
+                    raise ArtifactError(f"zip: the name of {spelled} is not UTF-8")
+                member = zipfile.ZipInfo(inside)
+                member.external_attr = 0o666 << 16
+                member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, path.stat().st_size
+                with path.open("rb") as file, archive.open(member, "w") as packed:
+                    shutil.copyfileobj(file, packed)
 
 
 def _untar(source: Path, aside: Path) -> None:
@@ -319,11 +362,7 @@ def _climbs(place: PurePosixPath) -> bool:
 
 def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:
     level = (archive.get("tar") or {}).get("compressionLevel")
-    if level == 0:
-        with tarfile.open(target, "w") as tarball:
-            _add(source, tarball)
-        return
-    with tarfile.open(target, "w:gz", compresslevel=int(level or 6)) as tarball:
+    with tarfile.open(target, "w:gz", compresslevel=6 if level is None else int(level)) as tarball:
         _add(source, tarball)
 
 

@@ -49,6 +49,12 @@ class Call:
     runs: Callable[[Node], None] | None = None
     beside: bool = False
 
+    @property
+    def label(self) -> str:
+        """Return what its caller calls it: a task or a step, of a loop with its item."""
+        above = self.boundary.name if self.boundary else ""
+        return self.name[len(above) :].partition(".")[2]
+
 
 @dataclass(slots=True)
 class Prepared:
@@ -96,7 +102,7 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
         raise TagError(template.syntax_fault)
     local: dict[str, Any] = {"node.name": call.name, **call.local}
     if call.caller and call.task:
-        local[f"{call.caller}.name"] = call.task
+        local[f"{call.caller}.name"] = call.label
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)

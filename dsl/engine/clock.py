@@ -23,7 +23,9 @@ def seconds_of(text: str) -> float:
         return float(text)
     sign, body = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     if body == "" or _PART.sub("", body):
-        raise ValueError(f'unable to parse {text} as a duration: time: invalid duration "{text}"')
+        is_bare = re.fullmatch(rf"(?:{_PART.pattern})*(?:\d+\.?\d*|\.\d+)", body)
+        what = "missing unit in" if is_bare else "invalid"
+        raise ValueError(f'unable to parse {text} as a duration: time: {what} duration "{text}"')
     return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
 
 

@@ -13,7 +13,9 @@ from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.pod import MAIN, Pod, is_set
 from dsl.engine.relocate import Layout, expand
 
-_SAVE = "wait: Error (exit code 64): artifact {} failed to save"
+_WAIT = "wait: Error (exit code 64): "
+_NOTHING = "no such file or directory"
+_STAGED = "/tmp/argo/outputs/artifacts/"
 
 
 def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
@@ -31,8 +33,11 @@ def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
             result.outputs[str(parameter["name"])] = None
         else:
             _read_parameter(parameter, layout, result, faults)
+    unkept: list[str] = []
     for artifact in outputs.get("artifacts") or []:
-        _keep_artifact(artifact, leaf, places, layout, result, faults)
+        _keep_artifact(artifact, leaf, places, layout, result, unkept)
+    if unkept:
+        faults.append(_WAIT + "".join(f"{why}; " for why in unkept))
     moved = _moved_to_storage(leaf, layout)
     result.kept, result.left = (*result.kept, *moved), (*result.left, *moved)
     if leaf.keeps_stdout and main:
@@ -70,7 +75,7 @@ def _read_parameter(
         result.outputs[name] = None if default is None else str(default)
         if default is None:
             file = f"/var/run/argo/outputs/parameters{path}"
-            faults.append(f"wait: Error (exit code 64): open {file}: no such file or directory")
+            faults.append(f"{_WAIT}open {file}: {_NOTHING}")
 
 
 def _keep_artifact(
@@ -84,24 +89,54 @@ def _keep_artifact(
     # The pod's program reads its template in a variable, which the kubelet expanded.
     name, path = str(artifact["name"]), expand(str(artifact.get("path") or ""), {})
     source, archive = layout.place(path), artifact.get("archive")
-    if not source.exists():
+    unpacked = archive is not None and archive.get("none") is not None
+    zipped = archive is not None and archive.get("zip") is not None
+    if not source.exists() or (zipped and _is_mislaid(source, path, name, leaf)):
         if not artifact.get("optional"):
-            faults.append(f"{_SAVE.format(name)}: stat {path}: no such file or directory")
+            mislaid = f"stat {_STAGED}{name}: {_NOTHING}" if source.exists() else ""
+            faults.append(mislaid or _missing(path, leaf, unpacked))
         return
     if not (source.is_file() or source.is_dir()):
-        faults.append(f"{_SAVE.format(name)}: {path} is no regular file")
+        faults.append(f"artifact {name} failed to save: {path} is no regular file")
         return
-    unpacked = archive is not None and archive.get("none") is not None
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
-    ending = "zip" if archive is not None and archive.get("zip") is not None else "tgz"
+    ending = "zip" if zipped else "tgz"
     key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
     try:
-        place, placed = places.store.keep(source, key, archive, is_own=_is_own(source, layout))
+        inner = _name_in_zip(source, path, name, leaf) if zipped else ""
+        own = _is_own(source, layout)
+        place, placed = places.store.keep(source, key, archive, name=inner, is_own=own)
     except (ArtifactError, OSError) as wrong:
-        faults.append(f"{_SAVE.format(name)}: {wrong}")
+        faults.append(f"artifact {name} failed to save: {wrong}")
         return
     result.kept, result.left = (*result.kept, place), (*result.left, *placed)
     result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}
+
+
+def _is_mounted(path: str, leaf: Leaf) -> bool:
+    """Whether Argo finds an output on a volume: else the pod's program has to pack it first."""
+    inputs = [str(artifact.get("path") or "") for artifact in leaf.artifacts.values()]
+    mounts = [str(entry.get("mountPath") or "") for entry in leaf.main.get("volumeMounts") or []]
+    return any(top and PurePosixPath(path).is_relative_to(top) for top in (*inputs, *mounts))
+
+
+def _missing(path: str, leaf: Leaf, is_unpacked: bool) -> str:
+    """Return what Argo says of an output that is not there (executor.go:stageArchiveFile, v4.1.2)."""
+    if not _is_mounted(path, leaf):
+        return f"open /var/run/argo/outputs/artifacts{path.rstrip('/')}.tgz: {_NOTHING}"
+    return f"{path} {_NOTHING}" if is_unpacked else f"stat /mainctrfs{path}: {_NOTHING}"
+
+
+def _is_mislaid(source: Path, path: str, name: str, leaf: Leaf) -> bool:
+    """Whether Argo does not find the file to zip, which it has unpacked under a name of its own."""
+    return source.is_file() and not _is_mounted(path, leaf) and PurePosixPath(path).name != name
+
+
+def _name_in_zip(source: Path, path: str, name: str, leaf: Leaf) -> str:
+    """Return how Argo names an output in its zip: a file by the whole path where it was zipped."""
+    if _is_mounted(path, leaf):
+        return PurePosixPath(path).name if source.is_dir() else f"/mainctrfs{path}"
+    return name if source.is_dir() else f"{_STAGED}{name}"
 
 
 def _is_own(place: Path, layout: Layout) -> bool:

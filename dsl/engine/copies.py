@@ -30,25 +30,21 @@ def copy_file(source: str | Path, target: str | Path) -> None:
 def copy_alike(source: Path, target: Path) -> None:
     """Copy a file or folder with its permissions. Raises OSError."""
     if source.is_dir():
-        copy_folder(source, target, None)
+        copy_folder(source, target)
     else:
         _copy_like(source, target)
 
 
-def copy_folder(source: Path, target: Path, mode: int | None) -> None:
-    """Copy a folder, into one that may be there; all in it gets `mode`, or keeps what it has.
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder, into one that may be there; all in it keeps its permissions.
 
     Folders can be written to, since the copy is to be removed one day.
     """
     shutil.copytree(
         source, target, copy_function=_copy_like, ignore_dangling_symlinks=True, dirs_exist_ok=True
     )
-    for folder, _, names in os.walk(target):
-        if mode is None:
-            Path(folder).chmod(Path(folder).stat().st_mode | 0o700)
-            continue
-        for path in (Path(folder), *(Path(folder, name) for name in names)):
-            path.chmod(mode)
+    for folder, *_ in os.walk(target):
+        Path(folder).chmod(Path(folder).stat().st_mode | 0o700)
 
 
 def _copy_like(source: str | Path, target: str | Path) -> None:

@@ -27,9 +27,11 @@ FIELDS = {
 
 def passed_on() -> dict[str, str]:
     """Return what of the environment of this process reaches a process of a task."""
-    return {
-        name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PREFIXES)
-    }
+    return {name: value for name, value in os.environ.items() if _is_passed(name)}
+
+
+def _is_passed(name: str) -> bool:
+    return name in _PASSED or name.startswith(_PREFIXES)
 
 
 def environment(
@@ -54,6 +56,13 @@ def environment(
         else:
             given[name] = expand(layout.rewrite(str(variable.get("value") or "")), given)
     return {**own, **given}
+
+
+def known_to_kubelet(env: Mapping[str, str], container: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the variables that a pod declares: `$(NAME)` stands for those, not for what an image sets."""
+    own = {str(variable["name"]) for variable in container.get("env") or []}
+    hidden = {"HOSTNAME", *(name for name in env if _is_passed(name))} - own
+    return {name: value for name, value in env.items() if name not in hidden} if hidden else env
 
 
 def _of_objects(sources: list[dict[str, Any]], objects: Objects) -> Iterator[tuple[str, str]]:

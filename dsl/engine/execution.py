@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 import threading
@@ -11,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from dsl.engine.artifacts import ArtifactError
+from dsl.engine.artifacts import ArtifactError, NotSupplied
 from dsl.engine.causes import DEADLINE, last_line, past_limit
 from dsl.engine.clock import duration, limit_of
 from dsl.engine.collected import collected
-from dsl.engine.environment import environment
+from dsl.engine.environment import environment, known_to_kubelet
 from dsl.engine.given import Given
 from dsl.engine.leaf import SCOPE_ENDED, UNLOGGED, Leaf, LeafResult, Places
 from dsl.engine.orphans import MARK
@@ -27,6 +28,8 @@ from dsl.engine.runtime import SCRIPT
 from dsl.engine.unstartable import why_not_started
 from dsl.engine.volumes import Volumes, claims_of, mount, volumes_by_name
 from dsl.engine.work import Work, write_script
+
+_LONG = 131_072  # characters of all arguments, or of a single one
 
 
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
@@ -80,7 +83,8 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> L
         try:
             given.put(name, artifact, places.store)
         except ArtifactError as wrong:
-            return LeafResult("Error", f"init: Error (exit code 64): artifact {name} failed to load: {wrong}")
+            told = "" if isinstance(wrong, NotSupplied) else f"artifact {name} failed to load: "
+            return LeafResult("Error", f"init: Error (exit code 64): {told}{wrong}")
     result = _executed(leaf, places, layout, pod)
     changed = given.changed()
     if changed and result.phase == "Succeeded":  # programs of ours have found it themselves
@@ -169,10 +173,14 @@ def _execute(
         env = _environment(leaf, places, container)
     except ValueError as missing:
         return Ended(64, message=f"not given: {missing}")
-    words = [*map(str, raw.get("command") or []), *map(str, raw.get("args") or [])]
-    command = [expand(layout.rewrite(word), env) for word in words]
+    known = known_to_kubelet(env, raw)
+    command = [expand(layout.rewrite(str(word)), known) for word in raw.get("command") or []]
+    given = [expand(layout.rewrite(str(word)), known) for word in raw.get("args") or []]
+    command += _offloaded(given, layout, len(command) - 1)
     if raw.get("source"):
-        source = str(raw["source"]).replace("$$", "$")
+        source = str(raw["source"])
+        if len(json.dumps(leaf.body)) <= _LONG:  # a longer template comes in a file, and not in a variable
+            source = source.replace("$$", "$")
         command.append(_script(source, layout, places.work))
     begin = readiness.starting(container, places.start) if readiness else places.start
     with places.runtime.starting(container, command, env) as start:
@@ -191,6 +199,24 @@ def _execute(
     return Ended(code, stdout)
 
 
+def _offloaded(words: list[str], layout: Layout, before: int) -> list[str]:
+    """Return arguments of which those that no program can be given are in files, `@` before their names.
+
+    So does Argo, when they are too long together (cmd/argoexec/commands/emissary.go, v4.1.2). Raises OSError.
+    """
+    if sum(map(len, words)) < _LONG or len(json.dumps(words)) <= _LONG:
+        return words
+    found = []
+    for number, word in enumerate(words, before):
+        if len(word.encode()) > _LONG:
+            place = layout.place(f"/tmp/argo_arg_{number}.txt")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(word, encoding="utf-8")
+            word = f"@{place}"
+        found.append(word)
+    return found
+
+
 def _script(source: str, layout: Layout, work: Work) -> str:
     """Return where the program of a container finds its script. Raises OSError."""
     if layout.base and not layout.is_real:  # a program of ours, which all leaves of its kind share
@@ -201,15 +227,17 @@ def _script(source: str, layout: Layout, work: Work) -> str:
     return SCRIPT if layout.is_real else str(script)
 
 
-
-
 def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, str]:
     own = {
         **places.runtime.passed(),
         "ARGO_CONTAINER_NAME": container.name,
+        "ARGO_INCLUDE_SCRIPT_OUTPUT": "true" if leaf.keeps_stdout else "false",
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
         MARK: places.mark,
         "HOSTNAME": leaf.pod,
     }
+    if not container.layout.is_real:  # here it would have to be mounted
+        container.layout.beside.mkdir(exist_ok=True)
+        own["ARGO_PROGRESS_FILE"] = str(container.layout.beside / "progress")
     return environment(container.raw, container.layout, own, places.objects, places.namespace)

@@ -111,6 +111,12 @@ class Leaf:
         return self._main
 
     @property
+    def containers(self) -> Sequence[Mapping[str, Any]]:
+        """Return all containers of its pod."""
+        beside = (self.body.get(key) or [] for key in ("initContainers", "sidecars"))
+        return [*self.own, *(container for containers in beside for container in containers)]
+
+    @property
     def folder_name(self) -> str:
         """Return the name of the folder in which it works."""
         return leaf_name(self.template.task, self.node.path)

@@ -6,9 +6,11 @@ socket cannot be packed (workflow/executor/executor.go:untar and Go's archive/ta
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +73,14 @@ def copy_kept(source: Path, target: Path) -> None:
         else:
             copy_file(path, place)
             shutil.copystat(path, place)
+
+
+def drop_empty(top: Path) -> None:
+    """Remove folders with nothing in them: a store of objects by key has none (artifacts/s3/s3.go)."""
+    if top.is_dir():
+        for folder, *_ in os.walk(top, topdown=False):
+            with suppress(OSError):  # there is something in it
+                os.rmdir(folder)  # noqa: PTH106 - a text: this is done for every folder of a run
 
 
 def settle(source: Path, spare: Path) -> None:

@@ -17,13 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dsl.engine.artifacts import Store
+from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.clock import seconds_of
+from dsl.engine.contents import digest_of_text
 from dsl.engine.copies import remove
 from dsl.engine.folder import component, write
 from dsl.engine.node import Node, NodeFault
 
 _DAY = 86400.0  # seconds; no entry takes as long to be made
+_LONGEST, _SHORT = 253, 200  # characters that a key of a ConfigMap, and a name of a file, may have
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 
 
@@ -49,7 +51,8 @@ class Memo(NamedTuple):
             outputs: dict[str, Any] = entry["outputs"]
             files = self._place(rule, ".files") / component(entry.get("files", ""))
             for name, artifact in outputs["artifacts"].items():
-                if located := (artifact.get("s3") or {}).get("key"):
+                located = (artifact.get("s3") or {}).get("key")
+                if located and name not in entry.get("empty", ()):
                     self.store.restore(files / component(name), located)
         except (FileNotFoundError, shutil.Error):  # another run has just replaced it
             return None
@@ -58,20 +61,34 @@ class Memo(NamedTuple):
         return outputs
 
     def keep(self, rule: Mapping[str, Any], node: Node) -> None:
-        """Keep the outputs of a node. Raises OSError and ArtifactError."""
+        """Keep the outputs of a node; under a key too long for a ConfigMap nothing is kept of DAGs and steps.
+
+        Raises OSError and ArtifactError.
+        """
+        if len(str(rule["key"])) > _LONGEST:
+            if node.type != "Pod":
+                return
+            raise ArtifactError(f"data[{rule['key']}]: must be no more than {_LONGEST} characters")
         place, all_files = self._place(rule, ".json"), self._place(rule, ".files")
         all_files.mkdir(parents=True, exist_ok=True)
         files = all_files / secrets.token_hex(8)
+        empty = []
         for name, artifact in node.artifacts.items():
-            if located := (artifact.get("s3") or {}).get("key"):
+            located = (artifact.get("s3") or {}).get("key")
+            if located and self.store.path(located).exists():
                 self.store.copy(located, files / component(name))
+            else:
+                empty.append(name)
         outputs = {
             "parameters": node.outputs,
             "artifacts": node.artifacts,
             "result": node.result,
             "exitCode": node.exit_code,
         }
-        entry = {"key": str(rule["key"]), "created": time.time(), "files": files.name, "outputs": outputs}
+        entry = {
+            "key": str(rule["key"]), "created": time.time(), "files": files.name, "empty": empty,
+            "outputs": outputs,
+        }  # fmt: skip
         former = _files_of(place)
         write(place, [json.dumps(entry, ensure_ascii=False)])
         for path in all_files.iterdir():
@@ -81,7 +98,9 @@ class Memo(NamedTuple):
 
     def _place(self, rule: Mapping[str, Any], ending: str) -> Path:
         cache = ((rule.get("cache") or {}).get("configMap") or {}).get("name")
-        return self.folder / component(str(cache)) / f"{rule['key']}{ending}"
+        key = str(rule["key"])
+        name = key if len(key) < _SHORT else f"{key[:_SHORT]}.{digest_of_text(key)[:16]}"
+        return self.folder / component(str(cache)) / f"{name}{ending}"
 
 
 def _files_of(place: Path) -> str:

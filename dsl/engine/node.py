@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,6 +235,8 @@ def view_of(node: Node, workflow: str, *, with_artifacts: bool = False) -> View:
         "status": source.status,
         "startedAt": _moment(source.started),
     }
+    if source.type == "Pod":
+        flat["hostNodeName"] = platform.node()
     if source.finished:
         flat["finishedAt"] = _moment(source.finished)
     if ip := source.ip or node.ip:

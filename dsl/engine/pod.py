@@ -105,7 +105,10 @@ class Pod:
                     container.group.pause(wait)
                     if container.group.stopped:
                         return
+                before = self.ended[container.name].stdout if attempt else b""
                 ended = self._execute(container, execute)
+                if before:
+                    ended = self.ended[container.name] = ended._replace(stdout=before + b"\n" + ended.stdout)
                 self._codes[container.name] = ended.code
                 if not ended.code:
                     return

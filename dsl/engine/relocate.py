@@ -112,10 +112,10 @@ def _declared(
     body: Mapping[str, Any], artifacts: Iterable[Mapping[str, Any]], container: Mapping[str, Any]
 ) -> Iterator[str]:
     for artifact in artifacts:
-        yield str(artifact.get("path") or "")
+        yield str(artifact.get("path") or "").rstrip("/")
     outputs = body.get("outputs") or {}
     for artifact in outputs.get("artifacts") or []:
-        yield str(artifact.get("path") or "")
+        yield str(artifact.get("path") or "").rstrip("/")
     for parameter in outputs.get("parameters") or []:
         yield str((parameter.get("valueFrom") or {}).get("path") or "")
     for mount in container.get("volumeMounts") or []:

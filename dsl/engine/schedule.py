@@ -40,12 +40,13 @@ from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
 from dsl.engine.suspend import suspend
 from dsl.engine.tags import TagError, substitute
+from dsl.engine.volumes import require_volumes, volumes_by_name
 from dsl.engine.whole import Whole
 from dsl.engine.wholes import Wholes
 from dsl.expr.depends import DAEMONED
 from dsl.garbage import paused_collection
 
-MAX_DEPTH = 100
+MAX_DEPTH = 99
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
 _EXCEEDED = "Step exceeded its deadline"
 _LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
@@ -193,9 +194,15 @@ class Engine:
         fired = False
         while self._timers and self._timers[0][0] <= time.monotonic():
             action = heapq.heappop(self._timers)[2]
+            self._woken()
             action[0](*action[1:])
             fired = True
         return fired
+
+    def _woken(self) -> None:
+        """Let tags see that the workflow runs: Argo tells its status when it is woken again."""
+        if not self.globals.flat["workflow.status"]:
+            self.globals.set("workflow.status", "Running")
 
     # --- calls ---
 
@@ -434,11 +441,10 @@ class Engine:
                 name = str(parameter["globalName"])
                 self.outputs[name] = value
                 self.globals.set(f"workflow.outputs.parameters.{name}", value)
-        for artifact in declared.get("artifacts") or []:
-            if artifact.get("globalName") and str(artifact["name"]) in node.artifacts:
-                found = node.artifacts[str(artifact["name"])]
-                self.output_artifacts[str(artifact["globalName"])] = found
-                self.globals.set(f"workflow.outputs.artifacts.{artifact['globalName']}", found)
+        for found in node.artifacts.values():  # that of a DAG or of steps has the word of what made it
+            if name := str(found.get("globalName") or ""):
+                self.output_artifacts[name] = found
+                self.globals.set(f"workflow.outputs.artifacts.{name}", found)
 
     # --- locks ---
 
@@ -502,14 +508,16 @@ class Engine:
             body = self._patched(prepared)
             if limit_of(body) == 0:
                 raise ValueError(_without_time(prepared))
+            leaf = Leaf(
+                node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
+                str(prepared.scope.local.get("pod.name", "")), until,
+            )  # fmt: skip
+            volumes = volumes_by_name(self.definition.spec, leaf.body)
+            require_volumes(leaf.containers, volumes, self.leaves.places.claims)
         except ValueError as wrong:
             self.skip_expected(node)
             self.fail(node, call, str(wrong))
             return
-        leaf = Leaf(
-            node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
-            str(prepared.scope.local.get("pod.name", "")), until,
-        )  # fmt: skip
         if call.runs:
             self._called[node] = call
         if record := self.history.former(leaf):
@@ -610,6 +618,7 @@ class Engine:
 
     def _end_leaf(self, leaf: Leaf, result: LeafResult, moment: float) -> None:
         node = leaf.node
+        self._woken()
         for name, (phase, message) in result.members.items():
             member = Node(f"{node.name}.{name}", f"{node.path}/{name}", "Container", node, flag=node.flag)
             self.finish(self.add(member), phase, message, moment)

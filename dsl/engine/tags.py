@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from dsl.engine.scope import MISSING, Scope
-from dsl.expr import gojson
+from dsl.expr import gojson, times
 from dsl.expr.expression import ExpressionError, compiled
 from dsl.expr.gojson import Value
 from dsl.expr.grammar import SyntaxFault
@@ -155,7 +155,13 @@ def _evaluated(source: str, scope: Scope, mode: Mode) -> str:
         if lenient:
             return verbatim
         raise TagError(f'failed to evaluate expression "{source}"')
-    return value if isinstance(value, str) else gojson.dumps(value)
+    try:
+        text = times.plain(value)
+        return text if isinstance(text, str) else gojson.dumps(text)
+    except ValueError as wrong:
+        if lenient:
+            return verbatim
+        raise TagError(f"failed to marshal evaluated expression: {wrong}") from None
 
 
 def filler(document: Value) -> Fill | None:

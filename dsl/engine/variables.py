@@ -17,7 +17,7 @@ from dsl.engine.scope import Globals, Scope
 from dsl.expr import gojson
 from dsl.expr.gojson import Value
 
-_FORMATS = "aAbBcCdDeFgGhHIjklLmMnpPrRsStTuUvVwWxXyYzZ"
+_FORMATS = "aAbBdHImMpSyY"  # with s, L, z and Z those that Argo knows (util/strftime, v4.1.2)
 
 
 def make_globals(definition: Definition, given: Mapping[str, str], created: float) -> Globals:
@@ -35,7 +35,7 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
         "workflow.mainEntrypoint": str(spec.get("entrypoint") or ""),
         "workflow.serviceAccountName": str(spec.get("serviceAccountName") or ""),
         "workflow.uid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{definition.name} {created}")),
-        "workflow.status": "",
+        "workflow.status": "",  # in Argo, until it looks at the workflow for the second time
         "workflow.duration": "0.000000",
     }
     if spec.get("priority") is not None:
@@ -44,13 +44,16 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
     flat["workflow.creationTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
     flat["workflow.creationTimestamp.s"] = str(int(created))
     flat["workflow.creationTimestamp.RFC3339"] = flat["workflow.creationTimestamp"]
+    flat |= {
+        f"workflow.creationTimestamp.{key}": t for key, t in (("L", ".000"), ("z", "+0000"), ("Z", "UTC"))
+    }
     if definition.kind == "CronWorkflow":
         flat["workflow.scheduledTime"] = flat["workflow.creationTimestamp"]
     for letter in _FORMATS:
-        flat.setdefault(f"workflow.creationTimestamp.{letter}", time.strftime(f"%{letter}", now))
+        flat[f"workflow.creationTimestamp.{letter}"] = time.strftime(f"%{letter}", now)
     for kind in ("labels", "annotations"):
         texts = {str(key): str(value) for key, value in (metadata.get(kind) or {}).items()}
-        flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts)
+        flat[f"workflow.{kind}"] = flat[f"workflow.{kind}.json"] = gojson.dumps(texts or None)
         flat.update({f"workflow.{kind}.{key}": value for key, value in texts.items()})
     try:
         flat.update(_parameters(spec, given, definition.objects))
@@ -81,8 +84,8 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
         text = text_of(value)
         flat[f"workflow.parameters.{name}"] = text
         listed.append({**parameter, **shown})
-    if listed:
-        flat["workflow.parameters"] = flat["workflow.parameters.json"] = f"[{','.join(map(written, listed))}]"
+    shown_all = f"[{','.join(map(written, listed))}]" if listed else "null"
+    flat["workflow.parameters"] = flat["workflow.parameters.json"] = shown_all
     return flat
 
 

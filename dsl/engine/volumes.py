@@ -192,3 +192,13 @@ def volumes_by_name(spec: Mapping[str, Any], body: Mapping[str, Any]) -> dict[st
     for volume in [*(spec.get("volumes") or []), *(body.get("volumes") or [])]:
         found[str(volume.get("name"))] = volume
     return found
+
+
+def require_volumes(
+    containers: Iterable[Mapping[str, Any]], by_name: Mapping[str, Mapping[str, Any]], claims: Claims
+) -> None:
+    """Raise ValueError, in Argo's words, when a container mounts what nothing declares."""
+    for entry in (entry for container in containers for entry in container.get("volumeMounts") or []):
+        name = str(entry.get("name"))
+        if name not in by_name and name not in claims.given:
+            raise ValueError(f"volume '{name}' not found in workflow spec")

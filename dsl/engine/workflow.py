@@ -51,7 +51,12 @@ class WorkflowRun:
         self._start_deadline()
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
-        self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
+        try:
+            entry = self._call(template, "", self.spec.get("arguments") or {}, self._main_ended)
+        except TagError as wrong:  # the controller only notes it in its log, each time it looks
+            self.engine.hangs.append(f"spec.arguments: {wrong}")
+            return self._stuck()
+        self.engine.call(entry)
         self.engine.when_quiet(self._look)
         self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
         if self.main is None:

@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Any
 
 from dsl.expr import gojson
+from dsl.expr.condition_tokens import Fault, Token, check_syntax, tokens_of
 from dsl.expr.gojson import Value
-from dsl.expr.tokens import Fault, Token, check_syntax, tokens_of
 
 _LEVELS: tuple[tuple[str, ...], ...] = (
     (",",), ("?", ":", "??"), ("||",), ("&&",), ("==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"),

@@ -6,22 +6,20 @@ in `functions`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dsl.expr import gojson
-from dsl.expr.functions import BUILTINS, SPRIG, kind_of
-from dsl.expr.gojson import Value
-from dsl.expr.grammar import SyntaxFault, Tree, fault, parse
+from dsl.expr import gojson, times
+from dsl.expr.builtins import FUNCTIONS
+from dsl.expr.checker import CheckFault, check, type_of
+from dsl.expr.functions import BUILTINS, SPRIG, UNSUPPORTED, go_type, kind_of, wrapped
+from dsl.expr.gojson import AnyKeys, Value
+from dsl.expr.grammar import PREDICATES, SyntaxFault, Tree, fault, parse
 from dsl.expr.references import required_paths
-
-_CLOSURES = {
-    "all", "any", "one", "none", "map", "filter", "find", "findIndex", "findLast", "findLastIndex", "count",
-    "sum", "groupBy", "sortBy", "reduce",
-}  # fmt: skip
 
 
 class ExpressionError(ValueError):
@@ -60,13 +58,13 @@ class Expression(NamedTuple):
     roots: frozenset[str]
     required: tuple[str, ...]
     evaluate: Evaluate
+    tree: Tree
+    faults: dict[tuple[str, ...], str]
 
     def value(self, variables: Mapping[str, Any]) -> Value:
         """Return the value. Raises ExpressionError."""
-        unknown = [root for root in self.roots if root not in variables]
-        if unknown:
-            root = min(unknown)
-            raise Uncompiled(fault(f"unknown name {root}", self.source, max(self.source.find(root), 0)))
+        if why := self._fault(variables):
+            raise Uncompiled(why)
         try:
             return self.evaluate(_Frame(variables))
         except (ExpressionError, RecursionError):
@@ -85,6 +83,18 @@ class Expression(NamedTuple):
         if not isinstance(value, bool):
             raise ExpressionError(f"unable to cast expression result '{_as_text(value)}' to bool")
         return value
+
+    def _fault(self, variables: Mapping[str, Any]) -> str:
+        """Return why expr would not even begin, looked for once for each types of the variables."""
+        types = {root: type_of(variables[root]) for root in self.roots if root in variables}
+        key = tuple(f"{root} {types[root]}" for root in sorted(types))
+        if key not in self.faults:
+            try:
+                check(self.tree, self.source, types)
+                self.faults[key] = ""
+            except CheckFault as wrong:
+                self.faults[key] = str(wrong)
+        return self.faults[key]
 
 
 def _as_text(value: Value) -> str:
@@ -107,13 +117,17 @@ def compiled(source: str) -> Expression:
     tree = parse(source)
     compiler = _Compiler(source)
     evaluate = compiler.compile(tree)
-    return Expression(source, frozenset(compiler.roots), tuple(required_paths(tree)), evaluate)
+    return Expression(source, frozenset(compiler.roots), tuple(required_paths(tree)), evaluate, tree, {})
 
 
 def _truth(value: Value) -> bool:
     if not isinstance(value, bool):
-        raise ExpressionError(f"interface conversion: interface {{}} is {kind_of(value)}, not bool")
+        raise TypeError(f"interface conversion: interface {{}} is {go_type(value)}, not bool")
     return value
+
+
+def _uncallable(*_: object) -> Value:
+    raise TypeError("invalid operation: cannot call nil")
 
 
 def _same(left: Value, right: Value) -> bool:
@@ -127,63 +141,94 @@ def _contained(element: Value, container: Value) -> bool:
         return False
     if isinstance(container, Mapping):
         return element in container
+    if not isinstance(container, (list, tuple, range)):
+        raise TypeError(f'operator "in" not defined on {go_type(container)}')
     return any(_same(element, other) for other in container)
 
 
-_GO_TYPES = {
-    "nil": "<nil>", "bool": "bool", "int": "int", "float": "float64", "string": "string",
-    "array": "[]interface {}", "map": "map[string]interface {}",
-}  # fmt: skip
-
-
-def _is_typed(part: object, frame: _Frame) -> bool:
-    """Whether expr knows the type of an operand before it evaluates: of literals and of whole variables."""
-    assert isinstance(part, Tree)
-    value = frame.variables.get(str(part.parts[0])) if part.kind == "name" else None
-    return part.kind == "constant" or isinstance(value, (str, int, float))
-
-
-class _Unfit(TypeError):
-    """An operator cannot work on what stands beside it."""
+def _is_number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _number(value: Value) -> Value:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _Unfit(f"invalid operation: {kind_of(value)} is not a number")
+    if not _is_number(value):
+        raise ExpressionError(f"invalid operation: {kind_of(value)} is not a number")
     return value
 
 
-def _added(left: Value, right: Value) -> Value:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    return _number(left) + _number(right)
+def _of_two(
+    operator: str, apply: Callable[[Any, Any], Any], *, texts: bool = False, whole: bool = False
+) -> Callable[[Any, Any], Any]:
+    """Return an operation on two numbers, or two texts, or two times."""
+
+    def operate(left: Value, right: Value) -> Value:
+        if _is_number(left) and _is_number(right):
+            is_whole = isinstance(left, int) and isinstance(right, int)
+            if whole and not is_whole:
+                raise TypeError(_mismatch(operator, left, right))
+            found = apply(left, right)
+            return wrapped(found) if is_whole and type(found) is int else found
+        if texts and isinstance(left, str) and isinstance(right, str):
+            return apply(left, right)
+        found = times.operated(operator, left, right)
+        if found is None:
+            raise TypeError(_mismatch(operator, left, right))
+        return found
+
+    return operate
 
 
-def _compared(operator: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compare(left: Value, right: Value) -> bool:
-        if not (isinstance(left, str) and isinstance(right, str)):
-            _number(left), _number(right)
-        return operator(left, right)
-
-    return compare
+def _mismatch(operator: str, left: Value, right: Value) -> str:
+    return f"invalid operation: {go_type(left)} {operator} {go_type(right)}"
 
 
-def _remainder(left: Value, right: Value) -> int:
-    if not isinstance(left, int) or not isinstance(right, int):
-        raise _Unfit("invalid operation: % is for whole numbers")
-    return left - right * int(left / right)
+def _divided(left: float, right: float) -> float:
+    if right == 0:
+        return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left)
+    return left / right
+
+
+def _remainder(left: int, right: int) -> int:
+    if right == 0:
+        raise ArithmeticError("runtime error: integer divide by zero")
+    return int(math.fmod(left, right)) if abs(left) < 1 << 53 else left - right * int(left / right)
+
+
+def _power(left: Value, right: Value) -> float:
+    try:
+        found = float(left) ** right
+    except OverflowError:
+        return math.inf
+    except ZeroDivisionError:
+        return math.inf
+    return math.nan if isinstance(found, complex) else found
+
+
+def _text_test(operator: str, apply: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+    def test(left: Value, right: Value) -> bool:
+        if left is None or right is None:
+            return False
+        if not isinstance(left, str) or not isinstance(right, str):
+            wrong = left if not isinstance(left, str) else right
+            raise TypeError(f"interface conversion: interface {{}} is {go_type(wrong)}, not string")
+        return apply(left, right)
+
+    return test
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": _same, "!=": lambda a, b: not _same(a, b),
-    "<": _compared(lambda a, b: a < b), ">": _compared(lambda a, b: a > b),
-    "<=": _compared(lambda a, b: a <= b), ">=": _compared(lambda a, b: a >= b),
-    "in": _contained, "matches": lambda a, b: re.search(b, a) is not None,
-    "contains": lambda a, b: b in a, "startsWith": str.startswith, "endsWith": str.endswith,
+    "<": _of_two("<", lambda a, b: a < b, texts=True), ">": _of_two(">", lambda a, b: a > b, texts=True),
+    "<=": _of_two("<=", lambda a, b: a <= b, texts=True),
+    ">=": _of_two(">=", lambda a, b: a >= b, texts=True),
+    "in": _contained, "matches": _text_test("matches", lambda a, b: re.search(b, a) is not None),
+    "contains": _text_test("contains", lambda a, b: b in a),
+    "startsWith": _text_test("startsWith", str.startswith),
+    "endsWith": _text_test("endsWith", str.endswith),
     "..": lambda a, b: range(int(_number(a)), int(_number(b)) + 1),
-    "+": _added, "-": lambda a, b: _number(a) - _number(b), "*": lambda a, b: _number(a) * _number(b),
-    "/": lambda a, b: float(_number(a)) / _number(b), "%": _remainder,
-    "**": lambda a, b: float(_number(a)) ** _number(b), "^": lambda a, b: float(_number(a)) ** _number(b),
+    "+": _of_two("+", lambda a, b: a + b, texts=True), "-": _of_two("-", lambda a, b: a - b),
+    "*": _of_two("*", lambda a, b: a * b), "/": _of_two("/", _divided),
+    "%": _of_two("%", _remainder, whole=True), "**": _of_two("**", _power), "^": _of_two("^", _power),
 }  # fmt: skip
 
 
@@ -206,9 +251,9 @@ class _Compiler:
 
     def _name(self, tree: Tree) -> Evaluate:
         name = str(tree.parts[0])
-        if name not in self.lets:
+        if name not in self.lets and name not in FUNCTIONS:
             self.roots.add(name)
-        return lambda frame: frame.variables[name]
+        return lambda frame: frame.variables.get(name)
 
     def _let(self, tree: Tree) -> Evaluate:
         name, value, body = str(tree.parts[0]), self.compile(tree.parts[1]), tree.parts[2]
@@ -221,6 +266,10 @@ class _Compiler:
             return inner(_Frame(known, frame.element, frame.index, frame.total))
 
         return evaluate
+
+    def _sequence(self, tree: Tree) -> Evaluate:
+        *_, last = [self.compile(part) for part in tree.parts]
+        return last
 
     def _pointer(self, tree: Tree) -> Evaluate:
         if tree.parts[0] == "index":
@@ -235,7 +284,14 @@ class _Compiler:
 
     def _map(self, tree: Tree) -> Evaluate:
         pairs = [(self.compile(key), self.compile(value)) for key, value in _pairs(tree)]
-        return lambda frame: {str(key(frame)): value(frame) for key, value in pairs}
+
+        def text(value: Value) -> str:
+            if not isinstance(value, str):
+                why = f"interface conversion: interface {{}} is {go_type(value)}, not string"
+                raise ExpressionError(fault(why, self.source, 0))
+            return value
+
+        return lambda frame: {text(key(frame)): value(frame) for key, value in pairs}
 
     def _if(self, tree: Tree) -> Evaluate:
         test, yes, no = map(self.compile, tree.parts)
@@ -245,9 +301,16 @@ class _Compiler:
         inner = self.compile(tree.parts[1])
         if tree.parts[0] in ("not", "!"):
             return lambda frame: not _truth(inner(frame))
-        if tree.parts[0] == "-":
-            return lambda frame: -_number(inner(frame))
-        return lambda frame: _number(inner(frame))
+        sign, place = str(tree.parts[0]), tree.place
+
+        def evaluate(frame: _Frame) -> Value:
+            value = inner(frame)
+            if not _is_number(value):
+                why = f"invalid operation: {sign} {go_type(value)}"
+                raise ExpressionError(fault(why, self.source, place))
+            return -value if sign == "-" else value
+
+        return evaluate
 
     def _binary(self, tree: Tree) -> Evaluate:
         operator, left, right = str(tree.parts[0]), self.compile(tree.parts[1]), self.compile(tree.parts[2])
@@ -260,25 +323,12 @@ class _Compiler:
         apply, place = _OPERATORS[operator], tree.place
 
         def evaluate(frame: _Frame) -> Value:
-            one, other = left(frame), right(frame)
             try:
-                return apply(one, other)
-            except _Unfit:
-                raise self._unfit(tree, one, other, frame) from None
+                return apply(left(frame), right(frame))
             except (TypeError, ArithmeticError, re.error) as wrong:
                 raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
 
         return evaluate
-
-    def _unfit(self, tree: Tree, left: Value, right: Value, frame: _Frame) -> ExpressionError:
-        """Return why an operator does not go with two values: expr knows at once if it knows both types."""
-        operator = tree.parts[0]
-        if all(_is_typed(part, frame) for part in tree.parts[1:]):
-            types = f"{_GO_TYPES[kind_of(left)]} and {_GO_TYPES[kind_of(right)]}"
-            message = f"invalid operation: {operator} (mismatched types {types})"
-            return Uncompiled(fault(message, self.source, tree.place))
-        message = f"invalid operation: {_GO_TYPES[kind_of(left)]} {operator} {_GO_TYPES[kind_of(right)]}"
-        return ExpressionError(fault(message, self.source, tree.place))
 
     def _chain(self, tree: Tree) -> Evaluate:
         inner = self.compile(tree.parts[0])
@@ -311,14 +361,16 @@ class _Compiler:
         if isinstance(container, (dict, Mapping)):  # a dict, or a list below, is told at once
             return container.get(key)
         if isinstance(container, (list, Sequence, range)):
+            if isinstance(container, str) and not isinstance(key, str):
+                container = container.encode()
             if isinstance(key, bool) or not isinstance(key, (int, float)):
-                raise ExpressionError(fault(f"invalid operation: int({kind_of(key)})", self.source, place))
+                raise ExpressionError(fault(f"invalid operation: int({go_type(key)})", self.source, place))
             index = int(key)
             if not -len(container) <= index < len(container):
                 text = f"index out of range: {index} (array length is {len(container)})"
                 raise ExpressionError(fault(text, self.source, place))
             return container[index]
-        shown = "<nil>" if container is None else kind_of(container)
+        shown = "<nil>" if container is None else go_type(container)
         raise ExpressionError(fault(f"cannot fetch {key} from {shown}", self.source, place))
 
     def _slice(self, tree: Tree) -> Evaluate:
@@ -333,15 +385,58 @@ class _Compiler:
 
         return evaluate
 
+    def _builtin(self, tree: Tree) -> Evaluate:
+        name, arguments = str(tree.parts[0]), tree.parts[1]
+        assert isinstance(arguments, tuple)
+        if name in PREDICATES:
+            return self.closure_call(name, arguments, tree.place)
+        if name not in BUILTINS:
+            raise SyntaxFault(fault(f"{name} is not supported here", self.source, tree.place))
+        return self.applied_at(BUILTINS[name], arguments, tree.place)
+
     def _call(self, tree: Tree) -> Evaluate:
         callee, arguments = tree.parts
         assert isinstance(callee, Tree)
         assert isinstance(arguments, tuple)
-        name = str(callee.parts[0])
-        if callee.kind == "name" and name in _CLOSURES:
-            return self.closure_call(name, arguments)
-        function = self.function(callee)
-        call, place = self.applied(function, arguments), tree.place
+        if callee.kind == "name":
+            name = str(callee.parts[0])
+            if name not in FUNCTIONS:
+                self.roots.add(name)  # nothing defines it, unless it is a variable, which cannot be called
+            return self.applied_at(BUILTINS.get(name, _uncallable), arguments, tree.place)
+        if _is_sprig(callee):
+            key = callee.parts[1]
+            name = str(key.parts[0]) if isinstance(key, Tree) else ""
+            if name in UNSUPPORTED:
+                raise SyntaxFault(fault(f"sprig.{name} is not supported here", self.source, tree.place))
+            return self.applied_at(SPRIG.get(name, _uncallable), arguments, tree.place)
+        return self._method(callee, arguments, tree.place)
+
+    def _method(self, callee: Tree, arguments: tuple[Tree, ...], place: int) -> Evaluate:
+        """Call a method of a time or a duration; nothing else has any."""
+        holder, optional = self.compile(callee.parts[0]), bool(callee.parts[2])
+        key = callee.parts[1]
+        name = str(key.parts[0]) if isinstance(key, Tree) else ""
+        values = [self.compile(argument) for argument in arguments]
+
+        def evaluate(frame: _Frame) -> Value:
+            found = holder(frame)
+            if found is None and optional:
+                raise _Nil
+            method = times.method(found, name)
+            if method is None:
+                if isinstance(found, str) or found is None:
+                    self.fetch(found, name, place)
+                raise ExpressionError(fault("invalid operation: cannot call nil", self.source, place))
+            try:
+                return method(*[value(frame) for value in values])
+            except (TypeError, ValueError) as wrong:
+                raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
+
+        return evaluate
+
+    def applied_at(self, function: Callable[..., Any], arguments: tuple[Tree, ...], place: int) -> Evaluate:
+        """Return a call of a function; what it raises is told at a place."""
+        call = self.applied(function, arguments)
 
         def evaluate(frame: _Frame) -> Value:
             try:
@@ -360,19 +455,7 @@ class _Compiler:
             return lambda frame: function(first(frame), *others)
         return lambda frame: function(*[value(frame) for value in values])
 
-    def function(self, callee: Tree) -> Callable[..., Any]:
-        if callee.kind == "name" and callee.parts[0] in BUILTINS:
-            return BUILTINS[str(callee.parts[0])]
-        if callee.kind == "member" and _is_sprig(callee):
-            key = callee.parts[1]
-            if isinstance(key, Tree) and key.parts[0] in SPRIG:
-                return SPRIG[str(key.parts[0])]
-        shown = self.source[callee.place :].split("(")[0]
-        raise SyntaxFault(fault(f"unknown name {shown}", self.source, callee.place))
-
-    def closure_call(self, name: str, arguments: tuple[Tree, ...]) -> Evaluate:
-        if not arguments:
-            raise SyntaxFault(fault(f"not enough arguments to call {name}", self.source, 0))
+    def closure_call(self, name: str, arguments: tuple[Tree, ...], place: int) -> Evaluate:
         values = self.compile(arguments[0])
         body = self.compile(arguments[1]) if len(arguments) > 1 else lambda frame: frame.element
         rest = [self.compile(argument) for argument in arguments[2:]]
@@ -383,16 +466,20 @@ class _Compiler:
             if isinstance(elements, (dict, Mapping)):
                 elements = list(elements.values())
             if not isinstance(elements, (list, Sequence, range)):
-                raise ExpressionError(
-                    fault(f"builtin {name} cannot take {kind_of(elements)}", self.source, 0)
-                )
+                why = f"builtin {name} cannot take {go_type(elements)}"
+                raise ExpressionError(fault(why, self.source, place))
             inner = _Frame(frame.variables, None, 0, rest[0](frame) if rest else None)
 
             def call(element: Value, index: int) -> Value:
                 inner.element, inner.index = element, index
                 return body(inner)
 
-            return apply(elements, call, inner)
+            try:
+                return apply(elements, call, inner)
+            except (TypeError, ValueError) as wrong:
+                if isinstance(wrong, ExpressionError):
+                    raise
+                raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
 
         return evaluate
 
@@ -410,15 +497,21 @@ def _first(elements: Sequence[Any], call: Call) -> int | None:
 
 def _reduced(elements: Sequence[Any], call: Call, frame: _Frame) -> Value:
     rest = list(enumerate(elements))
-    if frame.total is None and rest:
+    if frame.total is None and not rest:
+        raise ValueError("reduce of empty array with no initial value")
+    if frame.total is None:
         frame.total = rest.pop(0)[1]
     for index, element in rest:
         frame.total = call(element, index)
     return frame.total
 
 
+class _Groups(AnyKeys):
+    go_type = "map[interface {}][]interface {}"
+
+
 def _grouped(elements: Sequence[Any], call: Call, _: _Frame) -> dict[Any, list[Any]]:
-    groups: dict[Any, list[Any]] = {}
+    groups = _Groups()
     for index, element in enumerate(elements):
         groups.setdefault(call(element, index), []).append(element)
     return groups

@@ -9,14 +9,21 @@ import base64
 import hashlib
 import json
 import math
+import os
 import re
+import textwrap
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from dsl.expr import gojson
-from dsl.expr.gojson import Value
+from dsl.expr import gojson, times
+from dsl.expr.builtins import ARRAY, MAP, TAKEN_APART, TEXTS
+from dsl.expr.gojson import AnyKeys, Value
+from dsl.expr.times import Duration, Time
 
+_TOP = 1 << 63
+_FLOAT = re.compile(r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)|nan", re.I)
 _LONG = 1000  # characters of a text that is worth keeping its parts
 
 
@@ -26,38 +33,44 @@ def kind_of(value: object) -> str:
         return "nil"
     if isinstance(value, bool):
         return "bool"
-    names = {int: "int", float: "float", str: "string"}
+    names = {int: "int", float: "float", str: "string", Time: "time.Time", Duration: "time.Duration"}
     return names.get(type(value)) or ("map" if isinstance(value, Mapping) else "array")
 
 
+def go_type(value: object) -> str:
+    """Return Go's name of the value's type."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "bool"
+    names = {int: "int", float: "float64", str: "string", Time: "time.Time", Duration: "time.Duration"}
+    return names.get(type(value)) or (MAP if isinstance(value, Mapping) else ARRAY)
+
+
+def wrapped(value: int) -> int:
+    """Return what 64 bits keep of a number."""
+    return value if -_TOP <= value < _TOP else (value + _TOP) % (2 * _TOP) - _TOP
+
+
 def _int(value: Value) -> int:
-    if isinstance(value, str):
-        if not re.fullmatch(r"[+-]?\d+", value):
-            raise ValueError(f"invalid operation: int({value!r})")
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value) and -_TOP <= int(value) < _TOP:
         return int(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(value)
-    raise ValueError(f"invalid operation: int({kind_of(value)})")
+    raise ValueError(f"invalid operation: int({value if isinstance(value, str) else go_type(value)})")
 
 
 def _float(value: Value) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"invalid operation: float({kind_of(value)})")
-    return float(value)
-
-
-def _as_int(value: Value) -> int:
-    """Argo's `asInt` (util/expr/env): a text must be digits; a fraction is cut off."""
-    if isinstance(value, str):
-        if not re.fullmatch(r"[+-]?\d+", value):
-            raise ValueError(f'strconv.ParseInt: parsing "{value}": invalid syntax')
-        return int(value)
-    return _int(value)
+    if isinstance(value, str) and _FLOAT.fullmatch(value):
+        return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(f"invalid operation: float({value if isinstance(value, str) else go_type(value)})")
 
 
 def _len(value: Value) -> int:
     if not isinstance(value, (str, Mapping, Sequence)):
-        raise ValueError(f"invalid argument for len (type {kind_of(value)})")
+        raise ValueError(f"invalid argument for len (type {go_type(value)})")
     return len(value)
 
 
@@ -77,6 +90,13 @@ def _split(text: str, separator: str, limit: int | None = None) -> list[str]:
 def _long_split(text: str, separator: str) -> list[str]:
     """Every item of a loop may split the same list to take one element."""
     return text.split(separator)
+
+
+def _joined(parts: Sequence[Any], separator: str = "") -> str:
+    wrong = next((part for part in parts if not isinstance(part, str)), "")
+    if wrong != "":
+        raise ValueError(f"interface conversion: interface {{}} is {go_type(wrong)}, not string")
+    return separator.join(parts)
 
 
 def _join(parts: Sequence[Any], separator: str = "") -> str:
@@ -102,20 +122,54 @@ def _flatten(values: Sequence[Any]) -> list[Any]:
     return [leaf for value in values for leaf in (_flatten(value) if isinstance(value, list) else [value])]
 
 
-def _extreme(choose: Callable[[Any], Any]) -> Callable[..., Any]:
-    return lambda *values: choose(_flatten(list(values)))
+def _extreme(name: str, choose: Callable[[Any], Any]) -> Callable[..., Any]:
+    def extreme(*values: Value) -> Value:
+        found = _flatten(list(values))
+        wrong = next((value for value in found if isinstance(value, (str, bool))), None)
+        if wrong is not None:
+            raise ValueError(f"invalid argument for {name} (type {go_type(wrong)})")
+        return choose(found) if found else None
+
+    return extreme
 
 
-def _from_pairs(pairs: Sequence[Any]) -> dict[str, Any]:
-    return {str(key): value for key, value in pairs}
+def _mean(values: Sequence[Any]) -> float:
+    found = _flatten(list(values))
+    return sum(found) / len(found) if found else 0.0
+
+
+def _repeat(text: str, count: Value) -> str:
+    if isinstance(count, str) or _int(count) < 0:
+        raise ValueError(f"invalid argument for repeat (expected positive integer, got {count})")
+    return text * int(count)
+
+
+def _from_base64(text: str) -> str:
+    if found := re.search(r"[^A-Za-z0-9+/=\r\n]", text):
+        raise ValueError(f"illegal base64 data at input byte {found.start()}")
+    return base64.b64decode(text).decode("utf-8", "replace")
+
+
+def _from_pairs(pairs: Sequence[Any]) -> AnyKeys:
+    wrong = next((pair for pair in pairs if not isinstance(pair, list) or len(pair) != 2), None)
+    if wrong is not None:
+        raise ValueError(f"invalid pair {gojson.sprint(wrong)}")
+    return AnyKeys((key, value) for key, value in pairs)
 
 
 def _sort(values: Sequence[Any], order: str = "asc") -> list[Any]:
+    if order not in ("asc", "desc"):
+        raise ValueError(f"invalid order {order}, expected asc or desc")
+    kinds = sorted({go_type(value) for value in values} - {"float64"}, reverse=True)
+    if len(kinds) > 1:
+        raise ValueError(f"invalid operation: {kinds[0]} < {kinds[1]}")
     return sorted(values, reverse=order == "desc")
 
 
 def _median(values: Sequence[Any]) -> float:
     ordered = sorted(map(float, _flatten(list(values))))
+    if not ordered:
+        return 0.0
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
@@ -131,27 +185,77 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "len": _len, "type": kind_of, "int": _int, "float": _float, "string": _string,
     "abs": abs, "ceil": lambda x: float(math.ceil(x)), "floor": lambda x: float(math.floor(x)),
     "round": lambda x: float(math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)),
-    "max": _extreme(max), "min": _extreme(min), "mean": lambda xs: sum(xs) / len(xs), "median": _median,
-    "upper": str.upper, "lower": str.lower, "trim": _trim, "split": _split, "join": _join,
+    "max": _extreme("max", max), "min": _extreme("min", min),
+    "mean": lambda *xs: _mean(xs), "median": lambda *xs: _median(xs),
+    "upper": str.upper, "lower": str.lower, "trim": _trim, "split": _split, "join": _joined,
     "splitAfter": lambda text, by: [f"{part}{by}" for part in text.split(by)[:-1]] + text.split(by)[-1:],
     "trimPrefix": lambda text, part=" ": text.removeprefix(part),
     "trimSuffix": lambda text, part=" ": text.removesuffix(part),
     "hasPrefix": str.startswith, "hasSuffix": str.endswith,
     "replace": lambda text, old, new, count=-1: text.replace(old, new, count),
-    "repeat": lambda text, times: text * int(times),
+    "repeat": _repeat, "duration": times.duration, "date": times.date,
     "indexOf": str.find, "lastIndexOf": str.rfind,
     "toJSON": lambda value: _indented(value), "fromJSON": gojson.loads,
     "toBase64": lambda text: base64.b64encode(text.encode()).decode(),
-    "fromBase64": lambda text: base64.b64decode(text).decode(),
+    "fromBase64": _from_base64,
     "keys": lambda mapping: sorted(mapping),
     "values": lambda mapping: [mapping[key] for key in sorted(mapping)],
+    "bitand": lambda a, b: a & b, "bitor": lambda a, b: a | b, "bitxor": lambda a, b: a ^ b,
+    "bitnand": lambda a, b: a & ~b, "bitnot": lambda a: ~a, "bitshl": lambda a, b: _shifted(a, b, left=True),
+    "bitshr": lambda a, b: _shifted(a, b), "bitushr": lambda a, b: _shifted(a % (2 * _TOP), b),
     "toPairs": lambda mapping: [[key, mapping[key]] for key in sorted(mapping)], "fromPairs": _from_pairs,
     "first": lambda xs: xs[0] if xs else None, "last": lambda xs: xs[-1] if xs else None,
     "take": lambda xs, n: xs[: int(n)], "get": _get, "reverse": lambda xs: xs[::-1], "sort": _sort,
     "flatten": _flatten, "uniq": _unique, "concat": lambda *lists: [x for xs in lists for x in xs],
     "jsonpath": lambda text, path: _jsonpath(text, path),
-    "toJson": gojson.dumps, "asInt": _as_int, "asFloat": _float,
+    "toJson": gojson.dumps, "asInt": _int, "asFloat": _float,
 }  # fmt: skip
+
+
+def _of_texts(call: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return a function that says in Go's words which of its first arguments is no text."""
+
+    def checked(*values: Value) -> Value:
+        for value in values[:count]:
+            if not isinstance(value, str):
+                kind = "nil" if value is None else go_type(value)
+                raise ValueError(f"interface conversion: interface {{}} is {kind}, not string")
+        return call(*values)
+
+    return checked
+
+
+def _of_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*values: Value) -> Value:
+        wrong = [v for v in _flatten(list(values)) if isinstance(v, bool) or not isinstance(v, (int, float))]
+        if wrong:
+            raise ValueError(f"invalid argument for {name} (type {go_type(wrong[0])})")
+        return call(*values)
+
+    return checked
+
+
+def _of_parts(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    said, kind, count = TAKEN_APART[name]
+
+    def checked(*values: Value) -> Value:
+        for value in values[:count]:
+            if not isinstance(value, Mapping if kind == "map" else (list, tuple, range)):
+                raise ValueError(f"{said} {go_type(value)}")
+        return call(*values)
+
+    return checked
+
+
+BUILTINS |= {name: _of_texts(BUILTINS[name], min(most, 2)) for name, (_, most) in TEXTS.items()}
+BUILTINS |= {n: _of_numbers(n, BUILTINS[n]) for n in ("abs", "ceil", "floor", "round", "mean", "median")}
+BUILTINS |= {name: _of_parts(name, BUILTINS[name]) for name in TAKEN_APART}
+
+
+def _shifted(value: int, by: int, *, left: bool = False) -> int:
+    if by < 0:
+        raise ValueError(f"invalid operation: negative shift count {by} (type int)")
+    return wrapped(value << by if left else value >> by)
 
 
 def _jsonpath(text: str, path: str) -> Value:
@@ -168,7 +272,8 @@ def _jsonpath(text: str, path: str) -> Value:
 
 
 def _indented(value: object) -> str:
-    return json.dumps(json.loads(gojson.dumps(value)), indent=2, ensure_ascii=False)
+    text = json.dumps(json.loads(gojson.dumps(value)), indent=2, ensure_ascii=False)
+    return gojson.html_escaped(text)
 
 
 def _empty(value: Value) -> bool:
@@ -266,7 +371,102 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "snakecase": lambda text: re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-\s]+", "_", text).lower(),
     "kebabcase": lambda text: re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\s]+", "-", text).lower(),
     "fail": lambda message: _fail(message),
+    "camelcase": lambda text: "".join(part[:1].upper() + part[1:] for part in re.split(r"[_\-\s]+", text)),
+    "swapcase": str.swapcase, "initials": lambda text: "".join(word[0] for word in text.split()),
+    "plural": lambda one, many, count: one if count == 1 else many,
+    "abbrev": lambda width, text: text if len(text) <= width or width < 4 else text[: width - 3] + "...",
+    "wrap": lambda width, text: "\n".join(textwrap.wrap(text, width, break_long_words=False)),
+    "adler32sum": lambda text: str(zlib.adler32(text.encode())), "sha512sum": _digest("sha512"),
+    "seq": lambda *xs: " ".join(map(str, _sequence(*xs))), "addf": lambda *xs: sum(map(_plain_float, xs)),
+    "round": lambda x, places, on=0.5: _rounded(_plain_float(x), int(places), on),
+    "subf": lambda x, *xs: _plain_float(x) - sum(map(_plain_float, xs)),
+    "mulf": lambda *xs: math.prod(map(_plain_float, xs)),
+    "divf": lambda x, *xs: _plain_float(x) / math.prod(map(_plain_float, xs)),
+    "maxf": lambda *xs: max(map(_plain_float, xs)), "minf": lambda *xs: min(map(_plain_float, xs)),
+    "biggest": lambda *xs: max(map(_plain_int, xs)), "toRawJson": lambda x: _raw_json(x),
+    "toDecimal": lambda text: int(str(text), 8) if re.fullmatch("[0-7]+", str(text)) else 0,
+    "kindOf": lambda x: kind_in_go(x), "kindIs": lambda kind, x: kind == kind_in_go(x),
+    "typeOf": go_type, "typeIs": lambda kind, x: kind == go_type(x), "deepEqual": lambda a, b: a == b,
+    "dig": lambda *xs: _dug(*xs), "pluck": lambda key, *ms: [m[key] for m in ms if key in m],
+    "set": lambda m, key, value: {**m, key: value}, "unset": lambda m, key: {k: m[k] for k in m if k != key},
+    "merge": lambda *ms: {k: v for m in reversed(ms) for k, v in m.items()}, "deepCopy": lambda x: x,
+    "mergeOverwrite": lambda *ms: {k: v for m in ms for k, v in m.items()},
+    "slice": lambda xs, *at: xs[slice(*at)] if len(at) > 1 else xs[at[0] if at else 0 :],
+    "chunk": lambda size, xs: [xs[i : i + size] for i in range(0, len(xs), size)],
+    "regexQuoteMeta": lambda text: re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text),
+    "regexReplaceAllLiteral": lambda by, text, new: re.sub(by, lambda _: new, text),
+    "trimall": lambda part, text: text.strip(part), "clean": os.path.normpath, "isAbs": os.path.isabs,
+    "b32enc": lambda text: base64.b32encode(text.encode()).decode(),
+    "b32dec": lambda text: base64.b32decode(text).decode(),
+    "toDate": lambda layout, text: times.date(text, layout), "date": lambda by, time: _date_in(by, time),
+    "htmlDate": lambda time: _date_in("2006-01-02", time), "unixEpoch": lambda time: _unix(time),
+    "dateModify": lambda more, time: times.added(time, times.duration(more)),
+    "date_modify": lambda more, time: times.added(time, times.duration(more)),
+    "duration": lambda s: str(Duration(_seconds_of(s) * 1_000_000_000)), "hello": lambda: "Hello!",
 }  # fmt: skip
+for _name in (
+    "Append", "Chunk", "Compact", "First", "FromJson", "Has", "Initial", "Last", "Prepend", "RegexFind",
+    "RegexFindAll", "RegexMatch", "RegexReplaceAll", "RegexReplaceAllLiteral", "RegexSplit", "Rest",
+    "Reverse", "Slice", "ToDate", "ToJson", "ToPrettyJson", "ToRawJson", "Uniq", "Without", "DeepCopy",
+    "DateModify", "Merge", "MergeOverwrite",
+):  # fmt: skip
+    SPRIG[f"must{_name}"] = SPRIG[_name[0].lower() + _name[1:]]
+SPRIG["push"] = SPRIG["mustPush"] = SPRIG["append"]
+UNSUPPORTED = frozenset([
+    "abbrevboth", "ago", "bcrypt", "buildCustomCert", "dateInZone", "date_in_zone", "decryptAES",
+    "derivePassword", "durationRound", "encryptAES", "genCA", "genCAWithKey", "genPrivateKey",
+    "genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey",
+    "getHostByName", "htmlDateInZone", "htpasswd", "must_date_modify", "now", "osBase", "osClean",
+    "osDir", "osExt", "osIsAbs", "randAlpha", "randAlphaNum", "randAscii", "randBytes", "randInt",
+    "randNumeric", "semver", "semverCompare", "shuffle", "splitn", "typeIsLike", "urlJoin", "urlParse",
+    "uuidv4", "wrapWith",
+])  # fmt: skip
+"""What Sprig has and is not here: it needs a clock, chance or a network, or nobody has asked for it."""
+
+
+def kind_in_go(value: object) -> str:
+    """Return Go's kind of a value's type."""
+    name = go_type(value)
+    return {MAP: "map", ARRAY: "slice", "<nil>": "invalid"}.get(name, name)
+
+
+def _sequence(*numbers: int) -> range:
+    start, step, end = {1: (1, 1, numbers[-1]), 2: (numbers[0], 1, numbers[-1])}.get(len(numbers), numbers)
+    step = -1 if len(numbers) < 3 and end < start else step
+    return range(start, end + (1 if step > 0 else -1), step)
+
+
+def _rounded(value: float, places: int, on: float) -> float:
+    unit = 10.0**places
+    scaled = value * unit
+    return (math.ceil(scaled) if math.fmod(scaled, 1) >= on else math.floor(scaled)) / unit
+
+
+def _raw_json(value: object) -> str:
+    return json.dumps(json.loads(gojson.dumps(value)), ensure_ascii=False, separators=(",", ":"))
+
+
+def _dug(*path: Any) -> Value:  # noqa: ANN401 - values of an expression
+    *keys, default, found = path
+    for key in keys:
+        if not isinstance(found, Mapping) or key not in found:
+            return default
+        found = found[key]
+    return found
+
+
+def _date_in(layout: str, time: Value) -> str:
+    if not isinstance(time, Time):
+        raise ValueError("only what date or toDate gives can be formatted here")
+    return str((times.method(time, "Format") or str)(layout))
+
+
+def _unix(time: Value) -> str:
+    return str((times.method(time, "Unix") or str)())
+
+
+def _seconds_of(value: Value) -> int:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value) else 0
 
 
 def _fail(message: str) -> None:

@@ -6,11 +6,14 @@ Argo shows both to its users.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+
+from dsl.expr.times import Duration, Time, plain
 
 Value = Any
 """A value of Argo's: None, a bool, a number, a text, a list or a mapping; nobody changes it."""
@@ -27,9 +30,18 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
 
 
+class AnyKeys(dict[Any, Any]):
+    """A mapping whose keys may be anything, which JSON does not take."""
+
+    go_type = "map[interface {}]interface {}"
+
+
 def dumps(value: object) -> str:
-    """Return compact JSON with sorted keys, `<>&` escaped and whole floats without a fraction."""
-    return _escaped(_written(value))
+    """Return compact JSON with sorted keys, `<>&` escaped and whole floats without a fraction.
+
+    Raises ValueError, with the message of Go's encoder, for what JSON has not.
+    """
+    return html_escaped(_written(value))
 
 
 def stored(value: object) -> str:
@@ -44,15 +56,16 @@ def stored(value: object) -> str:
 
 def compact(text: str) -> str:
     """Return a JSON text without the blanks between its tokens, `<>&` escaped, and otherwise as it was."""
-    return _escaped(_TOKEN.sub(lambda found: found[1] or "", text))
+    return html_escaped(_TOKEN.sub(lambda found: found[1] or "", text))
 
 
-def _escaped(text: str) -> str:
+def html_escaped(text: str) -> str:
+    """Return JSON with `<>&` escaped."""
     return _HTML_CHARACTER.sub(lambda found: _HTML[found[0]], text)
 
 
 def _written(value: object) -> str:
-    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
     return _ODD.sub(_odd, text) if "e-0" in text or "-0.0" in text else text
 
 
@@ -75,7 +88,13 @@ def _kept(value: object) -> object:
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"json: unsupported value: {_sprint_float(value)}")
         return int(Decimal(repr(value))) if value and value.is_integer() and abs(value) < 1e21 else value
+    if isinstance(value, (Time, Duration)):
+        return plain(value)
+    if isinstance(value, AnyKeys):
+        raise ValueError(f"json: unsupported type: {value.go_type}")
     if isinstance(value, Mapping):
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple, range)):

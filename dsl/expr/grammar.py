@@ -1,41 +1,34 @@
 """The text of an expr-lang expression in, its syntax tree out.
 
-The language is expr 1.17, that of Argo's `{{= }}` tags.
+The language is expr 1.17.8, that of Argo's `{{= }}` tags, with the words and places of its faults.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-_TOKEN = re.compile(
-    r"""(?P<white>\s+|//[^\n]*|/\*.*?\*/|\#(?=\s\s))
-    |(?P<number>0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*)?\.\d[\d_]*(?:[eE][+-]?\d+)?|\d[\d_]*(?:\.(?!\.)\d*)?(?:[eE][+-]?\d+)?)
-    |(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(?P<raw>`[^`]*`)
-    |(?P<name>[A-Za-z_$\u0080-\U0010ffff][\w$]*)
-    |(?P<operator>\?\.|\?\?|\.\.|\|\||[&!=*<>][&=*]?|[-+/%^|?:.,;\#])
-    |(?P<bracket>[][(){}])""",
-    re.X | re.S,
-)
-_ESCAPE = re.compile(
-    r"\\(x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.S
-)
-_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_WORDS = {
-    "and", "or", "in", "not", "matches", "contains", "startsWith", "endsWith", "let", "if", "else",
-}  # fmt: skip
-_BINARY = {
+from dsl.expr.builtins import NAMES
+from dsl.expr.tokens import SyntaxFault, Token, fault, tokens
+
+__all__ = ["SyntaxFault", "Tree", "fault", "parse"]
+
+_BINARY: Final = {
     "|": 0, "or": 10, "||": 10, "and": 15, "&&": 15, "==": 20, "!=": 20, "<": 20, ">": 20, "<=": 20, ">=": 20,
     "in": 20, "matches": 20, "contains": 20, "startsWith": 20, "endsWith": 20, "..": 25, "+": 30, "-": 30,
     "*": 60, "/": 60, "%": 60, "**": 100, "^": 100, "??": 500,
 }  # fmt: skip
-_UNARY = {"not": 50, "!": 50, "-": 90, "+": 90}
-_CONSTANTS: dict[str, object] = {"true": True, "false": False, "nil": None}
-
-
-class SyntaxFault(ValueError):
-    """The text is no expression; the message has expr's own layout."""
+_UNARY: Final = {"not": 50, "!": 50, "-": 90, "+": 90}
+_NEGATED: Final = {"contains", "matches", "startsWith", "endsWith", "in"}
+_COMPARISONS: Final = {"<", ">", ">=", "<="}
+_CONSTANTS: Final[dict[str, object]] = {"true": True, "false": False, "nil": None}
+PREDICATES: Final = {
+    "all": "ep", "none": "ep", "any": "ep", "one": "ep", "filter": "ep", "map": "ep", "count": "ep?",
+    "sum": "ep?", "find": "ep", "findIndex": "ep", "findLast": "ep", "findLastIndex": "ep", "groupBy": "ep",
+    "sortBy": "epe?", "reduce": "epe?",
+}  # fmt: skip
+"""What functions with a predicate take: an expression `e`, a predicate `p`; the last may be left out: `?`."""
 
 
 class Tree(NamedTuple):
@@ -46,311 +39,331 @@ class Tree(NamedTuple):
     parts: tuple[object, ...]
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    place: int
-
-
-def fault(message: str, source: str, place: int) -> str:
-    """Lay out an error as expr does: the message, the line, and a caret under the place."""
-    before = source[:place]
-    line = before.count("\n")
-    column = place - (before.rfind("\n") + 1)
-    shown = source.split("\n")[line] if source else ""
-    return f"{message} ({line + 1}:{column + 1})\n | {shown}\n | {'.' * column}^"
-
-
 def parse(source: str) -> Tree:
     """Return the syntax tree of `source`. Raises SyntaxFault."""
     parser = _Parser(source)
     tree = parser.sequence()
-    if parser.now.kind != "end":
+    if parser.now.kind != "EOF":
         raise parser.unexpected()
     return tree
 
 
-def _tokens(source: str) -> list[_Token]:
-    found, place = [], 0
-    while place < len(source):
-        match = _TOKEN.match(source, place)
-        if not match:
-            raise SyntaxFault(
-                fault(f"unrecognized character: U+{ord(source[place]):04X} {source[place]!r}", source, place)
-            )
-        kind = match.lastgroup or ""
-        text = match[0]
-        if kind == "name" and text in _WORDS:
-            kind = "operator"
-        if kind != "white":
-            found.append(_Token(kind, text, place))
-        place = match.end()
-    return [*found, _Token("end", "", max(len(source) - 1, 0))]
-
-
-def unquoted(literal: str) -> str:
-    """Return the text that a string literal with its quotes stands for."""
-    return _ESCAPE.sub(_unescaped, literal[1:-1])
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    code = match[1]
-    if code[0] in "xuU" and len(code) > 1:
-        return chr(int(code[1:].strip("{}"), 16))
-    if len(code) == 3:
-        return chr(int(code, 8))
-    return _SIMPLE.get(code, code)
-
-
 class _Parser:
-    """Precedence climbing, as expr's own parser."""
+    """Precedence climbing, as expr's own parser: it reads one token ahead."""
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.tokens = _tokens(source)
-        self.at = 0
+        self.tokens = tokens(source)
+        self.stashed: Token | None = None
         self.depth = 0
-        """How many calls are open: in one, `#` and `.name` are what a closure stands at."""
+        self.now = next(self.tokens)
 
-    @property
-    def now(self) -> _Token:
-        return self.tokens[self.at]
+    def fault(self, message: str, token: Token | None = None) -> SyntaxFault:
+        return SyntaxFault(fault(message, self.source, (token or self.now).place))
 
     def unexpected(self) -> SyntaxFault:
-        return SyntaxFault(fault(self.found(), self.source, self.now.place))
+        return self.fault(f"unexpected token {self.shown()}")
 
-    def found(self) -> str:
+    def shown(self) -> str:
+        return "EOF" if self.now.kind == "EOF" else f'{self.now.kind}("{self.now.text}")'
+
+    def advance(self) -> Token:
+        """Go on to the next token; return the one before."""
         token = self.now
-        names = {"end": "EOF", "name": "Identifier", "operator": "Operator", "bracket": "Bracket"}
-        name = names.get(token.kind, token.kind.capitalize())
-        shown = "EOF" if token.kind == "end" else f'{name}("{token.text}")'
-        return f"unexpected token {shown}"
+        if self.stashed is not None:
+            self.now, self.stashed = self.stashed, None
+        else:
+            following = next(self.tokens, None)
+            if following is None:
+                raise self.fault("unexpected end of expression")
+            self.now = following
+        return token
 
-    def take(self, text: str) -> bool:
-        if self.now.kind in ("operator", "bracket") and self.now.text == text:
-            self.at += 1
+    def at(self, kind: str, *texts: str) -> bool:
+        return self.now.kind == kind and (not texts or self.now.text in texts)
+
+    def take(self, kind: str, text: str) -> bool:
+        if self.at(kind, text):
+            self.advance()
             return True
         return False
 
-    def expect(self, text: str) -> None:
-        if not self.take(text):
+    def expect(self, kind: str, *texts: str) -> Token:
+        if not self.at(kind, *texts):
             raise self.unexpected()
-
-    def name(self) -> _Token:
-        token = self.now
-        if token.kind != "name" and token.text not in _WORDS:
-            raise self.unexpected()
-        self.at += 1
-        return token
+        return self.advance()
 
     def sequence(self) -> Tree:
-        return self.expression(0)
-
-    def declaration(self, place: int) -> Tree:
-        if self.now.kind != "name":
-            raise self.unexpected()
-        variable = self.name().text
-        self.expect("=")
-        value = self.expression(0)
-        self.expect(";")
-        return Tree("let", place, (variable, value, self.sequence()))
-
-    def choice(self, place: int) -> Tree:
-        condition = self.expression(0)
-        yes = self.block()
-        self.expect("else")
-        after = self.now.place
-        return Tree("if", place, (condition, yes, self.choice(after) if self.take("if") else self.block()))
-
-    def block(self) -> Tree:
-        self.expect("{")
-        tree = self.sequence()
-        self.expect("}")
-        return tree
+        found = [self.expression(0)]
+        while self.take("Operator", ";"):
+            if self.now.kind == "EOF":
+                break
+            found.append(self.expression(0))
+        return found[0] if len(found) == 1 else Tree("sequence", found[0].place, tuple(found))
 
     def expression(self, lowest: int) -> Tree:
-        place = self.now.place
-        if lowest == 0 and self.take("let"):
-            return self.declaration(place)
-        if lowest == 0 and self.take("if"):
-            return self.choice(place)
-        left = self.unary()
-        while self.now.kind == "operator":
-            token = self.now
-            negated = token.text == "not" and self.tokens[self.at + 1].text in _BINARY
-            operator = self.tokens[self.at + 1].text if negated else token.text
-            power = _BINARY.get(operator)
+        if lowest == 0 and self.at("Operator", "let"):
+            return self.declaration()
+        if lowest == 0 and self.at("Operator", "if"):
+            return self.branches()
+        left, before = self.primary(), ""
+        while self.now.kind == "Operator":
+            operator, negation = self.now, None
+            if operator.text == "not":
+                word = self.advance()
+                if self.now.text not in _NEGATED:
+                    raise self.unexpected()
+                if _BINARY[self.now.text] < lowest:
+                    self.stashed, self.now = self.now, word
+                    break
+                operator = negation = self.now
+            power = _BINARY.get(operator.text)
             if power is None or power < lowest:
                 break
-            self.at += 2 if negated else 1
-            if operator == "|":
-                left = self.piped(left)
-                continue
-            right = self.expression(power if operator in ("**", "^") else power + 1)
-            left = Tree("binary", token.place, (operator, left, right))
-            if negated:
-                left = Tree("unary", token.place, ("not", left))
+            self.advance()
+            left = self.operation(left, operator, power, before)
+            if negation:
+                left = Tree("unary", negation.place, ("not", left))
+            before = operator.text
         return self.conditional(left) if lowest == 0 else left
 
-    def piped(self, left: Tree) -> Tree:
-        token = self.name()
-        self.expect("(")
-        return self.postfix(
-            Tree("call", token.place, (Tree("name", token.place, (token.text,)), self.arguments(left)))
-        )
+    def operation(self, left: Tree, operator: Token, power: int, before: str) -> Tree:
+        if operator.text == "|":
+            return self.call(self.expect("Identifier"), left)
+        if before == "??" and operator.text != "??":
+            why = "and coalesce expressions (??) cannot be mixed. Wrap either by parentheses."
+            raise self.fault(f"Operator ({operator.text}) {why}", operator)
+        if operator.text in _COMPARISONS:
+            return self.comparison(left, operator, power)
+        right = self.expression(power if operator.text in ("**", "^") else power + 1)
+        return Tree("binary", operator.place, (operator.text, left, right))
+
+    def comparison(self, left: Tree, operator: Token, power: int) -> Tree:
+        """Read one comparison, or several that are joined: `1 < x < 3`."""
+        whole: Tree | None = None
+        while True:
+            right = self.expression(power + 1)
+            one = Tree("binary", operator.place, (operator.text, left, right))
+            whole = one if whole is None else Tree("binary", operator.place, ("&&", whole, one))
+            left, operator = right, self.now
+            if not self.at("Operator", *_COMPARISONS):
+                return whole
+            self.advance()
+
+    def declaration(self) -> Tree:
+        self.advance()
+        name = self.expect("Identifier")
+        self.expect("Operator", "=")
+        value = self.expression(0)
+        self.expect("Operator", ";")
+        return Tree("let", name.place, (name.text, value, self.sequence()))
+
+    def branches(self) -> Tree:
+        self.advance()
+        condition = self.expression(0)
+        yes = self.braced()
+        self.expect("Operator", "else")
+        no = self.branches() if self.at("Operator", "if") else self.braced()
+        return Tree("if", 0, (condition, yes, no))
+
+    def braced(self) -> Tree:
+        self.expect("Bracket", "{")
+        tree = self.sequence()
+        self.expect("Bracket", "}")
+        return tree
 
     def conditional(self, condition: Tree) -> Tree:
-        while self.take("?"):
-            place = self.tokens[self.at - 1].place
-            if self.take(":"):
-                condition = Tree("if", place, (condition, condition, self.expression(0)))
-                continue
-            yes = self.expression(0)
-            self.expect(":")
-            condition = Tree("if", place, (condition, yes, self.expression(0)))
+        while self.take("Operator", "?"):
+            if self.take("Operator", ":"):
+                yes = condition
+            else:
+                yes = self.expression(0)
+                self.expect("Operator", ":")
+            no = self.expression(0)
+            condition = Tree("if", self.now.place, (condition, yes, no))
         return condition
-
-    def unary(self) -> Tree:
-        token = self.now
-        if token.kind == "operator" and token.text in _UNARY:
-            self.at += 1
-            return self.postfix(Tree("unary", token.place, (token.text, self.expression(_UNARY[token.text]))))
-        tree = self.primary()
-        is_last = token.kind == "number" or (token.kind == "name" and token.text in _CONSTANTS)
-        return tree if is_last else self.postfix(tree)
 
     def primary(self) -> Tree:
         token = self.now
-        self.at += 1
-        if token.kind == "number":
-            return Tree("constant", token.place, (_number(token.text),))
-        if token.kind in ("string", "raw"):
-            text = token.text[1:-1] if token.kind == "raw" else unquoted(token.text)
-            return Tree("constant", token.place, (text,))
-        if token.kind == "name":
-            return self.named(token)
-        brackets: dict[str, Callable[[_Token], Tree]] = {
-            "(": self.grouped, "[": self.listed, "{": self.mapped, "#": self.pointer, ".": self.shorthand,
-        }  # fmt: skip
-        if token.text in brackets and (token.kind == "bracket" or (token.kind == "operator" and self.depth)):
-            return brackets[token.text](token)
-        self.at -= 1
+        if token.kind == "Operator" and token.text in _UNARY:
+            self.advance()
+            inner = self.expression(_UNARY[token.text])
+            return self.postfix(Tree("unary", token.place, (token.text, inner)))
+        if self.take("Bracket", "("):
+            inner = self.sequence()
+            self.expect("Bracket", ")")
+            return self.postfix(inner)
+        if self.depth and self.at("Operator", "#", "."):
+            name = ""
+            if token.text == "#":
+                self.advance()
+                name = self.advance().text if self.at("Identifier") else ""
+            return self.postfix(Tree("pointer", token.place, (name,)))
+        if self.take("Operator", "::"):
+            return self.postfix(self.call(self.expect("Identifier")))
+        return self.secondary()
+
+    def secondary(self) -> Tree:
+        token = self.now
+        if token.kind == "Identifier":
+            self.advance()
+            if token.text in _CONSTANTS:
+                return Tree("constant", token.place, (_CONSTANTS[token.text],))
+            is_call = self.at("Bracket", "(")
+            return self.postfix(self.call(token) if is_call else Tree("name", token.place, (token.text,)))
+        if token.kind == "Number":
+            self.advance()
+            return Tree("constant", token.place, (self.number(token.text.replace("_", "")),))
+        if token.kind == "String":
+            self.advance()
+            return self.postfix(Tree("constant", token.place, (token.text,)))
+        if self.at("Bracket", "["):
+            return self.postfix(self.listed())
+        if self.at("Bracket", "{"):
+            return self.postfix(self.mapped())
         raise self.unexpected()
 
-    def named(self, token: _Token) -> Tree:
-        if token.text in _CONSTANTS:
-            return Tree("constant", token.place, (_CONSTANTS[token.text],))
-        tree = Tree("name", token.place, (token.text,))
-        if self.take("("):
-            return Tree("call", token.place, (tree, self.arguments()))
-        return tree
-
-    def grouped(self, _: _Token) -> Tree:
-        tree = self.sequence()
-        self.expect(")")
-        return tree
-
-    def listed(self, token: _Token) -> Tree:
-        elements: list[Tree] = []
-        while not self.take("]"):
-            if elements:
-                self.expect(",")
-                if self.take("]"):
-                    break
-            elements.append(self.expression(0))
-        return Tree("list", token.place, tuple(elements))
-
-    def mapped(self, token: _Token) -> Tree:
-        pairs: list[tuple[Tree, Tree]] = []
-        while not self.take("}"):
-            if pairs:
-                self.expect(",")
-                if self.take("}"):
-                    break
-            pairs.append(self.pair())
-        return Tree("map", token.place, tuple(pairs))
-
-    def pair(self) -> tuple[Tree, Tree]:
-        token = self.now
-        if self.take("("):
-            key = self.grouped(token)
-        elif token.kind in ("string", "raw", "number", "name"):
-            self.at += 1
-            text = unquoted(token.text) if token.kind == "string" else token.text.strip("`")
-            key = Tree("constant", token.place, (text,))
+    def number(self, text: str) -> int | float:
+        """Return the value of a literal, after which a fault is told to be."""
+        lower, base, kind = text.lower(), 10, "integer"
+        if lower.startswith("0x"):
+            base, kind = 16, "hex"
+        elif re.search("[.e]", lower):
+            try:
+                value = float(text)
+            except ValueError:
+                why = f'strconv.ParseFloat: parsing "{text}": invalid syntax'
+                raise self.fault(f"invalid float literal: {why}") from None
+            if math.isinf(value):
+                why = f'strconv.ParseFloat: parsing "{text}": value out of range'
+                raise self.fault(f"invalid float literal: {why}")
+            return value
+        elif lower.startswith(("0b", "0o")):
+            base, kind = (2, "binary") if lower[1] == "b" else (8, "octal")
+        try:
+            whole = int(text, base)
+        except ValueError:
+            why = "invalid syntax"
         else:
-            must = "a map key must be a quoted string, a number, a identifier, or an expression enclosed"
-            raise SyntaxFault(fault(f"{must} in parentheses ({self.found()})", self.source, token.place))
-        self.expect(":")
-        return key, self.expression(0)
+            if whole < 1 << 63:
+                return whole
+            why = "value out of range"
+        raise self.fault(f'invalid {kind} literal: strconv.ParseInt: parsing "{text}": {why}')
 
-    def pointer(self, token: _Token) -> Tree:
-        if self.now.kind == "name" and self.now.place == token.place + 1:
-            return Tree("pointer", token.place, (self.name().text,))
-        return Tree("pointer", token.place, ("",))
+    def listed(self) -> Tree:
+        token, found = self.advance(), list[Tree]()
+        while not self.at("Bracket", "]"):
+            if found:
+                self.expect("Operator", ",")
+                if self.at("Bracket", "]"):
+                    break
+            found.append(self.expression(0))
+        self.expect("Bracket", "]")
+        return Tree("list", token.place, tuple(found))
 
-    def shorthand(self, token: _Token) -> Tree:
-        field = self.name()
-        key = Tree("constant", field.place, (field.text,))
-        return Tree("member", field.place, (Tree("pointer", token.place, ("",)), key, False))
+    def mapped(self) -> Tree:
+        token, found = self.advance(), list[tuple[Tree, Tree]]()
+        while not self.at("Bracket", "}"):
+            if found:
+                self.expect("Operator", ",")
+                if self.at("Bracket", "}"):
+                    break
+                if self.at("Operator", ","):
+                    raise self.unexpected()
+            if self.now.kind in ("Number", "String", "Identifier"):
+                key = Tree("constant", self.now.place, (self.advance().text,))
+            elif self.at("Bracket", "("):
+                key = self.expression(0)
+            else:
+                what = "a quoted string, a number, a identifier, or an expression enclosed in parentheses"
+                raise self.fault(f"a map key must be {what} (unexpected token {self.shown()})")
+            self.expect("Operator", ":")
+            found.append((key, self.expression(0)))
+        self.expect("Bracket", "}")
+        return Tree("map", token.place, tuple(found))
+
+    def call(self, token: Token, *first: Tree) -> Tree:
+        if token.text in PREDICATES:
+            return Tree("builtin", token.place, (token.text, self.predicates(token.text, *first)))
+        arguments = self.arguments(*first)
+        if token.text in NAMES:
+            return Tree("builtin", token.place, (token.text, arguments))
+        return Tree("call", token.place, (Tree("name", token.place, (token.text,)), arguments))
 
     def arguments(self, *first: Tree) -> tuple[Tree, ...]:
         found = list(first)
-        self.depth += 1
-        while not self.take(")"):
+        self.expect("Bracket", "(")
+        while not self.at("Bracket", ")"):
             if len(found) > len(first):
-                self.expect(",")
-                if self.take(")"):
-                    break
-            found.append(self.braced() if self.take("{") else self.expression(0))
-        self.depth -= 1
+                self.expect("Operator", ",")
+            if self.at("Bracket", ")"):
+                break
+            found.append(self.expression(0))
+        self.expect("Bracket", ")")
         return tuple(found)
 
-    def braced(self) -> Tree:
-        """A closure in braces, or a map: a colon after the first token tells."""
-        start = self.at
-        second = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else self.now
-        if self.now.text == "}" or second.text == ":":
-            tree = self.mapped(self.tokens[start - 1])
-            return self.postfix(tree)
-        tree = self.sequence()
-        self.expect("}")
+    def predicates(self, name: str, *first: Tree) -> tuple[Tree, ...]:
+        found, form = list(first), PREDICATES[name]
+        taken = form.rstrip("?")[len(first) :]
+        self.expect("Bracket", "(")
+        for index, kind in enumerate(taken):
+            if self.at("Bracket", ")"):
+                if form.endswith("?") and index == len(taken) - 1:
+                    break
+                raise self.fault(f"expected at least {len(taken)} arguments")
+            if index:
+                self.expect("Operator", ",")
+            found.append(self.predicate() if kind == "p" else self.expression(0))
+        self.take("Operator", ",")
+        self.expect("Bracket", ")")
+        return tuple(found)
+
+    def predicate(self) -> Tree:
+        self.depth += 1
+        if self.at("Bracket", "{"):
+            tree = self.braced()
+        else:
+            tree = self.expression(0)
+            if self.at("Operator", ";"):
+                raise self.fault("wrap predicate with brackets { and }")
+        self.depth -= 1
         return tree
 
     def postfix(self, tree: Tree) -> Tree:
         """Read members, indices, slices and calls; a chain with `?.` in it is nil as a whole."""
-        optional = False
         while True:
             token = self.now
-            if token.kind == "operator" and token.text in (".", "?."):
-                self.at += 1
-                optional = optional or token.text == "?."
-                if token.text == "?." and self.take("["):
-                    tree = self.indexed(tree, token, True)
-                    continue
-                field = self.name()
-                key = Tree("constant", field.place, (field.text,))
-                tree = Tree("member", field.place, (tree, key, token.text == "?."))
-                if self.take("("):
-                    tree = Tree("call", field.place, (tree, self.arguments()))
-            elif token.kind == "bracket" and token.text == "[":
-                self.at += 1
-                tree = self.indexed(tree, token, False)
+            if token.kind == "Operator" and token.text in (".", "?."):
+                self.advance()
+                is_optional = token.text == "?."
+                if is_optional and self.at("Bracket", "["):
+                    tree = self.indexed(tree, is_optional=True)
+                else:
+                    tree = self.member(tree, is_optional=is_optional)
+            elif token.kind == "Bracket" and token.text == "[":
+                tree = self.indexed(tree, is_optional=False)
             else:
-                return Tree("chain", tree.place, (tree,)) if optional else tree
+                return tree
 
-    def indexed(self, tree: Tree, token: _Token, optional: bool) -> Tree:
-        first = None if self.now.text == ":" else self.expression(0)
-        if self.take(":"):
-            last = None if self.now.text == "]" else self.expression(0)
-            self.expect("]")
+    def member(self, tree: Tree, *, is_optional: bool) -> Tree:
+        field = self.advance()
+        if field.kind != "Identifier" and not (field.kind == "Operator" and field.text[0].isalpha()):
+            raise self.fault("expected name")
+        key = Tree("constant", field.place, (field.text,))
+        is_chain = tree.kind == "chain"
+        inner = tree.parts[0] if is_chain else tree
+        tree = Tree("member", field.place, (inner, key, is_optional))
+        if self.at("Bracket", "("):
+            tree = Tree("call", field.place, (tree, self.arguments()))
+        return Tree("chain", field.place, (tree,)) if is_chain or is_optional else tree
+
+    def indexed(self, tree: Tree, *, is_optional: bool) -> Tree:
+        token = self.advance()
+        first = None if self.at("Operator", ":") else self.expression(0)
+        if self.take("Operator", ":"):
+            last = None if self.at("Bracket", "]") else self.expression(0)
+            self.expect("Bracket", "]")
             return Tree("slice", token.place, (tree, first, last))
-        self.expect("]")
-        return Tree("member", first.place if first else token.place, (tree, first, optional))
-
-
-def _number(text: str) -> object:
-    plain = text.replace("_", "")
-    if plain[:2].lower() in ("0x", "0b", "0o"):
-        return int(plain, 0)
-    return float(plain) if re.search("[.eE]", plain) else int(plain)
+        self.expect("Bracket", "]")
+        tree = Tree("member", token.place, (tree, first, is_optional))
+        return Tree("chain", token.place, (tree,)) if is_optional else tree

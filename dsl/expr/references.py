@@ -6,6 +6,8 @@ be absent.
 
 from __future__ import annotations
 
+from dsl.expr.builtins import FUNCTIONS
+from dsl.expr.functions import SPRIG, UNSUPPORTED
 from dsl.expr.grammar import Tree
 
 
@@ -48,13 +50,11 @@ def _mark_members(tree: object, guarded: set[int]) -> None:
 
 
 def _collect_paths(tree: Tree, guarded: set[int], paths: dict[str, None]) -> None:
-    callee = tree.parts[0] if tree.kind == "call" else None
     for child in _children(tree):
-        if child is not callee:
-            _collect_paths(child, guarded, paths)
+        _collect_paths(child, guarded, paths)
     if id(tree) in guarded:
         return
-    if tree.kind == "name" and tree.parts[0] != "sprig":
+    if tree.kind == "name" and tree.parts[0] not in FUNCTIONS:
         paths[str(tree.parts[0])] = None
     elif tree.kind == "member" and (path := _member_path(tree)):
         paths[path] = None
@@ -74,6 +74,8 @@ def _member_path(tree: Tree) -> str:
             return ""
         parts.append(key.parts[0])
         current = inner
-    if not isinstance(current, Tree) or current.kind != "name" or current.parts[0] == "sprig":
+    if not isinstance(current, Tree) or current.kind != "name":
+        return ""
+    if current.parts[0] == "sprig" and parts[-1] in (*SPRIG, *UNSUPPORTED):
         return ""
     return ".".join([str(current.parts[0]), *reversed(parts)])

@@ -1,219 +1,133 @@
-"""A `when` text in, the tokens that Knetic's govaluate reads in it out.
-
-Source: parsing.go and lexerState.go of github.com/Knetic/govaluate (7625b7f); messages are theirs.
-"""
+"""The text of an expr-lang expression in, its tokens out, one after another (expr 1.17.8, parser/lexer)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from dsl.expr import gojson
-
-_QUOTES = "'\""
-_PREFIXES = ("-", "!", "~")
-_SYMBOLS = {
-    **dict.fromkeys(("+", "-", "*", "/", "%", "**", "&", "|", "^", ">>", "<<"), "MODIFIER"),
-    **dict.fromkeys(("&&", "||"), "LOGICALOP"),
-    **dict.fromkeys(("==", "!=", ">", ">=", "<", "<=", "=~", "!~"), "COMPARATOR"),
-    **dict.fromkeys(("?", ":", "??"), "TERNARY"),
-}
-_DAY = r"(\d{4})-(\d\d)-(\d\d)"
-_DATES = [
-    re.compile(_DAY + rest)
-    for rest in (
-        "", r" (\d\d?):(\d\d)", r" (\d\d?):(\d\d):(\d\d)(?:[.,]\d+)?",
-        r" (\d\d?):(\d\d):(\d\d)(?:[.,]\d+)?([+-]\d\d:\d\d)", r"T(\d\d?)(Z|[+-]\d{4})",
-        r"T(\d\d?):(\d\d)(Z|[+-]\d{4})", r"T(\d\d?):(\d\d):(\d\d)(?:[.,]\d+)?(Z|[+-]\d\d:?\d\d)",
-    )
-]  # fmt: skip
-_WORDY_DATES = (
-    "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S %z %Y", "%I:%M%p",
-)  # fmt: skip
-_MERIDIAN = re.compile(r"\d{1,2}:\d\d[AP]M|[A-Z][a-z]{2} [A-Z][a-z]{2} .*")
+_SPACE: Final = re.compile(r"(?:[\s]|//[^\n]*(?:\n|$))+")
+_WORD: Final = re.compile(r"[^\W]|\$")
+_NAME: Final = re.compile(r"[\w$]+")
+_STRING: Final = re.compile(
+    r"""\\(?:[abfnrtv\\]|[0-7]{3}|x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|[^\\\n]"""
+)
+_OPERATOR: Final = re.compile(r"\|\|?|::?|[,;%+\-^]|[&!=*<>][&=*]?|\.\.?|\?[.?]?|/|##?")
+_DIGITS: Final = {
+    "x": "0-9a-fA-F_", "X": "0-9a-fA-F_", "o": "0-7_", "O": "0-7_", "b": "01_", "B": "01_", "": "0-9_",
+}  # fmt: skip
+_WORDS: Final = {
+    "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else", "not",
+}  # fmt: skip
+_ESCAPE: Final = re.compile(
+    r"\\(x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.S
+)
+_SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
-class Fault(ValueError):
-    """What govaluate says; the caller puts Argo's words before it."""
+class SyntaxFault(ValueError):
+    """The text is no expression; the message has expr's own layout."""
 
 
 class Token(NamedTuple):
-    """A kind of govaluate's, its value, and how a message shows it."""
+    """A word, a number, a text, a bracket or an operator; `text` of a literal is what it stands for."""
 
     kind: str
-    value: Any
-    shown: str = ""
+    text: str
+    place: int
 
 
-def tokens_of(text: str) -> list[Token]:
-    """Return the tokens of a condition. Raises Fault."""
-    found: list[Token] = []
+def fault(message: str, source: str, place: int) -> str:
+    """Lay out an error as expr does: the message, the line, and a caret under the place."""
+    if not source:
+        return message
+    before = source[:place]
+    line = before.count("\n")
+    column = place - (before.rfind("\n") + 1)
+    shown = source.split("\n")[line]
+    return f"{message} ({line + 1}:{column + 1})\n | {shown}\n | {'.' * column}^"
+
+
+def tokens(source: str) -> Iterator[Token]:
+    """Yield the tokens, an end last. Raises SyntaxFault when it comes to what is none."""
     place = 0
-    while True:
-        while place < len(text) and text[place].isspace():
-            place += 1
-        if place >= len(text):
-            break
-        token, place = _token(text, place, found[-1].kind if found else "UNKNOWN")
-        found.append(token)
-    depth = sum((token.kind == "CLAUSE") - (token.kind == "CLAUSE_CLOSE") for token in found)
-    if depth:
-        raise Fault("Unbalanced parenthesis")
-    return found
-
-
-def _token(text: str, place: int, before: str) -> tuple[Token, int]:
-    first = text[place]
-    if first.isdecimal() or first == ".":
-        return _number(text, place)
-    if first in "(),":
-        kind = {"(": "CLAUSE", ")": "CLAUSE_CLOSE", ",": "SEPARATOR"}[first]
-        return Token(kind, first, {"(": "40", ")": "41"}.get(first, "")), place + 1
-    if first == "[":
-        word, end = _until(text, place + 1, lambda character: character == "]", blanks=True)
-        if end >= len(text):
-            raise Fault("Unclosed parameter bracket")
-        return Token("VARIABLE", word), end + 1
-    if first.isalpha():
-        word, end = _until(text, place, lambda character: not (character.isalnum() or character in "_."))
-        return _word(word), end
-    if first in _QUOTES:
-        word, end = _until(text, place + 1, lambda character: character in _QUOTES, blanks=True)
-        if end >= len(text):
-            raise Fault("Unclosed string literal")
-        moment = _moment(word)
-        return (Token("STRING", word) if moment is None else _time(moment)), end + 1
-    return _symbol(text, place, before)
-
-
-def _until(text: str, place: int, ends: Callable[[str], bool], *, blanks: bool = False) -> tuple[str, int]:
-    """Read up to a character that ends the token, or a blank; a backslash takes what follows as it is."""
-    out: list[str] = []
-    while place < len(text):
-        character = text[place]
-        if character == "\\" and place + 1 < len(text):
-            out.append(text[place + 1])
-            place += 2
+    while place < len(source):
+        if found := _SPACE.match(source, place):
+            place = found.end()
             continue
-        if (not blanks and character.isspace()) or ends(character):
-            break
-        out.append(character)
-        place += 1
-    return "".join(out), place
-
-
-def _number(text: str, place: int) -> tuple[Token, int]:
-    if text.startswith("0x", place):
-        digits, end = _until(text, place + 2, lambda each: each not in "0123456789abcdefABCDEF")
-        if not digits or int(digits, 16) >= 2**64:
-            raise Fault(f"Unable to parse hex value '{digits}' to uint64\n")
-        return Token("NUMERIC", float(int(digits, 16))), end
-    digits, end = _until(text, place, lambda each: not (each.isdecimal() or each == "."))
-    try:
-        return Token("NUMERIC", float(digits)), end
-    except ValueError:
-        raise Fault(f"Unable to parse numeric value '{digits}' to float64\n") from None
-
-
-def _word(word: str) -> Token:
-    if word in ("true", "false"):
-        return Token("BOOLEAN", word == "true")
-    if word in ("in", "IN"):
-        return Token("COMPARATOR", "in")
-    if "." not in word[1:]:
-        return Token("VARIABLE", word)
-    if word.endswith("."):
-        raise Fault(f"Hanging accessor on token '{word}'")
-    for field in word.split(".")[1:]:
-        if field[:1].upper() != field[:1]:
-            raise Fault(f"Unable to access unexported field '{field}' in token '{word}'")
-    return Token("ACCESSOR", word, gojson.sprint(word.split(".")))
-
-
-def _symbol(text: str, place: int, before: str) -> tuple[Token, int]:
-    symbol, end = _until(text, place, lambda each: each.isalnum() or each in "()[]" or each in _QUOTES)
-    if "PREFIX" in _NEXT[before] and symbol in _PREFIXES:
-        return Token("PREFIX", symbol), end
-    if symbol not in _SYMBOLS:
-        raise Fault(f"Invalid token: '{symbol}'")
-    return Token(_SYMBOLS[symbol], symbol), end
-
-
-def _time(moment: datetime) -> Token:
-    offset = moment.strftime("%z %Z") if moment.utcoffset() else "+0000 UTC"
-    shown = f"{moment:%Y-%m-%d %H:%M:%S} {offset}"
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return Token("TIME", float((moment - epoch) // timedelta(seconds=1)), shown)
-
-
-def _moment(text: str) -> datetime | None:
-    """The moment that a text in one of govaluate's forms of dates names; without a zone it is UTC's."""
-    for form in _DATES:
-        if found := form.fullmatch(text):
-            parts = [part for part in found.groups() if part is not None]
-            zone = parts.pop() if parts[-1] == "Z" or parts[-1][0] in "+-" else "Z"
-            try:
-                year, month, day, hour, minute, second = [*map(int, parts), 0, 0, 0][:6]
-                return datetime(year, month, day, hour, minute, second, tzinfo=_zone(zone))
-            except ValueError:
-                return None
-    if not _MERIDIAN.fullmatch(text):
-        return None
-    for wordy in _WORDY_DATES:
-        try:
-            moment = datetime.strptime(text, wordy)
-        except ValueError:
+        if source.startswith("/*", place):
+            place = source.find("*/", place + 2) + 2
+            if place < 2:
+                raise SyntaxFault(fault("unclosed comment", source, len(source)))
             continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None
+        token, place = _token(source, place)
+        yield token
+        if token.kind == "Operator" and token.text[0] == "#" and (name := _NAME.match(source, place)):
+            yield Token("Identifier", name[0], place)
+            place = name.end()
+    yield Token("EOF", "", max(len(source) - 1, 0))
 
 
-def _zone(text: str) -> timezone:
-    if text == "Z":
-        return UTC
-    away = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
-    return timezone(-away if text[0] == "-" else away)
+def _token(source: str, place: int) -> tuple[Token, int]:
+    first = source[place]
+    if first in "'\"":
+        end = _end_of_string(source, place)
+        return Token("String", unquoted(source[place:end]), place), end
+    if first == "`":
+        raw = re.compile(r"`((?:[^`]|``)*)`").match(source, place)
+        if not raw:
+            raise SyntaxFault(fault("literal not terminated", source, len(source)))
+        return Token("String", raw[1].replace("``", "`"), place), raw.end()
+    if first in "0123456789" or re.compile(r"\.[0-9]").match(source, place):
+        end = _end_of_number(source, place)
+        return Token("Number", source[place:end], place), end
+    if first in "([{)]}":
+        return Token("Bracket", first, place), place + 1
+    if _WORD.match(first) and (name := _NAME.match(source, place)):
+        return Token("Operator" if name[0] in _WORDS else "Identifier", name[0], place), name.end()
+    if operator := _OPERATOR.match(source, place):
+        return Token("Operator", operator[0], place), operator.end()
+    shown = f" {first!r}" if first.isprintable() else ""
+    raise SyntaxFault(fault(f"unrecognized character: U+{ord(first):04X}{shown}", source, place))
 
 
-_OPERAND = {"NUMERIC", "BOOLEAN", "VARIABLE", "ACCESSOR", "CLAUSE"}
-_TEXTS = {"STRING", "TIME"}
-_AFTER_VALUE = {"MODIFIER", "COMPARATOR", "LOGICALOP", "CLAUSE_CLOSE", "SEPARATOR"}
-_VALUE = _AFTER_VALUE | {"TERNARY"}
-_NEXT: dict[str, set[str]] = {
-    "UNKNOWN": _OPERAND | _TEXTS | {"PREFIX"},
-    "CLAUSE": _OPERAND | _TEXTS | {"PREFIX", "CLAUSE_CLOSE"},
-    "CLAUSE_CLOSE": _VALUE | _TEXTS | {"NUMERIC", "BOOLEAN", "VARIABLE", "CLAUSE"},
-    "NUMERIC": _VALUE,
-    "BOOLEAN": _VALUE,
-    "STRING": _VALUE,
-    "VARIABLE": _VALUE,
-    "TIME": _AFTER_VALUE,
-    "MODIFIER": _OPERAND | {"PREFIX", "STRING", "CLAUSE_CLOSE"},
-    "COMPARATOR": _OPERAND | _TEXTS | {"PREFIX", "CLAUSE_CLOSE"},
-    "LOGICALOP": _OPERAND | _TEXTS | {"PREFIX", "CLAUSE_CLOSE"},
-    "PREFIX": _OPERAND | {"CLAUSE_CLOSE"},
-    "TERNARY": _OPERAND | _TEXTS | {"PREFIX", "SEPARATOR"},
-    "ACCESSOR": _VALUE | {"CLAUSE"},
-    "SEPARATOR": _OPERAND | _TEXTS | {"PREFIX"},
-}
-_LAST = {"CLAUSE_CLOSE", "NUMERIC", "BOOLEAN", "STRING", "TIME", "VARIABLE", "ACCESSOR"}
+def _end_of_string(source: str, place: int) -> int:
+    quote, at = source[place], place + 1
+    while source[at : at + 1] != quote:
+        if at >= len(source) or source[at] == "\n":
+            raise SyntaxFault(fault("literal not terminated", source, at))
+        step = 2 if source.startswith("\\" + quote, at) else 0
+        found = _STRING.match(source, at)
+        if not step and not found:
+            raise SyntaxFault(fault("invalid char escape", source, min(at + 1, len(source))))
+        at += step or len(found[0] if found else "")
+    return at + 1
 
 
-def check_syntax(tokens: list[Token]) -> None:
-    """Refuse tokens that may not follow one another. Raises Fault."""
-    last = Token("UNKNOWN", None)
-    for token in tokens:
-        if token.kind not in _NEXT[last.kind]:
-            if (last.kind, token.kind) == ("VARIABLE", "CLAUSE"):
-                raise Fault(f"Undefined function {last.value}")
-            pair = f"from {last.kind} [{_shown(last)}] to {token.kind} [{_shown(token)}]"
-            raise Fault(f"Cannot transition token types {pair}")
-        last = token
-    if last.kind not in _LAST:
-        raise Fault("Unexpected end of expression")
+def _end_of_number(source: str, place: int) -> int:
+    base = source[place + 1 : place + 2] if source[place] == "0" else ""
+    base = base if base in _DIGITS else ""
+    digits = f"[{_DIGITS[base]}]*"
+    start = re.compile(f"0{base}{digits}" if base else digits).match(source, place)
+    end = start.end() if start else place
+    if source.startswith("..", end):
+        return end
+    rest = re.compile(rf"(?:\.{digits})?(?:[eE][+-]?{digits})?").match(source, end)
+    end = rest.end() if rest else end
+    if _NAME.match(source, end):
+        raise SyntaxFault(fault(f'bad number syntax: "{source[place : end + 1]}"', source, end))
+    return end
 
 
-def _shown(token: Token) -> str:
-    return token.shown or gojson.sprint(token.value)
+def unquoted(literal: str) -> str:
+    """Return the text that a string literal with its quotes stands for."""
+    return _ESCAPE.sub(_unescaped, literal[1:-1])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] in "xuU" and len(code) > 1:
+        return chr(int(code[1:].strip("{}"), 16))
+    if len(code) == 3:
+        return chr(int(code, 8))
+    return _SIMPLE.get(code, code)

@@ -66,13 +66,62 @@ def test_a_long_list_is_split_once_whoever_takes_an_element_of_it():
     [
         ("1 +", "unexpected token EOF (1:3)\n | 1 +\n | ..^"),
         ("((", "unexpected token EOF (1:2)\n | ((\n | .^"),
-        ("nope(1)", "unknown name nope (1:1)\n | nope(1)\n | ^"),
+        (
+            "1 ?? 2 + 3",
+            "Operator (+) and coalesce expressions (??) cannot be mixed. Wrap either by parentheses."
+            " (1:8)\n | 1 ?? 2 + 3\n | .......^",
+        ),
+        (
+            "map([1], # + 1; 2)",
+            "wrap predicate with brackets { and } (1:15)\n | map([1], # + 1; 2)\n | ..............^",
+        ),
+        ("'abc", "literal not terminated (1:5)\n | 'abc\n | ....^"),
+        ("", "unexpected token EOF"),
+        ("sprig.now()", "sprig.now is not supported here (1:7)\n | sprig.now()\n | ......^"),
     ],
 )
 def test_a_text_that_is_no_expression_is_shown_with_a_caret(source, message):
     with pytest.raises(SyntaxFault) as raised:
         compiled(source)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nope(1)", "unknown name nope (1:1)\n | nope(1)\n | ^"),
+        ("'1' == 1", "invalid operation: == (mismatched types string and int) (1:5)\n | '1' == 1\n | ....^"),
+        ("inputs.parameters.n + 1", "invalid operation: string + int (1:21)\n | inputs.parameters.n + 1\n"
+         " | ....................^"),
+        ("[1][3]", "index out of range: 3 (array length is 1) (1:4)\n | [1][3]\n | ...^"),
+        ("asInt('x')", "invalid operation: int(x) (1:1)\n | asInt('x')\n | ^"),
+        ("item.x", "type string has no field x (1:6)\n | item.x\n | .....^"),
+        ("filter([1], 1)", "predicate should return boolean (got int) (1:13)\n | filter([1], 1)\n"
+         " | ............^"),
+        ("1 % 0", "integer divide by zero (1:3)\n | 1 % 0\n | ..^"),
+        ("tasks.bad.nope.x", "cannot fetch x from <nil> (1:16)\n | tasks.bad.nope.x\n | ...............^"),
+    ],
+)  # fmt: skip
+def test_what_expr_cannot_evaluate_is_told_in_its_words(source, message):
+    with pytest.raises(ExpressionError) as raised:
+        compiled(source).value(KNOWN)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("date('2023-08-14').AddDate(0, 1, 17).Format('Mon 02 Jan 2006')", "Sun 01 Oct 2023"),
+        ("string(duration('90m') + duration('1s'))", "1h30m1s"),
+        ("date('2023-08-14') - date('2023-08-13') == duration('24h') ? 'y' : 'n'", "y"),
+        ("toJson(date('2023-08-14T10:00:00+02:00'))", '"2023-08-14T10:00:00+02:00"'),
+        ("if 1 < 2 < 3 { 'in' } else { 'out' }", "in"),
+        ("string(9223372036854775807 + 1)", "-9223372036854775808"),
+        ("string(bitshl(1, 4) + bitnand(7, 2))", "21"),
+    ],
+)
+def test_times_numbers_and_conditions_are_those_of_expr(source, text):
+    assert compiled(source).value(KNOWN) == text
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_pipe_or_a_device_is_no_output(tmp_path):
         x = script("x", "mkfifo /tmp/o", outputs={"artifacts": [artifact]})
         outcome, _ = ran(workflow(dag("main", task("x")), x), tmp_path)
         assert outcome.nodes["main/x"].phase == "Error"
-        assert outcome.nodes["main/x"].message.endswith("/tmp/o is no regular file")
+        assert outcome.nodes["main/x"].message.endswith("/tmp/o is no regular file; ")
 
 
 def read_by(source):

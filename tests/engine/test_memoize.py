@@ -67,7 +67,7 @@ class Cached:
         self.memo = Memo(folder / "cache", self.store)
         self.rule = {"key": "k", "cache": {"configMap": {"name": "memo"}}}
 
-    def keep(self, text, names="fg"):
+    def keep(self, text, names="fg", odd=""):
         node = Node("wf.x", "main/x", "Pod", None)
         node.outputs, node.artifacts = {}, {name: {"s3": {"key": name}} for name in "fg"}
         for name in "fg":
@@ -75,6 +75,8 @@ class Cached:
         for name in names:
             self.store.path(name).parent.mkdir(exist_ok=True)
             self.store.path(name).write_text(text)
+        if odd:
+            os.mkfifo(self.store.path(odd))
         self.memo.keep(self.rule, node)
 
     def recalled(self, other):
@@ -89,10 +91,18 @@ def test_an_entry_that_could_not_be_replaced_stays_as_it_was(tmp_path):
     cached = Cached(tmp_path)
     cached.keep("one")
     with pytest.raises(OSError, match="g is no file"):
-        cached.keep("two", names="f")
+        cached.keep("two", names="f", odd="g")
     assert cached.recalled(tmp_path / "a/store") == ["one", "one"]
     cached.keep("two")
     assert cached.recalled(tmp_path / "b/store") == ["two", "two"]
+
+
+def test_an_artifact_that_was_nothing_is_nothing_again(tmp_path):
+    cached = Cached(tmp_path)
+    cached.keep("one", names="f")
+    store = Store(tmp_path / "a/store", tmp_path)
+    assert Memo(cached.memo.folder, store).recall(cached.rule) is not None
+    assert [store.path(name).exists() for name in "fg"] == [True, False]
 
 
 def test_an_entry_whose_files_are_just_being_replaced_is_none(tmp_path):
