@@ -219,7 +219,7 @@ def test_a_file_whose_name_no_zip_can_hold_is_named(make, tmp_path):
     node = run(workflow({"name": "main", "script": script, "outputs": output}), RunOptions(tmp_path)).nodes[
         "main"
     ]
-    why = r"artifact a failed to save: zip: the name of made/a\xff is not UTF-8"
+    why = r"artifact a failed to save: zip: the name of a/a\xff is not UTF-8; "
     assert (node.phase, node.message.partition("): ")[2]) == ("Error", why)
 
 
