@@ -200,13 +200,7 @@ class Engine:
             self.refuse_call(call, _TOO_DEEP, prefixed=False)
             return
         try:
-            prepared = prepare(
-                call,
-                self.globals,
-                self.workflow,
-                self.definition.objects,
-                retried=self._retry_rule(call) is not None,
-            )
+            prepared = self.prepared(call)
             _limit(prepared)
             rule = prepared.body.get("synchronization")
             locks = self.locks.of(rule) if rule else ()
@@ -221,6 +215,16 @@ class Engine:
                 return
             self.locks.take(locks, call)
         self._execute(prepared)
+
+    def prepared(self, call: Call) -> Prepared:
+        """Match a call's arguments with inputs and fill its template. Raises NodeFault and TagError."""
+        retried = self._retry_rule(call) is not None
+        return prepare(call, self.globals, self.workflow, self.definition.objects, retried=retried)
+
+    def has_refused(self, path: str) -> bool:
+        """Whether the call that makes the node of a path has failed at once, before anything ran."""
+        node = self.nodes.get(path)
+        return node is not None and bool(node.fault)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
         return call.template.raw.get("retryStrategy") or self.definition.spec.get("retryStrategy")

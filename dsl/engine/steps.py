@@ -123,6 +123,8 @@ class StepsRun:
                 break
             self.open += 1
             self._call(step, name, raw, index)
+            if self.engine.has_refused(f"{self.node.path}/{name}"):  # Argo begins no more of the group
+                break
         self._one_less()
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
