@@ -52,6 +52,7 @@ class WorkflowRun:
         for task, count in self.engine.definition.leaf_counts(template).items():
             self.engine.progress.expected(task, count)
         self._start_hooks()
+        self.engine.globals.set("workflow.status", "")  # until Argo looks at the workflow for the second time
         self.engine.call(self._call(template, "", self.spec.get("arguments") or {}, self._main_ended))
         self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
         if self.main is None:
