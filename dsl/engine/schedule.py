@@ -344,9 +344,10 @@ class Engine:
         self.fail(self.add(node), call, fault, prefixed=prefixed)
 
     def fail(self, node: Node, call: Call, fault: str, *, prefixed: bool = True) -> None:
-        """End a node with phase Error because of `fault`; a DAG puts the task's name before it."""
+        """End a node with phase Error because of `fault`; a DAG puts the name before it that is no attempt's."""
         node.fault = fault
-        prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed else ""
+        is_named = call.caller == "tasks" and prefixed and node.flag != "retried"
+        prefix = f"task '{call.name}' errored: " if is_named else ""
         self.finish(node, "Error", prefix + fault)
 
     def finish(self, node: Node, phase: str, message: str = "", moment: float = 0.0) -> None:
@@ -491,7 +492,7 @@ class Engine:
             body = self._patched(prepared)
         except ValueError as wrong:
             self.skip_expected(node)
-            self.fail(node, call, str(wrong), prefixed="retries" not in prepared.scope.local)
+            self.fail(node, call, str(wrong))
             return
         leaf = Leaf(
             node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
