@@ -344,7 +344,7 @@ class Engine:
         self.fail(self.add(node), call, fault, prefixed=prefixed)
 
     def fail(self, node: Node, call: Call, fault: str, *, prefixed: bool = True) -> None:
-        """End a node with phase Error because of `fault`; a DAG puts the name before it that is no attempt's."""
+        """End a node with phase Error because of `fault`; a DAG names the task before it, but no attempt."""
         node.fault = fault
         is_named = call.caller == "tasks" and prefixed and node.flag != "retried"
         prefix = f"task '{call.name}' errored: " if is_named else ""

@@ -306,4 +306,5 @@ def test_what_ends_at_once_makes_room_for_the_next_however_often(tmp_path, more,
     looped = dag("main", task("make", withSequence={"count": "2000"}), parallelism=1)
     outcome = ran(workflow(looped, {**made(), **more}, **spec), tmp_path)
     assert outcome.phase == phase
-    assert [node.phase for path, node in outcome.nodes.items() if "(" in path] == [phase] * 2000
+    made_nodes = [node.phase for path, node in outcome.nodes.items() if "(" in path]
+    assert made_nodes == [phase] * (1 if phase == "Error" else 2000)  # Argo makes none behind a refused one
