@@ -219,11 +219,19 @@ def configured(source: Mapping[str, Any], scope: Scope, objects: Objects, fault:
     """Return the value that a parameter takes from a ConfigMap, or its default. Raises NodeFault."""
     reference = source.get("configMapKeyRef") or {}
     try:
-        return objects.parameter({key: substitute(str(text), scope) for key, text in reference.items()})
+        return objects.parameter({key: _place(str(text), scope.globals) for key, text in reference.items()})
     except NoValue as wrong:
         if source.get("default") is None or not wrong.is_absent:
             raise NodeFault(f"{fault}: {wrong}") from None
         return source["default"]
+
+
+def _place(text: str, shared: Globals | None) -> str:
+    """Fill the name or key of a ConfigMap, which may refer to the workflow's variables and nothing else."""
+    try:
+        return substitute(text, Scope(shared, {}), Mode.ALL) if shared else text
+    except TagError as wrong:
+        raise NodeFault(f"failed to substitute configMapKeyRef: {wrong}") from None
 
 
 def text_of(value: Value) -> str:

@@ -96,6 +96,7 @@ class DagRun:
         is_open = prepared.template.has_open_order
         self.template = prepared.template.ordered(prepared.scope) if is_open else prepared.template
         self.tasks = self.template.tasks
+        self.faults: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.open = 0
         self.pending: dict[str, int] = {}
@@ -248,13 +249,29 @@ class DagRun:
         for index, (item, new) in enumerate(calls):
             name = f"{task.name}({index}:{item.label})"
             self._run(task, name, new, index, done)
-            first = None if index else self.engine.nodes.get(f"{self.node.path}/{name}")
-            if first and first.fault:  # Argo gets no further, and sees a loop all of whose items have ended
-                self.unfinished[task.name] = 1
-                for _ in children[1:]:
-                    self.engine.skip_expected(first)
-                del children[1:]
-                return
+            if self.engine.has_refused(f"{self.node.path}/{name}"):
+                self._cut_short(task, children, index + 1)
+                break
+
+    def _cut_short(self, task: Task, children: list[Node], begun: int) -> None:
+        """Leave out the items behind one that could not begin: Argo makes no more of them.
+
+        It looks at the loop once more when something waits for it, with the arguments as they are written.
+        """
+        rest = len(children) - begun
+        group = self.nodes[task.name]
+        self.unfinished[task.name] -= rest
+        for name, count in self.engine.definition.leaf_counts(group.template).items():
+            self.engine.progress.skipped(name, count * rest)
+        del children[begun:]
+        if group.template is None or not self.plan.dependents[task.name]:
+            return
+        arguments = self.prepared.filled(task.document).get("arguments") or {}
+        call = Call(group.name, group.path, group.template, lambda _: None, parameters_of(arguments))
+        try:
+            self.engine.prepared(call)
+        except (TagError, NodeFault) as wrong:
+            self.faults[task.name] = str(wrong)
 
     def _enter(self, task: Task, raw: dict[str, Any]) -> None:
         """Run a loop over a list of another node that is "": Argo calls its template in the loop's own node.
@@ -290,7 +307,7 @@ class DagRun:
         phase = bad[-1] if bad else "Succeeded"
         group.branch = further(merged(shown(each, phase) for each in group.children), 1)
         group.outer = further(merged(shown(each, phase, outside=True) for each in group.children), 1)
-        self.engine.finish(group, phase)
+        self.engine.finish(group, phase, self.faults.get(task.name, ""))
         self._ended(task, group, exits=False)
 
     # --- ends ---

@@ -16,7 +16,8 @@ from dsl.engine.loops import Item, Items
 from dsl.engine.node import NodeFault
 from dsl.engine.scope import Scope
 from dsl.engine.tags import Document, MissingError, Mode, substitute
-from dsl.engine.task_text import check_unclosed, task_text, texts
+from dsl.engine.task_text import check_closed, check_within, is_open, task_text
+from dsl.expr import gojson
 from dsl.expr.condition import ConditionError, is_false, is_true
 
 Artifacts = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
@@ -30,11 +31,14 @@ def resolved(task: Task, outer: Prepared, scope: Scope, artifacts_of: Artifacts)
 
     Raises:
         TagError: a tag cannot be replaced; MissingError when Argo would wait for it.
+        NodeFault: a tag is left open.
         ConditionError: `when` is no condition, and the task is no loop.
     """
     raw: dict[str, Any] = outer.filled(task.document)
     when = str(raw.get("when") or "")
     if when:
+        if outer.passes and is_open({"when": when}):
+            check_closed(gojson.dumps(when))
         when = substitute(when, scope, Mode.NODES)
         try:
             if not is_true(when):
@@ -42,6 +46,8 @@ def resolved(task: Task, outer: Prepared, scope: Scope, artifacts_of: Artifacts)
         except ConditionError:
             if not task.is_loop:
                 raise
+    if outer.passes and is_open(raw):
+        check_closed(task_text({**task.raw, **raw, "hooks": None}, True))
     arguments = raw.get("arguments") or {}
     absent = absent_arguments(arguments, scope)
     given = without(arguments, absent) if absent else arguments
@@ -64,8 +70,14 @@ def resolved_items(
     fields = {key: raw[key] for key in keys if raw.get(key)}
     document = Document(fields)
     mode = Mode.UNUSED if is_false(str(raw.get("when") or "")) else Mode.ALL
-    if any(text.rfind("{{") > text.rfind("}}") for text in texts(fields)):
-        check_unclosed(task_text({**task.raw, **raw}, "withItems" in keys), is_strict=mode is Mode.ALL)
+    if is_open(fields):
+        text = task_text({**task.raw, **raw}, "withItems" in keys)
+        try:
+            check_closed(text)
+        except NodeFault as fault:
+            raise NodeFault(f"unable to parse argo variable: {fault}") from None
+        if mode is Mode.ALL:
+            check_within(text)
     try:
         filled = deque(document.filled(scope.with_local(item.variables), mode) for item in items)
     except MissingError as missing:

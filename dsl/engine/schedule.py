@@ -145,6 +145,7 @@ class Engine:
             with paused_collection():  # most of what is made now stays
                 self._work_off(is_over)
             if not self._ready and self._when_quiet:
+                self._is_looked_at()
                 self._ready.append(self._when_quiet.popleft())
                 continue
             if is_over():  # a clock that nobody needs any more may be left
@@ -154,6 +155,11 @@ class Engine:
                 continue
             if not self._take_event(self._patience()) and self._is_idle():
                 return
+
+    def _is_looked_at(self) -> None:
+        """Say that the workflow runs: Argo knows that when it looks at it again."""
+        if not self.globals.flat["workflow.status"]:
+            self.globals.set("workflow.status", "Running")
 
     def _work_off(self, is_over: Callable[[], bool]) -> None:
         """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile."""
@@ -221,13 +227,7 @@ class Engine:
             self.refuse_call(call, _TOO_DEEP, prefixed=False)
             return
         try:
-            prepared = prepare(
-                call,
-                self.globals,
-                self.workflow,
-                self.definition.objects,
-                retried=self._retry_rule(call) is not None,
-            )
+            prepared = self.prepared(call)
             _limit(prepared)
             rule = prepared.body.get("synchronization")
             locks = self.locks.of(rule) if rule else ()
@@ -242,6 +242,16 @@ class Engine:
                 return
             self.locks.take(locks, call)
         self._execute(prepared)
+
+    def prepared(self, call: Call) -> Prepared:
+        """Match a call's arguments with inputs and fill its template. Raises NodeFault and TagError."""
+        retried = self._retry_rule(call) is not None
+        return prepare(call, self.globals, self.workflow, self.definition.objects, retried=retried)
+
+    def has_refused(self, path: str) -> bool:
+        """Whether the call that makes the node of a path has failed at once, before anything ran."""
+        node = self.nodes.get(path)
+        return node is not None and bool(node.fault)
 
     def _retry_rule(self, call: Call) -> Mapping[str, Any] | None:
         own: Mapping[str, Any] | None = call.template.raw.get("retryStrategy")
@@ -355,7 +365,7 @@ class Engine:
         self.fail(self.add(node), call, fault, prefixed=prefixed)
 
     def fail(self, node: Node, call: Call, fault: str, *, prefixed: bool = True) -> None:
-        """End a node with phase Error because of `fault`; a DAG puts the task's name before it."""
+        """End a node with phase Error because of `fault`; a DAG names the task before it, but no attempt."""
         node.fault = fault
         is_own = node.name == call.name  # and not one of its attempts
         prefix = f"task '{call.name}' errored: " if call.caller == "tasks" and prefixed and is_own else ""
@@ -530,6 +540,7 @@ class Engine:
 
     def _take_over(self, leaf: Leaf, record: Record) -> None:
         """End a leaf as it ended in a former run."""
+        self._is_looked_at()
         leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
         self._leaf_starts(leaf)
         leaf.node.started, leaf.node.taken = record.started, True

@@ -131,8 +131,7 @@ class StepsRun:
                 break
             self.open += 1
             self._call(step, name, raw, index)
-            called = self.engine.nodes.get(f"{self.node.path}/{name}")
-            if called and called.fault:  # Argo calls no others
+            if self.engine.has_refused(f"{self.node.path}/{name}"):  # Argo begins no more of the group
                 break
         self._one_less()
 

@@ -127,7 +127,9 @@ def _simple(tag: str, scope: Scope, mode: Mode) -> str:
         raise TagError(f"unable to substitute {{{{{tag}}}}}: {optional}")
     if not isinstance(value, str):
         return "{{" + tag + "}}"
-    if not gojson.is_quotable(value):
+    if escape := gojson.unquotable(value):
+        if mode in (Mode.ALL, Mode.UNUSED):  # there the decoder finds it
+            raise TagError(f"invalid character '{escape}' in string escape code")
         raise TagError("cannot finish template replacement because the result was invalid JSON")
     return value
 

@@ -24,13 +24,12 @@ _SEQUENCE = ("count", "start", "end", "format")
 _QUOTE = re.compile(r'(?<!\\)"')
 
 
-def texts(value: Value) -> Iterator[str]:
-    """Yield the texts in a value."""
+def _texts(value: Value) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, (dict, list)):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from texts(inner)
+            yield from _texts(inner)
 
 
 def task_text(raw: Mapping[str, Any], with_loop: bool) -> str:
@@ -56,20 +55,25 @@ def _field(name: str, value: Value) -> str:
     return gojson.dumps(value)
 
 
-def check_unclosed(text: str, *, is_strict: bool) -> None:
-    """Refuse a tag that nothing closes, and if `is_strict` one that ends behind the text it began in.
+def is_open(fields: Mapping[str, Any]) -> bool:
+    """Whether a tag begins in a text and does not end in it."""
+    return any(text.rfind("{{") > text.rfind("}}") for text in _texts(fields))
 
-    Raises:
-        NodeFault: there is one.
-    """
+
+def check_closed(text: str) -> None:
+    """Refuse a tag that nothing closes. Raises NodeFault."""
     place = 0
     while (start := text.find("{{", place)) >= 0:
         end = text.find("}}", start + 2)
         if end < 0:
             within = f"in the template={_quoted(text)} starting from {_quoted(text[start + 2 :])}"
-            raise NodeFault(f'unable to parse argo variable: Cannot find end tag="}}}}" {within}')
+            raise NodeFault(f'Cannot find end tag="}}}}" {within}')
         place = end + 2
-    for tag in re.findall(r"\{\{(.*?)\}\}", text, re.DOTALL) if is_strict else ():
+
+
+def check_within(text: str) -> None:
+    """Refuse a tag that ends behind the text in which it began. Raises NodeFault."""
+    for tag in re.findall(r"\{\{(.*?)\}\}", text, re.DOTALL):
         if _QUOTE.search(tag):
             raise NodeFault(f"failed to resolve {{{{{tag}}}}}")
 

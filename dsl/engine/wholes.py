@@ -29,6 +29,7 @@ from dsl.engine.whole import Whole, brings_tags, gathered
 from dsl.expr.gojson import Value
 
 _KINDS = ("dag", "steps", "container", "script")
+_STATUS = "workflow.status"
 _NODES = re.compile(r"\b(?:tasks|steps)\b")
 _LASTING = re.compile(
     r"""(?:tasks|steps)(?:\.[\w-]+|\[\\?['"][\w-]+\\?['"]\])\??\.(?:outputs|status|exitCode|id)\b"""
@@ -65,8 +66,9 @@ class Wholes:
         """Return what a former run left of a node that begins, if it can be taken over as it was."""
         if not self._are_fit or _may_be_cut_short(node) or not self.called(prepared.template):
             return None
-        if self._seen != self._globals.flat:
-            self._seen = dict(self._globals.flat)
+        lasting = self._lasting()
+        if self._seen != lasting:
+            self._seen = lasting
             self._has_tags = brings_tags(self._seen.values())
             self._shared.clear()
         if self._has_tags or brings_tags(prepared.scope.local.values()):
@@ -110,12 +112,16 @@ class Wholes:
         shared = self._shared.get(template) or self._shared.setdefault(template, self._shared_by(template))
         return digest_of([shared, node.flag, prepared.scope.local])
 
+    def _lasting(self) -> dict[str, Any]:
+        """Return the variables of the run that are the same all the time."""
+        return {name: value for name, value in self._globals.flat.items() if name != _STATUS}
+
     def _shared_by(self, template: Template) -> str:
         """Return a digest of what counts for every call of a template."""
         spec, objects, places = self._definition.spec, self._definition.objects, self._places
         return digest_of(
             [
-                self._globals.flat,
+                self._lasting(),
                 [each.raw for each in self.called(template)],
                 {key: value for key, value in spec.items() if key not in ("templates", "arguments")},
                 [objects.contents(), objects.labels],
@@ -171,4 +177,4 @@ def _tags(value: Value, key: str = "") -> Iterator[str]:
 
 def _is_lasting(tag: str) -> bool:
     """Whether a tag names nothing of other nodes that is not the same when they are taken over."""
-    return all(_LASTING.match(tag, found.start()) for found in _NODES.finditer(tag))
+    return _STATUS not in tag and all(_LASTING.match(tag, found.start()) for found in _NODES.finditer(tag))

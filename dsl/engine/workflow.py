@@ -110,9 +110,8 @@ class WorkflowRun:
     # --- hooks ---
 
     def _look(self) -> None:
-        """Note that the workflow runs: Argo knows when it looks at it for the second time."""
+        """Start the hooks of a workflow that runs: Argo knows when it looks at it for the second time."""
         if self.main is None:
-            self.engine.globals.set("workflow.status", "Running")
             self._start_hooks()
 
     def _start_hooks(self) -> None:

@@ -211,9 +211,20 @@ def _sprint_float(value: float) -> str:
 
 def is_quotable(value: str) -> bool:
     """Whether Go's `strconv.Quote` of it is also valid inside JSON: else a simple tag cannot insert it."""
-    return value.isprintable() or not any(
-        len(found[0].encode()) < 4 or not found[0].isprintable() for found in _NOT_QUOTABLE.finditer(value)
-    )
+    return not unquotable(value)
+
+
+def unquotable(value: str) -> str:
+    """Return the letter of the first escape that Go's `strconv.Quote` makes and JSON has not, or none."""
+    if value.isprintable():
+        return ""
+    for found in _NOT_QUOTABLE.finditer(value):
+        character = found[0]
+        if character < "\x80":
+            return {"\a": "a", "\v": "v"}.get(character, "x")
+        if not character.isprintable():
+            return "U"
+    return ""
 
 
 def stored_bytes(value: object) -> int:

@@ -34,7 +34,7 @@ def peak(count, folder, more, template):
     ("more", "template"),
     [
         ({}, {"suspend": {"duration": "0"}}),
-        ({}, {"suspend": {"duration": "300ms"}}),
+        ({}, {"suspend": {"duration": "0.3s"}}),
         ({"when": "{{item}} < 0"}, {"suspend": {"duration": "0"}}),
         (PARAMETER, {"suspend": {"duration": "0"}, "inputs": {"parameters": [{"name": "p"}]}}),
     ],
