@@ -18,6 +18,7 @@ from dsl.engine.node import (
     BAD,
     COMPLETED,
     FAILED_FAST,
+    LATE_EXPORTS,
     Branch,
     Node,
     NodeFault,
@@ -350,7 +351,8 @@ class DagRun:
             self.engine.fail(self.node, self.prepared.call, str(wrong))
             return
         for node in self.nodes.values():
-            if node.type == "Suspend" or node.recalled:
-                self.engine.export(node)
+            made = node.children[-1] if node.type == "Retry" and node.children else node
+            if made.type in LATE_EXPORTS or node.recalled:
+                self.engine.export(made)
         self.node.outputs, self.node.artifacts = outputs, artifacts
         self.engine.finish(self.node, "Succeeded")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dsl.engine.call import Call
 
 COUNTED = ("Pod", "Steps", "DAG")
+LATE_EXPORTS = ("Suspend", "DAG")
+"""Nodes whose outputs with a `globalName` are the workflow's only when the DAG around them has success."""
 COMPLETED = ("Succeeded", "Failed", "Error")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """Stands for what most nodes of a large run never have."""

@@ -29,7 +29,7 @@ from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.leaves import Leaves
 from dsl.engine.locks import Lock, Locks
 from dsl.engine.memo import Memo
-from dsl.engine.node import BAD, COMPLETED, COUNTED, Inside, Node, NodeFault, alone
+from dsl.engine.node import BAD, COMPLETED, COUNTED, LATE_EXPORTS, Inside, Node, NodeFault, alone
 from dsl.engine.patch import patched
 from dsl.engine.progress import LeafEvent, Progress
 from dsl.engine.readiness import ADDRESS
@@ -356,7 +356,7 @@ class Engine:
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
             node.branch = alone(phase)
-        if node.type != "Suspend" and not node.recalled:
+        if node.type not in LATE_EXPORTS and not node.recalled:
             self.export(node)
         if node.inside:
             node.inside.abort = None
