@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from dsl.engine.parameter import written
 from dsl.engine.refused import Refused
 from dsl.engine.scope import Globals, Scope
 from dsl.expr import gojson
+from dsl.expr.expression import compiled
+from dsl.expr.functions import go_type
 from dsl.expr.gojson import Value
 
 _FORMATS = "aAbBdHImMpSyY"  # with s, L, z and Z those that Argo knows (util/strftime, v4.1.2)
@@ -59,7 +62,23 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
         flat.update(_parameters(spec, given, definition.objects))
     except NodeFault as wrong:
         return Globals(flat, f"failed to set global parameters: {wrong}")
-    return Globals(flat)
+    return _labelled(Globals(flat), (spec.get("workflowMetadata") or {}).get("labelsFrom") or {})
+
+
+def _labelled(shared: Globals, rules: Mapping[str, Mapping[str, Any]]) -> Globals:
+    """Add labels that come from expressions over the other variables (operator.go:updateWorkflowMetadata)."""
+    labels: dict[str, str] = {}
+    for name, rule in rules.items():
+        source = str(rule.get("expression") or "")
+        told = f"failed to evaluate label {json.dumps(name)} expression {json.dumps(source)}"
+        try:
+            value = compiled(source).value(shared.tree())
+        except ValueError as wrong:
+            return Globals(shared.flat, f"{told}: {wrong}")
+        if not isinstance(value, str):
+            return Globals(shared.flat, f"{told} evaluted to {go_type(value)} but must be a string")
+        labels[f"workflow.labels.{name}"] = value
+    return Globals({**shared.flat, **labels}) if labels else shared
 
 
 def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Objects) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from dsl.expr import gojson, times
+from dsl.expr import gojson, jsonpath, times
 from dsl.expr.builtins import ARRAY, MAP, TAKEN_APART, TEXTS
 from dsl.expr.gojson import AnyKeys, Value
 from dsl.expr.times import Duration, Time
@@ -207,7 +207,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "first": lambda xs: xs[0] if xs else None, "last": lambda xs: xs[-1] if xs else None,
     "take": lambda xs, n: xs[: int(n)], "get": _get, "reverse": lambda xs: xs[::-1], "sort": _sort,
     "flatten": _flatten, "uniq": _unique, "concat": lambda *lists: [x for xs in lists for x in xs],
-    "jsonpath": lambda text, path: _jsonpath(text, path),
+    "jsonpath": lambda text, path: jsonpath.select(gojson.loads(text), path),
     "toJson": gojson.dumps, "asInt": _int, "asFloat": _float,
 }  # fmt: skip
 
@@ -256,19 +256,6 @@ def _shifted(value: int, by: int, *, left: bool = False) -> int:
     if by < 0:
         raise ValueError(f"invalid operation: negative shift count {by} (type int)")
     return wrapped(value << by if left else value >> by)
-
-
-def _jsonpath(text: str, path: str) -> Value:
-    """The plain forms of a JSON path: `$.a.b`, `$['a']`, `$.a[0]`, `$.a[*].b`."""
-    found: list[Any] = [gojson.loads(text)]
-    is_list = False
-    for name, quoted, index in re.findall(r"""\.([\w-]+)|\[['"]([^'"]*)['"]\]|\[(\*|-?\d+)\]""", path):
-        if index == "*":
-            is_list = True
-            found = [x for value in found for x in (value.values() if isinstance(value, Mapping) else value)]
-        else:
-            found = [value[int(index)] if index else value[name or quoted] for value in found]
-    return found if is_list else found[0]
 
 
 def _indented(value: object) -> str:

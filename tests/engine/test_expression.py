@@ -109,6 +109,38 @@ def test_what_expr_cannot_evaluate_is_told_in_its_words(source, message):
 
 
 @pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("$.a[1].n", 2.0),
+        ("$.a[*].m", ["x"]),
+        ("$.a[-1:].n", [2.0]),
+        ("$['a'][0,1].n", [1.0, 2.0]),
+        ("$..n", [1.0, 2.0]),
+        ("$.a[?(@.n == 2)]", [{"n": 2.0}]),
+        ("$.a.length", 2),
+    ],
+)
+def test_a_json_path_selects_one_value_or_many(path, found):
+    source = f"""jsonpath('{{"a": [{{"n": 1, "m": "x"}}, {{"n": 2}}]}}', "{path}")"""
+    assert compiled(source).value({}) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("a", "invalid JSONPath selector 'a' unexpected token 'a' at index 0"),
+        ("$.b", "key: invalid token key 'b' not found"),
+        ("$.a[5]", "index: invalid token out of range"),
+        ("$.a[(1)]", "is not supported here"),
+    ],
+)
+def test_a_json_path_that_selects_nothing_says_why(path, why):
+    with pytest.raises(ExpressionError) as raised:
+        compiled(f"""jsonpath('{{"a": [1]}}', '{path}')""").value({})
+    assert why in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("source", "text"),
     [
         ("date('2023-08-14').AddDate(0, 1, 17).Format('Mon 02 Jan 2006')", "Sun 01 Oct 2023"),
