@@ -403,16 +403,26 @@ class DagRun:
             self._assess()
 
     def abort(self) -> None:
-        """The template fails fast, a child has failed and none is active any more."""
-        if not self.node.is_done:
-            self.engine.finish(self.node, "Failed", FAILED_FAST)
+        """The template fails fast, a child has failed and none is active any more.
+
+        What might be retried in here never is: a DAG above waits for it for ever.
+        """
+        if self.node.is_done:
+            return
+        inside = self.node.inside.nodes if self.node.inside else ()
+        retried = [node.path for node in inside if node.type == "Retry" and not node.is_done]
+        if retried:
+            if self.node.boundary and self.node.boundary.inside:
+                self.node.boundary.inside.is_stuck = True
+            self.engine.hangs.append(f"{retried[0]}: {self.node.path} failed before it could be retried")
+        self.engine.finish(self.node, "Failed", FAILED_FAST)
 
     def _assess(self) -> None:
         """Derive the phase from the targets.
 
         A target that nothing reaches leaves the DAG running for ever.
         """
-        if self.node.is_done:
+        if self.node.is_done or (self.node.inside and self.node.inside.is_stuck):
             return
         try:
             _ = [self.scope_of(self.tasks[name]) for name in self.plan.targets if name in self.nodes]

@@ -89,7 +89,8 @@ class Inside:
 
     `limit` is how many of them may run at once, 0 for any number, and `active` how many do; `waiting` are
     those that may not begin yet, by their turn; `bad` is how many failed, and `abort` ends a node for that.
-    `nodes` are all that were made for them.
+    `nodes` are all that were made for them; `is_stuck` says that something below one of them never ends, for
+    which a DAG waits, and steps do not.
     """
 
     limit: int
@@ -97,6 +98,7 @@ class Inside:
     abort: Callable[[], None] | None
     active: int = 0
     bad: int = 0
+    is_stuck: bool = False
     waiting: list[tuple[tuple[int, ...], int, Call]] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
 

@@ -84,6 +84,8 @@ class RetryRun:
         if attempt.phase not in BAD:
             self._finish("Succeeded", "")
             return
+        if self.node.boundary and self.node.boundary.is_done:  # it has failed fast
+            return
         if attempt.fault and self._policy() not in ("Always", "OnError", "OnTransientError"):
             self.engine.fail(self.node, self.prepared.call, attempt.fault)
             return

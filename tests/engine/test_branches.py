@@ -33,3 +33,16 @@ def test_what_a_hook_spoils_ends_a_dag_that_fails_fast(tmp_path):
     outcome, _ = ran(workflow(main, well), tmp_path)
     assert (outcome.phase, phases(outcome).get("main/b")) == ("Failed", None)
     assert outcome.message == "template has failed or errored children and failFast enabled"
+
+
+def test_nothing_is_retried_in_a_dag_that_has_failed_fast_and_a_dag_above_waits_for_ever(tmp_path):
+    source = f"echo ran >> {tmp_path}/log; exit 1"
+    fails = {"name": "fails", "script": {"image": "i", "command": ["sh"], "source": source}}
+    inner = dag("inner", task("r", "fails"), failFast=True)
+    retried = {**fails, "retryStrategy": {"limit": "2"}}
+    outcome, _ = ran(workflow(dag("main", task("inner")), inner, retried), tmp_path / "dag")
+    assert "main/inner/r: main/inner failed before it could be retried" in outcome.stuck
+    assert (outcome.nodes["main/inner"].phase, outcome.nodes["main/inner/r"].phase) == ("Failed", "Running")
+    steps = {"name": "main", "steps": [[{"name": "inner", "template": "inner"}]]}
+    assert ran(workflow(steps, inner, retried), tmp_path / "steps")[0].phase == "Failed"
+    assert (tmp_path / "log").read_text() == "ran\n" * 2
