@@ -132,7 +132,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     refuse(definition, in_containers=bool(program))
     if not options.resume:
         make_globals(definition, options.parameters, 0.0)
-    out = options.out.absolute()
+    out = options.out.resolve()  # a link on the way may lead elsewhere before the run ends
     with occupied(out, resumed=options.resume is not None):
         return _run(definition, options, out, program, progress or Silent())
 

@@ -79,6 +79,24 @@ def test_what_a_system_puts_into_each_folder_is_in_nobodys_way(tmp_path):
     assert not out.exists()
 
 
+def test_a_run_stays_in_the_folder_that_a_link_led_to_when_it_began(tmp_path):
+    link = tmp_path / "latest"
+    manifest = workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY))
+    for name in ("one", "other"):
+        ran(manifest, tmp_path / name)
+    before = names(tmp_path / "other")
+
+    def turn():
+        link.unlink()
+        link.symlink_to("other")
+
+    link.symlink_to("one")
+    (tmp_path / "one/results.json").unlink()
+    outcome = run(manifest, RunOptions(link, resume=Resume(force=True), begun=turn))
+    assert (outcome.phase, names(tmp_path / "other")) == ("Succeeded", before)
+    assert (tmp_path / "one/results.json").exists()
+
+
 def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
     out = tmp_path / "out"
     ran(workflow(dag("main", task("nop")), NOP), out)
