@@ -57,6 +57,7 @@ from dsl.engine.results import link_files, make_results, rows, rows_of, tasks_of
 from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
+from dsl.engine.storage import task_folders
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
 from dsl.engine.whole import read_wholes
@@ -148,10 +149,9 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     if resume and resume.only:
         refuse_without_inputs(definition, resume.only, former)
     outlived = end_left(state)
-    if resume and resume.force:
-        former.records.clear()
     graph = make_graph(definition).to_json()
-    clear(out, tasks_of(definition), graph, resumed=bool(former.records))
+    is_kept = bool(former.records) and not (resume and resume.force)
+    clear(out, tasks_of(definition), graph, resumed=is_kept)
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
@@ -178,7 +178,8 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     mounts = Mounts(given, former.mounts, journal.add_mount, out, outlived=outlived)
     try:
         options.begun()
-        history = History(out, places, journal, former, mounts, resume)
+        stored = task_folders(definition, claims) if resume else []
+        history = History(out, places, journal, former, mounts, resume, stored)
         wholes = Wholes(definition, shared, places, history, left)
         jobs = _jobs(definition, options.jobs)
         engine = Engine(definition, shared, places, history, wholes, jobs, progress)

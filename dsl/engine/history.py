@@ -56,12 +56,14 @@ class History:
         former: Former,
         mounts: Mounts,
         resume: Resume | None,
+        stored: Iterable[Path] = (),
     ) -> None:
+        """Remove what nobody can take over; the folders `stored`, on volumes, hold files of leaves alone."""
         self._out = out
         self._places = places
         self._journal = journal
         self._resume = resume or Resume()
-        self._records = former.records
+        self._records = {} if self._resume.force else former.records
         known = [self._absolute(note) for record in self._records.values() for note in record.files]
         self._contents = Contents([*former.read, *known], journal.add_file)
         self._fingerprints = Fingerprints(places, self._contents, mounts)
@@ -72,7 +74,10 @@ class History:
         self.taken = 0
         self.outdated: set[str] = set()
         self.reads = self._fingerprints.reads
-        self._sweep()
+        if self._resume.force:
+            for record in former.records.values():
+                self._remove(record)
+        self._sweep([self._places.store.root, *stored])
 
     # --- taking over ---
 
@@ -311,10 +316,11 @@ class History:
                 below[path[: mark.start()]].append(path)
         return dict(below)
 
-    def _sweep(self) -> None:
+    def _sweep(self, folders: Iterable[Path]) -> None:
         """Remove what leaves left that have no record: the run was killed before it could be put down."""
         noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
-        self._remove_files(path for path in _files_below(self._places.store.root) if path not in noted)
+        for folder in folders:
+            self._remove_files(path for path in _files_below(folder) if path not in noted)
         self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:

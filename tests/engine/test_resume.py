@@ -481,6 +481,39 @@ def test_what_reads_a_volume_runs_again_when_what_lies_there_has_changed(bench):
     assert (bench.out / "b/f").read_text() == "2\n"
 
 
+def without_the_record_of(bench, leaf):
+    """Let the journal end as if the run had been killed before a leaf was put down."""
+    journal = bench.out / ".argosy/journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if f'"leaf":"{leaf}"' not in line))
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+@pytest.mark.parametrize("is_forced", [True, False])
+def test_a_partition_that_is_gone_leaves_nothing_on_a_volume(is_forced, is_given, bench):
+    def manifest(items, first="a"):
+        out = f"disk/{{{{workflow.name}}}}/{first}/{{{{inputs.parameters.index}}}}"
+        made = on_volume(bench, "a", f"o=disk/wf/{first}/$INDEX; mkdir -p $o; echo $INDEX > $o/f", out)
+        return workflow(
+            dag("main", task("a", withItems=list(items), parameters=INDEX),
+                task("b", depends="a", parameters=FIRST)),
+            made, on_volume(bench, "b", "cat disk/wf/*/*/f > out/all"), **CLAIM,
+        )  # fmt: skip
+
+    own = bench.folder / "disk/wf/mine"
+    own.mkdir(parents=True)
+    (own / "f").write_text("mine")
+    options = {"claims": {"disk": bench.folder / "disk"} if is_given else {}}
+    bench.run(manifest("xyz"), **options)
+    if not is_forced:
+        without_the_record_of(bench, "main/a(2:z)")
+    bench.again(manifest("xy"), Resume(force=is_forced), **options)
+    assert (bench.out / "b/all").read_text() == "x\ny\n"
+    bench.again(manifest("xy", "other"), Resume(force=is_forced), **options)
+    assert (bench.out / "b/all").read_text() == "x\ny\n"
+    assert (own / "f").read_text() == "mine"
+
+
 def test_names_of_files_may_hold_anything(bench):
     text = "printf x > 'out/new\nline'; printf y > out/ü; printf z > \"out/$(printf '\\377')\""
     manifest = two_stages(bench, first=text, last="cat in/x/* > out/all")
