@@ -57,12 +57,14 @@ class MountNote(NamedTuple):
     """The stamps of the files in a folder that was given for the volume `mount`, by path below it.
 
     `digest` stands for what it held when the run began; `ended` tells whether all leaves had ended then.
+    `place` is what `Mounts.place` says of the folder, nothing in the journals of before.
     """
 
     mount: str
     digest: str
     files: dict[str, list[int]]
     ended: bool = False
+    place: Sequence[int] = ()
 
 
 @dataclass(slots=True)

@@ -65,6 +65,12 @@ class Mounts:
                 self._note(self._seen[name])
             return self._seen[name].digest
 
+    def place(self, name: str) -> list[int]:
+        """Return the device and the inode of a folder, which is there afterwards; nothing if it cannot be."""
+        with suppress(OSError):
+            self._folders[name].mkdir(parents=True, exist_ok=True)
+        return list(_identity(os.fspath(self._folders[name]))[0] or ())
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Let what is changed in the folders be the work of a leaf."""
@@ -95,17 +101,19 @@ class Mounts:
         """Note what leaves have left in the folders. None must be at work."""
         self._closing.set()
         for name, seen in self._seen.items():
-            self._note(MountNote(name, seen.digest, self._stamps(name)[0], ended=True))
+            self._note(seen._replace(files=self._stamps(name)[0], ended=True))
 
     def _look(self, name: str) -> MountNote:
-        (files, newest), former = self._stamps(name), self._former.get(name)
+        (files, newest), former, place = self._stamps(name), self._former.get(name), self.place(name)
+        if former and former.place and former.place != place:  # another folder
+            former = None
         if former and former.files == files:
-            return MountNote(name, former.digest, files)
+            return MountNote(name, former.digest, files, place=place)
         is_late = newest > self._until
         if former and not former.ended and (self._outlived or not is_late):
             self.doubtful.update([name] if is_late else [])
-            return MountNote(name, former.digest, files)
-        return MountNote(name, digest_of(files), files)
+            return MountNote(name, former.digest, files, place=place)
+        return MountNote(name, digest_of(files), files, place=place)
 
     def _stamps(self, name: str) -> tuple[dict[str, list[int]], int]:
         """Return the stamps of the files below a folder, and when one, or a folder, was changed last.
