@@ -8,12 +8,13 @@ Stamps count and not contents: such folders may be large, so that they are not l
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dsl.engine.contents import digest_of, stamp_of
+from dsl.engine.contents import digest_of, stamp_in
 from dsl.engine.folder import STATE
 from dsl.engine.journal import MountNote
 
@@ -131,13 +132,13 @@ class Mounts:
                 continue
             seen.add(identity)
             newest = max(newest, changed)
-            with suppress(OSError), os.scandir(folder) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    if entry.is_dir():
-                        waiting += [entry.path] if entry.name != STATE else []
-                    elif stamp := stamp_of(entry.path):
-                        stamps[entry.path.removeprefix(f"{root}/")] = list(stamp)
-                        newest = max(newest, stamp[-1])
+            for entry in _entries(folder):
+                status = _status(entry)
+                if status and stat.S_ISDIR(status.st_mode):
+                    waiting += [entry.path] if entry.name != STATE else []
+                elif status and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+                    stamps[entry.path.removeprefix(f"{root}/")] = list(stamp_in(status))
+                    newest = max(newest, status.st_ctime_ns)
         return stamps, newest
 
 
@@ -151,6 +152,21 @@ def _last_sign(sign: Path) -> tuple[int, bool]:
     except OSError:
         return 0, False
     return (given, False) if rests else (given + _LATE, True)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, by name; nothing of one that cannot be read."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+    return []
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return what the system says of a file or folder, or of a link that leads to none that can be seen."""
+    for follows in (True, False):
+        with suppress(OSError):
+            return entry.stat(follow_symlinks=follows)
+    return None  # it has just been removed
 
 
 def _identity(folder: str) -> tuple[tuple[int, int] | None, int]:

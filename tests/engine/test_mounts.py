@@ -112,6 +112,18 @@ def test_a_given_folder_may_hold_the_run_and_links_that_lead_round(bench):
     assert bench.again("true") == 1
 
 
+def test_a_link_that_cannot_be_followed_hides_nothing_beside_it(bench):
+    (bench.given / "aa").symlink_to("aa")
+    (bench.given / "deep").mkdir()
+    bench.run("cat first")
+    for name in ("first", "zz", "deep/zz"):
+        (bench.given / name).write_text("twooo")
+        assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
+    (bench.given / "aa").unlink()
+    (bench.given / "aa").symlink_to("nothing")
+    assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
+
+
 def test_what_a_task_changed_before_a_kill_is_no_change_and_what_the_user_adds_is(bench):
     bench.run("echo x >> first; rm -f second")
     bench.forget_the_end()
