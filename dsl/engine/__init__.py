@@ -156,7 +156,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
     work = Work(out / TASKS)
-    journal, groups = _opened(out, definition.name, created, parameters)
+    journal, groups = _opened(out, definition.name, created, parameters, resume)
     places = Places(
         store,
         claims,
@@ -198,10 +198,12 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     return replace(outcome, taken=history.taken, outdated=outdated, doubtful=doubtful)
 
 
-def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str]) -> tuple[Journal, Groups]:
+def _opened(
+    out: Path, name: str, created: float, parameters: Mapping[str, str], resume: Resume | None
+) -> tuple[Journal, Groups]:
     try:
         journal = Journal(out / STATE / JOURNAL)
-        journal.begin(name, created, parameters)
+        journal.begin(name, created, parameters, resume.choice if resume else None)
         return journal, Groups(out / STATE)
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None

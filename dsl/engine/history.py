@@ -21,7 +21,7 @@ from dsl.engine.chosen import calls
 from dsl.engine.contents import LASTING, Contents, digest_of_text, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
-from dsl.engine.journal import FileNote, Former, Journal, Record
+from dsl.engine.journal import Choice, FileNote, Former, Journal, Record
 from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import BAD, NOTHING, Node
@@ -43,6 +43,12 @@ class Resume(NamedTuple):
     force: bool = False
     start: str = ""
     only: str = ""
+
+    @property
+    def choice(self) -> Choice | None:
+        """Return the task that is to run again, if one is."""
+        task = self.only or self.start
+        return (task, bool(self.only)) if task else None
 
 
 class History:
@@ -70,7 +76,10 @@ class History:
         self._live: set[str] = set()
         self._ends: dict[str, str] = {}
         self._open = dict.fromkeys(self._records)
-        self._again: set[Position] = set()
+        self._chosen = {} if self._resume.only else {key: left for key, left in former.again.items() if left}
+        if choice := self._resume.choice:
+            self._chosen[choice] = set(self._records)
+        self._again: dict[Choice, set[Position]] = {choice: set() for choice in self._chosen}
         self.taken = 0
         self.outdated: set[str] = set()
         self.reads = self._fingerprints.reads
@@ -117,10 +126,10 @@ class History:
     def has_waited(self, node: Node, fingerprint: str) -> bool:
         """Whether a suspend node has ended in a former run."""
         record = self._records.get(node.path)
-        return bool(record and record.fingerprint == fingerprint and not self._runs_again(node))
+        return bool(record and record.fingerprint == fingerprint and not self._is_withdrawn(node))
 
     def _stands(self, leaf: Leaf, record: Record) -> bool:
-        if self._runs_again(leaf.node):
+        if self._is_withdrawn(leaf.node):
             return False
         if not (record.phase == "Succeeded" or self.leaves_out(leaf) or self._was_retried(record)):
             return False
@@ -131,23 +140,28 @@ class History:
             store.is_aside(note) or self._contents.is_as_noted(self._absolute(note)) for note in record.files
         )
 
-    def _runs_again(self, node: Node) -> bool:
-        """Whether a leaf is of the task that shall run again, or after something that does."""
-        if self._resume.only:
-            return _is_of(node, self._resume.only)
-        if not self._resume.start:
-            return False
-        found = _is_of(node, self._resume.start) or not self._again.isdisjoint(before(node))
+    def _is_withdrawn(self, node: Node) -> bool:
+        """Whether how a leaf ended does not count: it shall run again, and has not since that was said."""
+        return any(node.path in self._chosen[choice] for choice in self._concerning(node))
+
+    def _concerning(self, node: Node) -> list[Choice]:
+        """Return the choices for which a node is of the task, or after something that runs again."""
+        return [choice for choice in self._chosen if self._is_concerned(node, choice)]
+
+    def _is_concerned(self, node: Node, choice: Choice) -> bool:
+        task, is_alone = choice
+        again, found = self._again[choice], _is_of(node, task)
+        if not (found or is_alone):
+            found = not again.isdisjoint(before(node))
         if found:
-            self._again.update(positions(node))
+            again.update(positions(node))
         return found
 
     def is_chosen(self, node: Node, definition: Definition) -> bool:
         """Whether a node, or something that it calls, shall run whatever there is of it in a cache."""
-        if self._resume.force or self._runs_again(node):
+        if self._resume.force or self._concerning(node):
             return True
-        chosen = self._resume.only or self._resume.start
-        return bool(chosen) and calls(definition, node.template, chosen)
+        return any(calls(definition, node.template, task) for task, _ in self._chosen)
 
     def _was_retried(self, record: Record) -> bool:
         """Whether a leaf was, or was in, an attempt after which a later one had success."""
@@ -178,7 +192,7 @@ class History:
 
     def stands_whole(self, node: Node, whole: Whole) -> bool:
         """Whether each of the leaves that ended in a node, in a former run, would be taken over."""
-        if self._resume.only or self._resume.start:
+        if self._chosen:
             return False
         leaves = whole.leaves()
         records = [self._records[path] for path in leaves if path in self._records]

@@ -364,6 +364,37 @@ def test_from_a_task_on_all_after_it_runs_again(bench):
     assert bench.ran == ["b-0", "c-0"]
 
 
+class Stopping(Silent):
+    """Interrupts the run when a task starts."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def started(self, event):
+        if event.task == self.task:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("resume", "stopped", "then"),
+    [
+        (Resume(start="b"), "b", ["b-0", "c-0"]),
+        (Resume(start="b"), "c", ["c-0"]),
+        (Resume(only="b"), "b", ["b-0"]),
+    ],
+)
+def test_what_was_to_run_again_and_did_not_come_to_it_does_in_the_next_run(resume, stopped, then, bench):
+    manifest = chain(bench, b="true", c="true")  # which leave no file that would be missed
+    bench.run(manifest)
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(bench.out, jobs=1, resume=resume), Stopping(stopped))
+    bench.again(manifest, Resume(only="d"))
+    assert bench.ran == ["d-0"]
+    for ran in (then, []):
+        assert bench.again(manifest).succeeded
+        assert bench.ran == ran
+
+
 def test_only_a_task_runs_again_and_what_others_left_stands(bench):
     bench.run(chain(bench))
     outcome = bench.again(chain(bench, a="echo changed > out/a"), Resume(only="b"))
