@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,8 @@ class Contents:
     def __init__(self, known: Iterable[FileNote], read: Callable[[FileNote], None]) -> None:
         self._known = {note[0]: note for note in known}
         self._folders: dict[str, str] = {}
+        self._looks: dict[str, object] = {}
+        self._lock = threading.Lock()
         self._read = read
 
     def of(self, place: Path) -> str:
@@ -39,12 +42,16 @@ class Contents:
         path = os.fspath(place)
         if path in self._folders:
             return self._folders[path]
+        look = self._looks[path] = object()
         notes = list(self._notes(path, is_left=False))
         if len(notes) == 1 and notes[0][0] == path:
             return notes[0][-1]
         lines = sorted((note[0][len(path) :], note[-1]) for note in notes)
         digest = digest_of(lines) if lines or place.exists() else ""
-        return self._folders.setdefault(path, digest)
+        with self._lock:
+            if self._looks.get(path) is look:  # else a leaf has left something there meanwhile
+                self._folders[path] = digest
+        return digest
 
     def note(self, place: Path) -> list[FileNote]:
         """Return what there is at a place that a leaf has just left."""
@@ -57,8 +64,10 @@ class Contents:
         self._known[note[0]] = note
 
     def _forget(self, place: Path) -> None:
-        for above in (place, *place.parents):
-            self._folders.pop(os.fspath(above), None)
+        with self._lock:
+            for above in map(os.fspath, (place, *place.parents)):
+                self._folders.pop(above, None)
+                self._looks.pop(above, None)
 
     def is_as_noted(self, note: FileNote) -> bool:
         """Whether a file is what it was."""

@@ -206,6 +206,18 @@ def test_a_result_that_was_linked_since_is_not_read_again(tmp_path):
     assert Contents([note], lambda _: None).is_as_noted(note)
 
 
+def test_a_folder_to_which_a_file_comes_while_it_is_looked_at_is_looked_at_again(tmp_path):
+    (tmp_path / "first").write_text("one")
+
+    def leave_another(_):
+        (tmp_path / "other").write_text("two")
+        contents.note(tmp_path / "other")
+
+    contents = Contents([], leave_another)
+    assert contents.of(tmp_path) != contents.of(tmp_path)
+    assert contents.of(tmp_path) == Contents([], lambda _: None).of(tmp_path)
+
+
 def one_key(bench, middle="cat in/f > out/copy"):
     """Three tasks in a row: a and c leave a file under one key, b reads its folder in between."""
 
