@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from dsl.engine.followed import files_below
 from dsl.engine.journal import FileNote
 
 Stamp = tuple[int, int, int, int]
@@ -107,9 +108,8 @@ def digest_of_text(text: str) -> str:
 def _files(path: str) -> Iterator[str]:
     if not os.path.isdir(path):  # noqa: PTH112  # texts: this is done for every file of a run
         yield path
-        return
-    for folder, _, names in os.walk(path, followlinks=True):
-        yield from (f"{folder}/{name}" for name in names)
+    else:
+        yield from files_below(path)
 
 
 def stamp_of(path: str) -> Stamp | None:
