@@ -116,6 +116,9 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
         files = [out / name for name in (TIMELINE, RESULTS, STATUS, REPORT, WHOLES)]
         told = [str(path.relative_to(out)) for file in files for path in (file, _aside(file))]
         if resumed:
+            for path in (out / name for name in names if former and name not in former):
+                if path.is_symlink() or path.exists():
+                    raise Unusable(f"{path} was made by no run and has the name of a task; move it away")
             for name in (*told, *(set(former) - set(names))):
                 remove(out / name)
         else:

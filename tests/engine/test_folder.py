@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
 
-from dsl.engine import Refused, Resume, RunOptions, Silent, discard, how_it_ended, run
+from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, discard, how_it_ended, run
 from dsl.engine.lock import locked
 from tests.harness import let_others_in
 
@@ -95,6 +95,22 @@ def test_a_run_stays_in_the_folder_that_a_link_led_to_when_it_began(tmp_path):
     outcome = run(manifest, RunOptions(link, resume=Resume(force=True), begun=turn))
     assert (outcome.phase, names(tmp_path / "other")) == ("Succeeded", before)
     assert (tmp_path / "one/results.json").exists()
+
+
+def test_a_folder_in_the_place_of_a_new_task_keeps_the_run_from_being_taken_up(tmp_path):
+    nop = {"name": "nop", "script": {"image": "x", "command": ["sh"], "source": ""}}
+    manifest = workflow(dag("main", task("nop")), nop)
+    ran(manifest, tmp_path)
+    left = names(tmp_path)
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps/mine.txt").touch()
+    more = workflow(dag("main", task("nop"), task("maps")), nop, {**nop, "name": "maps"})
+    with pytest.raises(Unusable, match="maps was made by no run"):
+        run(more, RunOptions(tmp_path, resume=Resume()))
+    assert names(tmp_path) == sorted([*left, "maps/mine.txt"])
+    (tmp_path / "maps").rename(tmp_path / "mine")
+    assert run(more, RunOptions(tmp_path, resume=Resume())).taken == 1
+    assert (tmp_path / "mine/mine.txt").exists()
 
 
 def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
