@@ -30,6 +30,7 @@ from dsl.engine.whole import Whole
 _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")
 _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
+_EXIT = "main.onExit"
 
 
 class Resume(NamedTuple):
@@ -142,6 +143,8 @@ class History:
 
     def _is_withdrawn(self, node: Node) -> bool:
         """Whether how a leaf ended does not count: it shall run again, and has not since that was said."""
+        if not self._resume.only and _is_at_exit(node.path):
+            return True
         return any(node.path in self._chosen[choice] for choice in self._concerning(node))
 
     def _concerning(self, node: Node) -> list[Choice]:
@@ -192,7 +195,7 @@ class History:
 
     def stands_whole(self, node: Node, whole: Whole) -> bool:
         """Whether each of the leaves that ended in a node, in a former run, would be taken over."""
-        if self._chosen:
+        if self._chosen or _is_at_exit(node.path):
             return False
         leaves = whole.leaves()
         records = [self._records[path] for path in leaves if path in self._records]
@@ -365,6 +368,11 @@ def _is_of(node: Node, task: str) -> bool:
     """Whether a leaf is of an execution function, or of a task of the manifest or of what that calls."""
     own = node.template is not None and node.template.task == task
     return own or any(name == task for _, name in positions(node))
+
+
+def _is_at_exit(path: str) -> bool:
+    """Whether a node is, or is in, the exit handler of the run: it runs at each end, as when Argo retries."""
+    return path.startswith(_EXIT) and path[len(_EXIT) :][:1] in ("", "/", "(")
 
 
 def _task_in(path: str, start: str) -> str:

@@ -349,6 +349,33 @@ def test_a_pause_that_is_over_is_not_made_again(bench):
     assert bench.again(manifest).succeeded
 
 
+def test_the_exit_handler_of_the_run_runs_at_each_of_its_ends(bench):
+    def exits(name, **more):
+        return leaf(name, bench.source(name, "echo {{workflow.status}} > out/status"), **more)
+
+    a = leaf("a", bench.source("a", f"[ -e {bench.folder}/fixed ]"))
+    handler = dag("handler", task("part", withItems=["x", "y"]), task("bye", parameters=FIRST))
+    part = dag("part", task("last", parameters=FIRST))
+    manifest = workflow(
+        dag("main", task("a", parameters=FIRST)),
+        a,
+        handler,
+        part,
+        exits("last"),
+        exits("bye"),
+        onExit="handler",
+    )
+    assert bench.run(manifest).phase == "Failed"
+    (bench.folder / "fixed").touch()
+    assert bench.again(manifest).phase == "Succeeded"
+    assert bench.ran == ["a-0", "bye-0", "last-0", "last-0"]
+    assert (bench.out / "bye/status").read_text() == "Succeeded\n"
+    assert bench.again(manifest).taken == 1
+    assert bench.ran == ["bye-0", "last-0", "last-0"]
+    bench.again(manifest, Resume(only="a"))
+    assert bench.ran == ["a-0"]
+
+
 def test_force_runs_all_again_and_keeps_the_moment_of_the_run(bench):
     source = "echo {{workflow.creationTimestamp.s}} > out/now; touch -d @0 out/now"
     manifest = two_stages(bench, first=source)
