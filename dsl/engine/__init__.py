@@ -42,7 +42,7 @@ from dsl.engine.folder import (
     write,
 )
 from dsl.engine.graph import make_graph
-from dsl.engine.history import History, Resume
+from dsl.engine.history import History, InTheWay, Resume
 from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
 from dsl.engine.mounts import Mounts
@@ -125,7 +125,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
 
     Raises:
         Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
-        Unusable: `out` holds something else, is in use, or cannot be written; nothing was started.
+        Unusable: `out` holds something else, is in use, or cannot be written; nothing was started, unless
+            what a former run left there cannot be removed.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
     definition = read_definition(manifest, options.name, read_objects(options.objects))
@@ -185,6 +186,8 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         engine = Engine(definition, shared, places, history, wholes, jobs, progress)
         outcome = _outcome(engine, out)
         phase = outcome.phase
+    except InTheWay as wrong:
+        raise Unusable(str(wrong)) from None
     finally:
         groups.close()
         end_left(state)

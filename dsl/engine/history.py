@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,10 @@ _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")
 _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
 _EXIT = "main.onExit"
+
+
+class InTheWay(OSError):
+    """What a former run left cannot be removed, and would be read."""
 
 
 class Resume(NamedTuple):
@@ -242,7 +247,8 @@ class History:
         there = self._owner(note[0])
         raced = there and there.started < record.finished and record.started < there.finished
         if not raced:  # else that one has won
-            self._places.store.put_back(note[1], Path(note[0]))
+            with _able():
+                self._places.store.put_back(note[1], Path(note[0]))
             self._contents.put_back(note)
 
     def _owner(self, path: str) -> Record | None:
@@ -336,24 +342,43 @@ class History:
     def _sweep(self, folders: Iterable[Path]) -> None:
         """Remove what leaves left that have no record: the run was killed before it could be put down."""
         noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
-        for folder in folders:
-            self._remove_files(path for path in _files_below(folder) if path not in noted)
-        self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
+        with _able():
+            for folder in folders:
+                self._remove_files(path for path in _files_below(folder) if path not in noted)
+            self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:
-        self._places.store.drop(record.files)
         paths = [self._absolute(note)[0] for note in record.files]
-        self._remove_files(path for path in paths if self._owner(path) in (None, record))
+        with _able():
+            self._places.store.drop(record.files)
+            self._remove_files(path for path in paths if self._owner(path) in (None, record))
         for place in record.kept:
             for folder, _, _ in os.walk(self._out / place, topdown=False):
                 with suppress(OSError):  # somebody else's files are in it
-                    Path(folder).rmdir()
+                    _opened(Path(folder).parent, Path(folder).rmdir)
 
     def _remove_files(self, paths: Iterable[str]) -> None:
         """Remove files that are not of this run."""
         for path in paths:
             if self._relative(path) not in self._live:
-                Path(path).unlink(missing_ok=True)
+                _opened(Path(path).parent, partial(Path(path).unlink, missing_ok=True))
+
+
+def _opened(folder: Path, action: Callable[[], None]) -> None:
+    """Do something in a folder, whose permissions a program may have taken away. Raises OSError."""
+    try:
+        action()
+    except PermissionError:
+        folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+        action()
+
+
+@contextmanager
+def _able() -> Iterator[None]:
+    try:
+        yield
+    except OSError as wrong:
+        raise InTheWay(f"what a former run left is in the way: {wrong}") from None
 
 
 def _end(record: Record) -> str:

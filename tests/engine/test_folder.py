@@ -363,6 +363,34 @@ def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
     assert succeeds_without_root(live, tmp_path)
 
 
+def read_only(word):
+    made = f"mkdir -p out/d/e; echo {word} > out/d/e/f; chmod -R a-w out/d"
+    return workflow(dag("main", loop("a", ["x"])), leaf("a", made))
+
+
+def test_results_that_a_task_makes_read_only_are_made_again(tmp_path):
+    def live():
+        out = tmp_path / "out"
+        for word, resume in (("one", None), ("other", Resume()), ("third", Resume(force=True))):
+            assert run(read_only(word), RunOptions(out, resume=resume)).succeeded
+            assert (out / "a/d/e/f").read_text() == f"{word}\n"
+
+    assert succeeds_without_root(live, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a folder of somebody else is needed")
+def test_results_that_cannot_be_removed_keep_the_run_from_being_taken_up(tmp_path):
+    out = tmp_path / "out"
+
+    def again():
+        with pytest.raises(Unusable, match=r"left is in the way: .*/d/e"):
+            run(read_only("other"), RunOptions(out, resume=Resume()))
+
+    assert succeeds_without_root(lambda: run(read_only("one"), RunOptions(out)), tmp_path)
+    os.chown(out / ".argosy/artifacts/wf/a/x/d/e", 0, 0)
+    assert succeeds_without_root(again, tmp_path)
+
+
 def test_leaves_of_ours_share_a_script_that_goes_with_the_run(tmp_path):
     manifest = workflow(dag("main", loop("a", "xy")), leaf("a", 'echo "$0"'))
     former = tmp_path / "out/.argosy/tasks/0/scripts"
