@@ -113,6 +113,31 @@ def test_a_folder_in_the_place_of_a_new_task_keeps_the_run_from_being_taken_up(t
     assert (tmp_path / "mine/mine.txt").exists()
 
 
+BOTH = workflow(dag("main", loop("a", ["x", "y"]), loop("b", ["x"])), leaf("a", SUMMARY), leaf("b", SUMMARY))
+ONE = workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY))
+
+
+def test_what_no_run_made_stays_beside_its_results_when_it_is_taken_up(tmp_path):
+    ran(BOTH, tmp_path)
+    for place in ("a", "a/x", "b"):
+        (tmp_path / place / "notes.txt").touch()
+    for manifest in (BOTH, ONE):
+        assert run(manifest, RunOptions(tmp_path, resume=Resume())).succeeded
+    assert names(tmp_path / "a") == ["notes.txt", "own-x.txt", "summary.txt", "x/notes.txt"]
+    assert names(tmp_path / "b") == ["notes.txt"]
+
+
+@pytest.mark.parametrize("left", [None, ""])
+def test_a_run_without_a_list_of_its_results_shows_none_of_those_that_are_gone(left, tmp_path):
+    ran(BOTH, tmp_path)
+    (tmp_path / ".argosy/shown.json").unlink()
+    if left is not None:
+        (tmp_path / ".argosy/shown.json").write_text(left)
+    assert run(ONE, RunOptions(tmp_path, resume=Resume())).succeeded
+    assert names(tmp_path / "a") == ["own-x.txt", "summary.txt"]
+    assert not (tmp_path / "b").exists()
+
+
 def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
     out = tmp_path / "out"
     ran(workflow(dag("main", task("nop")), NOP), out)
