@@ -80,7 +80,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     parent, name = folder_of(manifest), fresh_name(manifest)
     if options.resume:
         _require_tasks(manifest, options.resume)
-        out = options.out or former_run(parent, options.former)
+        out = _followed(options.out or former_run(parent, options.former))
     else:
         out = options.out or parent / component(name)
     place = out.resolve()
@@ -97,7 +97,7 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
             f"{counted(jobs, 'task')} at once instead of {wanted}: no more files may be open (ulimit -n)"
         )
     chosen = RunOptions(
-        out=out.absolute(),
+        out=place,
         jobs=jobs,
         parameters=dict(options.parameters),
         inputs=options.inputs.absolute(),
@@ -158,6 +158,14 @@ def _require_tasks(manifest: Mapping[str, Any], resume: Resume) -> None:
             guess = did_you_mean(task, known)
             hint = f"did you mean {guess}?" if guess else f"there are: {', '.join(known)}"
             raise Unusable(f"there is no task {visible(task)}; {visible(hint)}")
+
+
+def _followed(out: Path) -> Path:
+    """Return where a run's folder is, by no link: `latest` may lead to another before this one ends."""
+    if not out.is_symlink():
+        return out
+    place, here = out.resolve(), Path.cwd()
+    return place.relative_to(here) if place.is_relative_to(here) else place
 
 
 def _point_to(out: Path) -> None:

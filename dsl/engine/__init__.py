@@ -42,7 +42,7 @@ from dsl.engine.folder import (
     write,
 )
 from dsl.engine.graph import make_graph
-from dsl.engine.history import History, Resume
+from dsl.engine.history import History, InTheWay, Resume
 from dsl.engine.journal import Former, Journal, read_journal
 from dsl.engine.leaf import Places
 from dsl.engine.mounts import Mounts
@@ -57,6 +57,7 @@ from dsl.engine.results import link_files, make_results, rows, rows_of, tasks_of
 from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
+from dsl.engine.storage import task_folders
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
 from dsl.engine.whole import read_wholes
@@ -127,7 +128,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
 
     Raises:
         Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
-        Unusable: `out` holds something else, is in use, or cannot be written; nothing was started.
+        Unusable: `out` holds something else, is in use, or cannot be written; nothing was started, unless
+            what a former run left there cannot be removed.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
     """
     definition = read_definition(manifest, options.name, read_objects(options.objects))
@@ -135,7 +137,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     refuse(definition, in_containers=bool(program))
     if not options.resume:
         make_globals(definition, options.parameters, 0.0)
-    out = options.out.absolute()
+    out = options.out.resolve()  # a link on the way may lead elsewhere before the run ends
     with occupied(out, resumed=options.resume is not None):
         return _run(definition, options, out, program, progress or Silent())
 
@@ -151,15 +153,14 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     if resume and resume.only:
         refuse_without_inputs(definition, resume.only, former)
     outlived = end_left(state)
-    if resume and resume.force:
-        former.records.clear()
     graph = make_graph(definition).to_json()
-    clear(out, tasks_of(definition), graph, resumed=bool(former.records))
+    is_kept = bool(former.records) and not (resume and resume.force)
+    clear(out, tasks_of(definition), graph, resumed=is_kept)
     store = Store(state / "artifacts", options.inputs.absolute())
     given = {name: path.absolute() for name, path in options.claims.items()}
     claims = Claims(state / "claims", given, options.inputs.absolute())
     work = Work(out / TASKS)
-    journal, groups = _opened(out, definition.name, created, parameters)
+    journal, groups = _opened(out, definition.name, created, parameters, resume)
     places = Places(
         store,
         claims,
@@ -181,12 +182,15 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     mounts = Mounts(given, former.mounts, journal.add_mount, out, outlived=outlived)
     try:
         options.begun()
-        history = History(out, places, journal, former, mounts, resume)
+        stored = task_folders(definition, claims) if resume else []
+        history = History(out, places, journal, former, mounts, resume, stored)
         wholes = Wholes(definition, shared, places, history, left)
         jobs = _jobs(definition, options.jobs)
         engine = Engine(definition, shared, places, history, wholes, jobs, progress)
         outcome = _outcome(engine, out)
         phase = outcome.phase
+    except InTheWay as wrong:
+        raise Unusable(str(wrong)) from None
     finally:
         groups.close()
         end_left(state)
@@ -200,10 +204,12 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     return replace(outcome, taken=history.taken, outdated=outdated, doubtful=doubtful)
 
 
-def _opened(out: Path, name: str, created: float, parameters: Mapping[str, str]) -> tuple[Journal, Groups]:
+def _opened(
+    out: Path, name: str, created: float, parameters: Mapping[str, str], resume: Resume | None
+) -> tuple[Journal, Groups]:
     try:
         journal = Journal(out / STATE / JOURNAL)
-        journal.begin(name, created, parameters)
+        journal.begin(name, created, parameters, resume.choice if resume else None)
         return journal, Groups(out / STATE)
     except OSError as wrong:
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None

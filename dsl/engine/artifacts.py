@@ -371,31 +371,3 @@ def _add(source: Path, tarball: tarfile.TarFile) -> None:
     top = source.resolve()
     for path in (entry.path for entry in entries(top, follow=False) if entry.is_kept):
         tarball.add(path, source.name / path.relative_to(top), recursive=False)
-
-
-def link_tree(source: str, target: str) -> None:
-    """Show a file or folder at `target`, and no more, by hard links, or copies where links cannot reach."""
-    if os.path.isdir(source):  # noqa: PTH112 - texts: this is done for every file of a run
-        names = sorted(entry.name for entry in os.scandir(source))
-        keep_alone(Path(target), names)
-        for name in names:
-            link_tree(f"{source}/{name}", f"{target}/{name}")
-        return
-    with suppress(OSError):
-        if os.path.samefile(target, source):  # noqa: PTH121 - as above
-            return
-    remove(Path(target))
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def keep_alone(folder: Path, names: Collection[str]) -> None:
-    """Let a folder be there, and nothing in it but what is named."""
-    if folder.is_symlink() or not folder.is_dir():
-        remove(folder)
-        folder.mkdir(parents=True)
-    known = frozenset(names)
-    for name in [entry.name for entry in os.scandir(folder) if entry.name not in known]:
-        remove(folder / name)

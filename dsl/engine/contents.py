@@ -10,10 +10,12 @@ import hashlib
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from dsl.engine.followed import files_below
 from dsl.engine.journal import FileNote
 
 Stamp = tuple[int, int, int, int]
@@ -32,6 +34,8 @@ class Contents:
     def __init__(self, known: Iterable[FileNote], read: Callable[[FileNote], None]) -> None:
         self._known = {note[0]: note for note in known}
         self._folders: dict[str, str] = {}
+        self._looks: dict[str, object] = {}
+        self._lock = threading.Lock()
         self._read = read
 
     def of(self, place: Path) -> str:
@@ -39,12 +43,16 @@ class Contents:
         path = os.fspath(place)
         if path in self._folders:
             return self._folders[path]
+        look = self._looks[path] = object()
         notes = list(self._notes(path, is_left=False))
         if len(notes) == 1 and notes[0][0] == path:
             return notes[0][-1]
         lines = sorted((note[0][len(path) :], note[-1]) for note in notes)
         digest = digest_of(lines) if lines or place.exists() else ""
-        return self._folders.setdefault(path, digest)
+        with self._lock:
+            if self._looks.get(path) is look:  # else a leaf has left something there meanwhile
+                self._folders[path] = digest
+        return digest
 
     def note(self, place: Path) -> list[FileNote]:
         """Return what there is at a place that a leaf has just left."""
@@ -57,8 +65,10 @@ class Contents:
         self._known[note[0]] = note
 
     def _forget(self, place: Path) -> None:
-        for above in (place, *place.parents):
-            self._folders.pop(os.fspath(above), None)
+        with self._lock:
+            for above in map(os.fspath, (place, *place.parents)):
+                self._folders.pop(above, None)
+                self._looks.pop(above, None)
 
     def is_as_noted(self, note: FileNote) -> bool:
         """Whether a file is what it was."""
@@ -98,9 +108,8 @@ def digest_of_text(text: str) -> str:
 def _files(path: str) -> Iterator[str]:
     if not os.path.isdir(path):  # noqa: PTH112  # texts: this is done for every file of a run
         yield path
-        return
-    for folder, _, names in os.walk(path, followlinks=True):
-        yield from (f"{folder}/{name}" for name in names)
+    else:
+        yield from files_below(path)
 
 
 def stamp_of(path: str) -> Stamp | None:

@@ -7,7 +7,10 @@ import shutil
 import stat
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+from dsl.engine.followed import files_below
 
 _CHUNK = 1 << 30
 
@@ -38,13 +41,20 @@ def copy_alike(source: Path, target: Path) -> None:
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder, into one that may be there; all in it keeps its permissions.
 
-    Folders can be written to, since the copy is to be removed one day.
+    Folders can be written to, since the copy is to be removed one day. Raises OSError, and before anything
+    is copied for a link to a folder that it is in.
     """
+    for _ in files_below(os.fspath(source), partial(_refuse_loop, source)):
+        pass
     shutil.copytree(
         source, target, copy_function=_copy_like, ignore_dangling_symlinks=True, dirs_exist_ok=True
     )
     for folder, *_ in os.walk(target):
         Path(folder).chmod(Path(folder).stat().st_mode | 0o700)
+
+
+def _refuse_loop(source: Path, link: str) -> None:
+    raise OSError(f"{Path(link).relative_to(source.parent)} is a link to a folder that it is in")
 
 
 def _copy_like(source: str | Path, target: str | Path) -> None:

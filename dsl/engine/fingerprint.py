@@ -48,7 +48,7 @@ class Fingerprints:
         container["source"] = self._program(str(container.get("source") or ""))
         volumes = self._mounted(leaf)
         reads: dict[str, str] = {}
-        given = [] if _is_ours(leaf) else self._given(volumes)
+        given = self._given(volumes) if self._places.claims.given else []
         body = self._texts.of({**leaf.body, kind: container}, leaf.template.body.value)
         others = [
             dict(leaf.inputs),
@@ -59,7 +59,7 @@ class Fingerprints:
             self._objects(leaf, volumes.values()),
             self._places.runtime.is_real,
             sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
-            [self._mounts.of(name) for name in given],
+            [[self._mounts.place(name), "" if _is_ours(leaf) else self._mounts.of(name)] for name in given],
         ]
         if not (given or _is_shared(volumes.values())):
             self.reads[leaf.node.path] = reads or NOTHING

@@ -20,6 +20,7 @@ from dsl.engine.copies import remove
 from dsl.engine.journal import Former, read_ends
 from dsl.engine.lock import Held, is_locked, locked
 from dsl.engine.refused import Refused
+from dsl.engine.shown import hide
 
 STATE, LOGS, RESULTS, STATUS, REPORT = ".argosy", "logs", "results.json", "status.json", "report.html"
 GRAPH, TIMELINE, TASKS = f"{STATE}/graph.json", f"{STATE}/timeline.json", f"{STATE}/tasks"
@@ -116,7 +117,11 @@ def clear(out: Path, tasks: Iterable[str], graph: Mapping[str, Any], *, resumed:
         files = [out / name for name in (TIMELINE, RESULTS, STATUS, REPORT, WHOLES)]
         told = [str(path.relative_to(out)) for file in files for path in (file, _aside(file))]
         if resumed:
-            for name in (*told, *(set(former) - set(names))):
+            for path in (out / name for name in names if former and name not in former):
+                if path.is_symlink() or path.exists():
+                    raise Unusable(f"{path} was made by no run and has the name of a task; move it away")
+            hide(set(former) - set(names), out)
+            for name in told:
                 remove(out / name)
         else:
             _remove_all(out, [LOGS, *told, *former])

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from dsl.engine.chosen import calls
 from dsl.engine.contents import LASTING, Contents, digest_of_text, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
-from dsl.engine.journal import FileNote, Former, Journal, Record
+from dsl.engine.journal import Choice, FileNote, Former, Journal, Record
 from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import BAD, NOTHING, Node
@@ -30,6 +31,11 @@ from dsl.engine.whole import Whole
 _ATTEMPT = re.compile(r"\((\d+)\)")
 _STEP = re.compile(r"[/(]")
 _NAME = re.compile(r"[^/(.]*")  # of a task, in what is left of the path of an item, an attempt or a hook
+_EXIT = "main.onExit"
+
+
+class InTheWay(OSError):
+    """What a former run left cannot be removed, and would be read."""
 
 
 class Resume(NamedTuple):
@@ -44,6 +50,12 @@ class Resume(NamedTuple):
     start: str = ""
     only: str = ""
 
+    @property
+    def choice(self) -> Choice | None:
+        """Return the task that is to run again, if one is."""
+        task = self.only or self.start
+        return (task, bool(self.only)) if task else None
+
 
 class History:
     """The records of former runs and of this one. Threads may call `fingerprint`, `at_work`, `files`."""
@@ -56,23 +68,31 @@ class History:
         former: Former,
         mounts: Mounts,
         resume: Resume | None,
+        stored: Iterable[Path] = (),
     ) -> None:
+        """Remove what nobody can take over; the folders `stored`, on volumes, hold files of leaves alone."""
         self._out = out
         self._places = places
         self._journal = journal
         self._resume = resume or Resume()
-        self._records = former.records
+        self._records = {} if self._resume.force else former.records
         known = [self._absolute(note) for record in self._records.values() for note in record.files]
         self._contents = Contents([*former.read, *known], journal.add_file)
         self._fingerprints = Fingerprints(places, self._contents, mounts)
         self._live: set[str] = set()
         self._ends: dict[str, str] = {}
         self._open = dict.fromkeys(self._records)
-        self._again: set[Position] = set()
+        self._chosen = {} if self._resume.only else {key: left for key, left in former.again.items() if left}
+        if choice := self._resume.choice:
+            self._chosen[choice] = set(self._records)
+        self._again: dict[Choice, set[Position]] = {choice: set() for choice in self._chosen}
         self.taken = 0
         self.outdated: set[str] = set()
         self.reads = self._fingerprints.reads
-        self._sweep()
+        if self._resume.force:
+            for record in former.records.values():
+                self._remove(record)
+        self._sweep([self._places.store.root, *stored])
 
     # --- taking over ---
 
@@ -112,10 +132,10 @@ class History:
     def has_waited(self, node: Node, fingerprint: str) -> bool:
         """Whether a suspend node has ended in a former run."""
         record = self._records.get(node.path)
-        return bool(record and record.fingerprint == fingerprint and not self._runs_again(node))
+        return bool(record and record.fingerprint == fingerprint and not self._is_withdrawn(node))
 
     def _stands(self, leaf: Leaf, record: Record) -> bool:
-        if self._runs_again(leaf.node):
+        if self._is_withdrawn(leaf.node):
             return False
         if not (record.phase == "Succeeded" or self.leaves_out(leaf) or self._was_retried(record)):
             return False
@@ -126,23 +146,30 @@ class History:
             store.is_aside(note) or self._contents.is_as_noted(self._absolute(note)) for note in record.files
         )
 
-    def _runs_again(self, node: Node) -> bool:
-        """Whether a leaf is of the task that shall run again, or after something that does."""
-        if self._resume.only:
-            return _is_of(node, self._resume.only)
-        if not self._resume.start:
-            return False
-        found = _is_of(node, self._resume.start) or not self._again.isdisjoint(before(node))
+    def _is_withdrawn(self, node: Node) -> bool:
+        """Whether how a leaf ended does not count: it shall run again, and has not since that was said."""
+        if not self._resume.only and _is_at_exit(node.path):
+            return True
+        return any(node.path in self._chosen[choice] for choice in self._concerning(node))
+
+    def _concerning(self, node: Node) -> list[Choice]:
+        """Return the choices for which a node is of the task, or after something that runs again."""
+        return [choice for choice in self._chosen if self._is_concerned(node, choice)]
+
+    def _is_concerned(self, node: Node, choice: Choice) -> bool:
+        task, is_alone = choice
+        again, found = self._again[choice], _is_of(node, task)
+        if not (found or is_alone):
+            found = not again.isdisjoint(before(node))
         if found:
-            self._again.update(positions(node))
+            again.update(positions(node))
         return found
 
     def is_chosen(self, node: Node, definition: Definition) -> bool:
         """Whether a node, or something that it calls, shall run whatever there is of it in a cache."""
-        if self._resume.force or self._runs_again(node):
+        if self._resume.force or self._concerning(node):
             return True
-        chosen = self._resume.only or self._resume.start
-        return bool(chosen) and calls(definition, node.template, chosen)
+        return any(calls(definition, node.template, task) for task, _ in self._chosen)
 
     def _was_retried(self, record: Record) -> bool:
         """Whether a leaf was, or was in, an attempt after which a later one had success."""
@@ -173,7 +200,7 @@ class History:
 
     def stands_whole(self, node: Node, whole: Whole) -> bool:
         """Whether each of the leaves that ended in a node, in a former run, would be taken over."""
-        if self._resume.only or self._resume.start:
+        if self._chosen or _is_at_exit(node.path):
             return False
         leaves = whole.leaves()
         records = [self._records[path] for path in leaves if path in self._records]
@@ -220,7 +247,8 @@ class History:
         there = self._owner(note[0])
         raced = there and there.started < record.finished and record.started < there.finished
         if not raced:  # else that one has won
-            self._places.store.put_back(note[1], Path(note[0]))
+            with _able():
+                self._places.store.put_back(note[1], Path(note[0]))
             self._contents.put_back(note)
 
     def _owner(self, path: str) -> Record | None:
@@ -311,26 +339,46 @@ class History:
                 below[path[: mark.start()]].append(path)
         return dict(below)
 
-    def _sweep(self) -> None:
+    def _sweep(self, folders: Iterable[Path]) -> None:
         """Remove what leaves left that have no record: the run was killed before it could be put down."""
         noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
-        self._remove_files(path for path in _files_below(self._places.store.root) if path not in noted)
-        self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
+        with _able():
+            for folder in folders:
+                self._remove_files(path for path in _files_below(folder) if path not in noted)
+            self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:
-        self._places.store.drop(record.files)
         paths = [self._absolute(note)[0] for note in record.files]
-        self._remove_files(path for path in paths if self._owner(path) in (None, record))
+        with _able():
+            self._places.store.drop(record.files)
+            self._remove_files(path for path in paths if self._owner(path) in (None, record))
         for place in record.kept:
             for folder, _, _ in os.walk(self._out / place, topdown=False):
                 with suppress(OSError):  # somebody else's files are in it
-                    Path(folder).rmdir()
+                    _opened(Path(folder).parent, Path(folder).rmdir)
 
     def _remove_files(self, paths: Iterable[str]) -> None:
         """Remove files that are not of this run."""
         for path in paths:
             if self._relative(path) not in self._live:
-                Path(path).unlink(missing_ok=True)
+                _opened(Path(path).parent, partial(Path(path).unlink, missing_ok=True))
+
+
+def _opened(folder: Path, action: Callable[[], None]) -> None:
+    """Do something in a folder, whose permissions a program may have taken away. Raises OSError."""
+    try:
+        action()
+    except PermissionError:
+        folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+        action()
+
+
+@contextmanager
+def _able() -> Iterator[None]:
+    try:
+        yield
+    except OSError as wrong:
+        raise InTheWay(f"what a former run left is in the way: {wrong}") from None
 
 
 def _end(record: Record) -> str:
@@ -345,6 +393,11 @@ def _is_of(node: Node, task: str) -> bool:
     """Whether a leaf is of an execution function, or of a task of the manifest or of what that calls."""
     own = node.template is not None and node.template.task == task
     return own or any(name == task for _, name in positions(node))
+
+
+def _is_at_exit(path: str) -> bool:
+    """Whether a node is, or is in, the exit handler of the run: it runs at each end, as when Argo retries."""
+    return path.startswith(_EXIT) and path[len(_EXIT) :][:1] in ("", "/", "(")
 
 
 def _task_in(path: str, start: str) -> str:

@@ -57,19 +57,27 @@ class MountNote(NamedTuple):
     """The stamps of the files in a folder that was given for the volume `mount`, by path below it.
 
     `digest` stands for what it held when the run began; `ended` tells whether all leaves had ended then.
+    `place` is what `Mounts.place` says of the folder, nothing in the journals of before.
     """
 
     mount: str
     digest: str
     files: dict[str, list[int]]
     ended: bool = False
+    place: Sequence[int] = ()
+
+
+Choice = tuple[str, bool]
+"""A task that is chosen to run again, and whether alone; else with all after it."""
 
 
 @dataclass(slots=True)
 class Former:
     """What a journal holds: the run's name, first start and last parameters, its leaves, what they read.
 
-    `older` are the leaves that had ended before the run was taken up last, and have not since.
+    `older` are the leaves that had ended before the run was taken up last, and have not since. `again` has
+    those that had ended before it was taken up to run a task again, alone or with all after it, and have not
+    since: by the task, and whether alone.
     """
 
     name: str = ""
@@ -78,6 +86,8 @@ class Former:
     records: dict[str, Record] = field(default_factory=dict)
     read: list[FileNote] = field(default_factory=list)
     older: set[str] = field(default_factory=set)
+    again: dict[Choice, set[str]] = field(default_factory=dict)
+    is_partial: bool = False
     mounts: dict[str, MountNote] = field(default_factory=dict)
     phase: str = ""
     seconds: float = 0.0
@@ -126,7 +136,8 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
         if line["files"]:
             line["files"] = [tuple(note) for note in line["files"]]
         former.records[line["leaf"]] = Record(**line)
-        former.older.discard(line["leaf"])
+        for leaves in (former.older, *former.again.values()):
+            leaves.discard(line["leaf"])
     elif "file" in line:
         former.read.append(tuple(line["file"]))
     elif "mount" in line:
@@ -136,8 +147,13 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
         former.created = former.created or line["began"]
         former.parameters, former.phase = line["parameters"], ""
         former.older = set(former.records)
+        former.is_partial = bool(line.get("alone"))
+        if line.get("again"):
+            former.again[line["again"], former.is_partial] = set(former.records)
     elif "ended" in line:
         former.phase, former.seconds = line["phase"], line["seconds"]
+        if former.phase == "Succeeded" and not former.is_partial:
+            former.again.clear()
 
 
 def make_durable(file: int) -> None:
@@ -174,9 +190,12 @@ class Journal:
         self._thread = threading.Thread(target=self._make_durable, daemon=True)
         self._thread.start()
 
-    def begin(self, name: str, created: float, parameters: Mapping[str, str]) -> None:
-        """Note that a run begins, or goes on, and when it was begun first. Raises OSError."""
-        self._add({"began": created, "name": name, "parameters": dict(parameters)})
+    def begin(
+        self, name: str, created: float, parameters: Mapping[str, str], choice: Choice | None = None
+    ) -> None:
+        """Note that a run begins, or goes on, when it was begun first, and what is chosen. Raises OSError."""
+        line = {"began": created, "name": name, "parameters": dict(parameters)}
+        self._add({**line, "again": choice[0], "alone": choice[1]} if choice else line)
 
     def add_file(self, note: FileNote) -> None:
         """Note a file that was read; where there is no room it will be read again."""

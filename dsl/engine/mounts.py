@@ -8,12 +8,13 @@ Stamps count and not contents: such folders may be large, so that they are not l
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dsl.engine.contents import digest_of, stamp_of
+from dsl.engine.contents import digest_of, stamp_in
 from dsl.engine.folder import STATE
 from dsl.engine.journal import MountNote
 
@@ -65,6 +66,12 @@ class Mounts:
                 self._note(self._seen[name])
             return self._seen[name].digest
 
+    def place(self, name: str) -> list[int]:
+        """Return the device and the inode of a folder, which is there afterwards; nothing if it cannot be."""
+        with suppress(OSError):
+            self._folders[name].mkdir(parents=True, exist_ok=True)
+        return list(_identity(os.fspath(self._folders[name]))[0] or ())
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Let what is changed in the folders be the work of a leaf."""
@@ -95,17 +102,19 @@ class Mounts:
         """Note what leaves have left in the folders. None must be at work."""
         self._closing.set()
         for name, seen in self._seen.items():
-            self._note(MountNote(name, seen.digest, self._stamps(name)[0], ended=True))
+            self._note(seen._replace(files=self._stamps(name)[0], ended=True))
 
     def _look(self, name: str) -> MountNote:
-        (files, newest), former = self._stamps(name), self._former.get(name)
+        (files, newest), former, place = self._stamps(name), self._former.get(name), self.place(name)
+        if former and former.place and former.place != place:  # another folder
+            former = None
         if former and former.files == files:
-            return MountNote(name, former.digest, files)
+            return MountNote(name, former.digest, files, place=place)
         is_late = newest > self._until
         if former and not former.ended and (self._outlived or not is_late):
             self.doubtful.update([name] if is_late else [])
-            return MountNote(name, former.digest, files)
-        return MountNote(name, digest_of(files), files)
+            return MountNote(name, former.digest, files, place=place)
+        return MountNote(name, digest_of(files), files, place=place)
 
     def _stamps(self, name: str) -> tuple[dict[str, list[int]], int]:
         """Return the stamps of the files below a folder, and when one, or a folder, was changed last.
@@ -123,13 +132,13 @@ class Mounts:
                 continue
             seen.add(identity)
             newest = max(newest, changed)
-            with suppress(OSError), os.scandir(folder) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    if entry.is_dir():
-                        waiting += [entry.path] if entry.name != STATE else []
-                    elif stamp := stamp_of(entry.path):
-                        stamps[entry.path.removeprefix(f"{root}/")] = list(stamp)
-                        newest = max(newest, stamp[-1])
+            for entry in _entries(folder):
+                status = _status(entry)
+                if status and stat.S_ISDIR(status.st_mode):
+                    waiting += [entry.path] if entry.name != STATE else []
+                elif status and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+                    stamps[entry.path.removeprefix(f"{root}/")] = list(stamp_in(status))
+                    newest = max(newest, status.st_ctime_ns)
         return stamps, newest
 
 
@@ -143,6 +152,21 @@ def _last_sign(sign: Path) -> tuple[int, bool]:
     except OSError:
         return 0, False
     return (given, False) if rests else (given + _LATE, True)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, by name; nothing of one that cannot be read."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+    return []
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return what the system says of a file or folder, or of a link that leads to none that can be seen."""
+    for follows in (True, False):
+        with suppress(OSError):
+            return entry.stat(follow_symlinks=follows)
+    return None  # it has just been removed
 
 
 def _identity(folder: str) -> tuple[tuple[int, int] | None, int]:

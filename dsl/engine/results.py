@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dsl.engine.artifacts import keep_alone, link_tree
-from dsl.engine.copies import remove
 from dsl.engine.definition import Definition, Template
 from dsl.engine.folder import task_folder
 from dsl.engine.node import BAD, Node
+from dsl.engine.shown import entries, show
 from dsl.expr.gojson import Value
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
@@ -198,31 +197,27 @@ def link_files(kept: Iterable[tuple[str, tuple[Path, ...]]], tasks: Iterable[str
     """Show every file that the pods of an execution function left at `out/<task id>/<name>`.
 
     Where several partitions left one name each of them is at `out/<task id>/<partition>/<name>`. What else a
-    former run showed there goes.
+    former run showed there goes. Raises OSError.
     """
     found: dict[str, dict[str, dict[str, None]]] = {task: {} for task in tasks}
     for task, places in kept:
         for path in (path for place in places if task in found for path in _entries(os.fspath(place))):
             found[task].setdefault(_name(path), {})[path] = None
+    folders = {task: task_folder(out, task).name for task in found}
+    files: dict[str, str] = {}
     for task, names in found.items():
-        folder = task_folder(out, task)
-        if not names:
-            remove(folder)
-            continue
         shared = {name for name, paths in names.items() if len(paths) > 1}
         if any(_partition(path) in names for name in shared for path in names[name]):
             shared = set(names)  # a file has the name of a partition
-        shown: dict[str, dict[str, str]] = {}
-        for name, paths in names.items():
-            for path in paths:
-                shown.setdefault(_partition(path) if name in shared else "", {})[name] = path
-        keep_alone(folder, {*shown, *shown.get("", ())})
-        for partition, files in shown.items():
-            below = folder / partition
-            if partition:
-                keep_alone(below, files)
-            for name, path in files.items():
-                link_tree(path, f"{below}/{name}")
+        if names:
+            files[f"{folders[task]}/"] = ""
+        for name, path in ((name, path) for name, paths in names.items() for path in paths):
+            place = folders[task]
+            if name in shared:
+                place = f"{place}/{_partition(path)}"
+                files[f"{place}/"] = ""
+            files.update(entries(path, f"{place}/{name}"))
+    show(files, folders.values(), out)
 
 
 def _entries(place: str) -> list[str]:

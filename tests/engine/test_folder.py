@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
 
-from dsl.engine import Refused, Resume, RunOptions, Silent, discard, how_it_ended, run
+from dsl.engine import Refused, Resume, RunOptions, Silent, Unusable, discard, how_it_ended, run
 from dsl.engine.lock import locked
 from tests.harness import let_others_in
 
@@ -77,6 +77,65 @@ def test_what_a_system_puts_into_each_folder_is_in_nobodys_way(tmp_path):
     assert (out / ".DS_Store").exists()
     discard(out)
     assert not out.exists()
+
+
+def test_a_run_stays_in_the_folder_that_a_link_led_to_when_it_began(tmp_path):
+    link = tmp_path / "latest"
+    manifest = workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY))
+    for name in ("one", "other"):
+        ran(manifest, tmp_path / name)
+    before = names(tmp_path / "other")
+
+    def turn():
+        link.unlink()
+        link.symlink_to("other")
+
+    link.symlink_to("one")
+    (tmp_path / "one/results.json").unlink()
+    outcome = run(manifest, RunOptions(link, resume=Resume(force=True), begun=turn))
+    assert (outcome.phase, names(tmp_path / "other")) == ("Succeeded", before)
+    assert (tmp_path / "one/results.json").exists()
+
+
+def test_a_folder_in_the_place_of_a_new_task_keeps_the_run_from_being_taken_up(tmp_path):
+    nop = {"name": "nop", "script": {"image": "x", "command": ["sh"], "source": ""}}
+    manifest = workflow(dag("main", task("nop")), nop)
+    ran(manifest, tmp_path)
+    left = names(tmp_path)
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps/mine.txt").touch()
+    more = workflow(dag("main", task("nop"), task("maps")), nop, {**nop, "name": "maps"})
+    with pytest.raises(Unusable, match="maps was made by no run"):
+        run(more, RunOptions(tmp_path, resume=Resume()))
+    assert names(tmp_path) == sorted([*left, "maps/mine.txt"])
+    (tmp_path / "maps").rename(tmp_path / "mine")
+    assert run(more, RunOptions(tmp_path, resume=Resume())).taken == 1
+    assert (tmp_path / "mine/mine.txt").exists()
+
+
+BOTH = workflow(dag("main", loop("a", ["x", "y"]), loop("b", ["x"])), leaf("a", SUMMARY), leaf("b", SUMMARY))
+ONE = workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY))
+
+
+def test_what_no_run_made_stays_beside_its_results_when_it_is_taken_up(tmp_path):
+    ran(BOTH, tmp_path)
+    for place in ("a", "a/x", "b"):
+        (tmp_path / place / "notes.txt").touch()
+    for manifest in (BOTH, ONE):
+        assert run(manifest, RunOptions(tmp_path, resume=Resume())).succeeded
+    assert names(tmp_path / "a") == ["notes.txt", "own-x.txt", "summary.txt", "x/notes.txt"]
+    assert names(tmp_path / "b") == ["notes.txt"]
+
+
+@pytest.mark.parametrize("left", [None, ""])
+def test_a_run_without_a_list_of_its_results_shows_none_of_those_that_are_gone(left, tmp_path):
+    ran(BOTH, tmp_path)
+    (tmp_path / ".argosy/shown.json").unlink()
+    if left is not None:
+        (tmp_path / ".argosy/shown.json").write_text(left)
+    assert run(ONE, RunOptions(tmp_path, resume=Resume())).succeeded
+    assert names(tmp_path / "a") == ["own-x.txt", "summary.txt"]
+    assert not (tmp_path / "b").exists()
 
 
 def test_files_beside_a_former_run_keep_its_folder_from_being_used(tmp_path):
@@ -328,6 +387,34 @@ def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
         assert not out.exists()
 
     assert succeeds_without_root(live, tmp_path)
+
+
+def read_only(word):
+    made = f"mkdir -p out/d/e; echo {word} > out/d/e/f; chmod -R a-w out/d"
+    return workflow(dag("main", loop("a", ["x"])), leaf("a", made))
+
+
+def test_results_that_a_task_makes_read_only_are_made_again(tmp_path):
+    def live():
+        out = tmp_path / "out"
+        for word, resume in (("one", None), ("other", Resume()), ("third", Resume(force=True))):
+            assert run(read_only(word), RunOptions(out, resume=resume)).succeeded
+            assert (out / "a/d/e/f").read_text() == f"{word}\n"
+
+    assert succeeds_without_root(live, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a folder of somebody else is needed")
+def test_results_that_cannot_be_removed_keep_the_run_from_being_taken_up(tmp_path):
+    out = tmp_path / "out"
+
+    def again():
+        with pytest.raises(Unusable, match=r"left is in the way: .*/d/e"):
+            run(read_only("other"), RunOptions(out, resume=Resume()))
+
+    assert succeeds_without_root(lambda: run(read_only("one"), RunOptions(out)), tmp_path)
+    os.chown(out / ".argosy/artifacts/wf/a/x/d/e", 0, 0)
+    assert succeeds_without_root(again, tmp_path)
 
 
 def test_leaves_of_ours_share_a_script_that_goes_with_the_run(tmp_path):

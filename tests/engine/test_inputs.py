@@ -1,5 +1,6 @@
 """What the user wrote stays as it is, whatever tasks do to their inputs; a task that does it is told of."""
 
+import re
 import time
 
 import pytest
@@ -38,7 +39,7 @@ def copy():
 
 
 def chained(folder, text, chain="Files('data/*.txt') >> spoil", storage="Artifacts()"):
-    (folder / "data").mkdir()
+    (folder / "data").mkdir(exist_ok=True)
     for name in ("a.txt", "b; |c.txt"):
         (folder / "data" / name).write_text(f"{name}\n")
     options = f"from dsl import Artifacts, Volume\n\n\nwith DAG('d', storage={storage}):\n    {chain}\n"
@@ -223,3 +224,30 @@ def test_a_task_that_changes_a_file_in_a_mounted_folder_changes_it_there_and_fai
     assert run(manifest, options).phase == "Failed"
     assert (tmp_path / "mine/inputs/data/a.txt").read_text() == "a.txt\nx\nx\n"
     assert untouched(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("storage", "given", "message"),
+    [
+        ("Artifacts()", "", "one/(current|latest) is a link to a folder that it is in"),
+        ("Volume('disk')", "", "one/(current|latest) is a link to a folder that it is in"),
+        ("Volume('disk')", "disk", "^$"),
+    ],
+)
+def test_a_folder_with_links_to_itself_has_an_end(storage, given, message, tmp_path):
+    text = """
+@task.shell(image="busybox:1")
+def copy():
+    return 'cat "$INPUT_FILE/f" > "$OUTPUT_FILE"'
+"""
+    one = tmp_path / "data/one"
+    one.mkdir(parents=True)
+    (one / "f").write_text("one")
+    for name in ("current", "latest"):
+        (one / name).symlink_to(".")
+    manifest = chained(tmp_path, text, "Files('data/*/') >> copy", storage)
+    (tmp_path / "disk/inputs").mkdir(parents=True)
+    (tmp_path / "disk/inputs/data").symlink_to(tmp_path / "data")
+    claims = {given: tmp_path / given} if given else {}
+    outcome = run(manifest, RunOptions(tmp_path / "out", inputs=tmp_path, claims=claims))
+    assert any(re.search(message, node.message) for node in outcome.nodes.values() if node.type == "Pod")

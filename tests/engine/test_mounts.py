@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from engine.manifests import dag, task, workflow
+from engine.manifests import dag, leaf, task, workflow
 
 from dsl.engine import Resume, RunOptions, run
 
@@ -76,11 +76,52 @@ def test_what_a_task_wrote_before_a_kill_is_no_change_and_what_it_found_counts(b
     assert bench.again("echo y > second") == 0
 
 
+def test_another_folder_in_the_place_of_a_given_one_is_not_taken_for_it(bench):
+    bench.run("cat first")
+    bench.forget_the_end()
+    bench.given.rename(bench.given.with_name("moved"))
+    bench.given.mkdir()
+    (bench.given / "first").write_text("two")
+    os.utime(bench.given / "first", ns=(0, 0))
+    sign = bench.out / ".argosy/mounted"
+    os.utime(
+        sign, ns=(sign.stat().st_mtime_ns + 10**12,) * 2
+    )  # all in it is older than the last sign of life
+    assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
+    bench.given = bench.given.with_name("moved")
+    assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
+
+
+def test_a_program_of_ours_runs_again_for_another_folder_of_its_results(tmp_path):
+    made = leaf(
+        "main", "mkdir -p disk/wf; echo x > disk/wf/f", env=[{"name": "ARGOSY_OUT", "value": "disk/wf"}]
+    )
+    made["script"]["volumeMounts"] = [{"name": "v", "mountPath": "/argosy/disk"}]
+    manifest = workflow(made, volumes=VOLUMES, arguments={"parameters": [{"name": "index", "value": "0"}]})
+    for name, taken in (("one", 0), ("one", 1), ("other", 0), ("other", 1)):
+        resume = Resume() if (tmp_path / "out").exists() else None
+        outcome = run(manifest, RunOptions(tmp_path / "out", claims={"c": tmp_path / name}, resume=resume))
+        assert (outcome.phase, outcome.taken) == ("Succeeded", taken)
+        assert (tmp_path / name / "wf/f").read_text() == "x\n"
+
+
 def test_a_given_folder_may_hold_the_run_and_links_that_lead_round(bench):
     bench.out = bench.given / "out"
     (bench.given / "round").symlink_to(bench.given)
     bench.run("true")
     assert bench.again("true") == 1
+
+
+def test_a_link_that_cannot_be_followed_hides_nothing_beside_it(bench):
+    (bench.given / "aa").symlink_to("aa")
+    (bench.given / "deep").mkdir()
+    bench.run("cat first")
+    for name in ("first", "zz", "deep/zz"):
+        (bench.given / name).write_text("twooo")
+        assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
+    (bench.given / "aa").unlink()
+    (bench.given / "aa").symlink_to("nothing")
+    assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
 
 
 def test_what_a_task_changed_before_a_kill_is_no_change_and_what_the_user_adds_is(bench):

@@ -206,6 +206,18 @@ def test_a_result_that_was_linked_since_is_not_read_again(tmp_path):
     assert Contents([note], lambda _: None).is_as_noted(note)
 
 
+def test_a_folder_to_which_a_file_comes_while_it_is_looked_at_is_looked_at_again(tmp_path):
+    (tmp_path / "first").write_text("one")
+
+    def leave_another(_):
+        (tmp_path / "other").write_text("two")
+        contents.note(tmp_path / "other")
+
+    contents = Contents([], leave_another)
+    assert contents.of(tmp_path) != contents.of(tmp_path)
+    assert contents.of(tmp_path) == Contents([], lambda _: None).of(tmp_path)
+
+
 def one_key(bench, middle="cat in/f > out/copy"):
     """Three tasks in a row: a and c leave a file under one key, b reads its folder in between."""
 
@@ -337,6 +349,33 @@ def test_a_pause_that_is_over_is_not_made_again(bench):
     assert bench.again(manifest).succeeded
 
 
+def test_the_exit_handler_of_the_run_runs_at_each_of_its_ends(bench):
+    def exits(name, **more):
+        return leaf(name, bench.source(name, "echo {{workflow.status}} > out/status"), **more)
+
+    a = leaf("a", bench.source("a", f"[ -e {bench.folder}/fixed ]"))
+    handler = dag("handler", task("part", withItems=["x", "y"]), task("bye", parameters=FIRST))
+    part = dag("part", task("last", parameters=FIRST))
+    manifest = workflow(
+        dag("main", task("a", parameters=FIRST)),
+        a,
+        handler,
+        part,
+        exits("last"),
+        exits("bye"),
+        onExit="handler",
+    )
+    assert bench.run(manifest).phase == "Failed"
+    (bench.folder / "fixed").touch()
+    assert bench.again(manifest).phase == "Succeeded"
+    assert bench.ran == ["a-0", "bye-0", "last-0", "last-0"]
+    assert (bench.out / "bye/status").read_text() == "Succeeded\n"
+    assert bench.again(manifest).taken == 1
+    assert bench.ran == ["bye-0", "last-0", "last-0"]
+    bench.again(manifest, Resume(only="a"))
+    assert bench.ran == ["a-0"]
+
+
 def test_force_runs_all_again_and_keeps_the_moment_of_the_run(bench):
     source = "echo {{workflow.creationTimestamp.s}} > out/now; touch -d @0 out/now"
     manifest = two_stages(bench, first=source)
@@ -362,6 +401,37 @@ def test_from_a_task_on_all_after_it_runs_again(bench):
     bench.run(chain(bench))
     bench.again(chain(bench), Resume(start="b"))
     assert bench.ran == ["b-0", "c-0"]
+
+
+class Stopping(Silent):
+    """Interrupts the run when a task starts."""
+
+    def __init__(self, task):
+        self.task = task
+
+    def started(self, event):
+        if event.task == self.task:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("resume", "stopped", "then"),
+    [
+        (Resume(start="b"), "b", ["b-0", "c-0"]),
+        (Resume(start="b"), "c", ["c-0"]),
+        (Resume(only="b"), "b", ["b-0"]),
+    ],
+)
+def test_what_was_to_run_again_and_did_not_come_to_it_does_in_the_next_run(resume, stopped, then, bench):
+    manifest = chain(bench, b="true", c="true")  # which leave no file that would be missed
+    bench.run(manifest)
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, RunOptions(bench.out, jobs=1, resume=resume), Stopping(stopped))
+    bench.again(manifest, Resume(only="d"))
+    assert bench.ran == ["d-0"]
+    for ran in (then, []):
+        assert bench.again(manifest).succeeded
+        assert bench.ran == ran
 
 
 def test_only_a_task_runs_again_and_what_others_left_stands(bench):
@@ -479,6 +549,39 @@ def test_what_reads_a_volume_runs_again_when_what_lies_there_has_changed(bench):
     bench.again(manifest("echo 2"))
     assert bench.ran == ["a-0", "b-0"]
     assert (bench.out / "b/f").read_text() == "2\n"
+
+
+def without_the_record_of(bench, leaf):
+    """Let the journal end as if the run had been killed before a leaf was put down."""
+    journal = bench.out / ".argosy/journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if f'"leaf":"{leaf}"' not in line))
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+@pytest.mark.parametrize("is_forced", [True, False])
+def test_a_partition_that_is_gone_leaves_nothing_on_a_volume(is_forced, is_given, bench):
+    def manifest(items, first="a"):
+        out = f"disk/{{{{workflow.name}}}}/{first}/{{{{inputs.parameters.index}}}}"
+        made = on_volume(bench, "a", f"o=disk/wf/{first}/$INDEX; mkdir -p $o; echo $INDEX > $o/f", out)
+        return workflow(
+            dag("main", task("a", withItems=list(items), parameters=INDEX),
+                task("b", depends="a", parameters=FIRST)),
+            made, on_volume(bench, "b", "cat disk/wf/*/*/f > out/all"), **CLAIM,
+        )  # fmt: skip
+
+    own = bench.folder / "disk/wf/mine"
+    own.mkdir(parents=True)
+    (own / "f").write_text("mine")
+    options = {"claims": {"disk": bench.folder / "disk"} if is_given else {}}
+    bench.run(manifest("xyz"), **options)
+    if not is_forced:
+        without_the_record_of(bench, "main/a(2:z)")
+    bench.again(manifest("xy"), Resume(force=is_forced), **options)
+    assert (bench.out / "b/all").read_text() == "x\ny\n"
+    bench.again(manifest("xy", "other"), Resume(force=is_forced), **options)
+    assert (bench.out / "b/all").read_text() == "x\ny\n"
+    assert (own / "f").read_text() == "mine"
 
 
 def test_names_of_files_may_hold_anything(bench):

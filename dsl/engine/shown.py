@@ -1,0 +1,110 @@
+"""Files that leaves left in; hard links to them in the folder of the run out, and none to what is gone.
+
+What is shown is on a list: what is not, the user put there, and it stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from dsl.engine.copies import remove
+
+_LIST = Path(".argosy", "shown.json")
+
+
+def show(files: Mapping[str, str], tasks: Iterable[str], out: Path) -> None:
+    """Show files, and no others of a run, by their paths below `out`; folders end in `/` and have no file.
+
+    Where there is no list all that is in the folders `tasks` was shown. Raises OSError.
+    """
+    listed = _listed(out)
+    known = set(listed if listed is not None else _found(out, tasks))
+    gone = known - files.keys()
+    if listed is None or files.keys() - known:
+        _write(out, known | files.keys())
+    _hide(out, gone)
+    for path, source in files.items():
+        target = f"{out}/{path}"
+        if path.endswith("/"):
+            _make_folder(Path(target))
+        else:
+            _link(source, target)
+    if gone:
+        _write(out, files)
+
+
+def hide(tasks: Collection[str], out: Path) -> None:
+    """Show nothing more in some folders. Raises OSError."""
+    listed = _listed(out)
+    if listed is None:
+        for task in tasks:
+            remove(out / task)
+    elif gone := {path for path in listed if path.partition("/")[0] in tasks}:
+        _hide(out, gone)
+        _write(out, [path for path in listed if path not in gone])
+
+
+def entries(source: str, path: str) -> Iterator[tuple[str, str]]:
+    """Yield what is to be shown, at a path, of a file, or of a folder and all in it."""
+    if not os.path.isdir(source):  # noqa: PTH112 - texts: this is done for every file of a run
+        yield path, source
+        return
+    yield f"{path}/", ""
+    for name in sorted(entry.name for entry in os.scandir(source)):
+        yield from entries(f"{source}/{name}", f"{path}/{name}")
+
+
+def _listed(out: Path) -> list[str] | None:
+    """Return the list, None where there is none, or a power failure has left nothing of it."""
+    try:
+        return list(map(str, json.loads((out / _LIST).read_text(encoding="ascii"))))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _write(out: Path, paths: Iterable[str]) -> None:
+    aside = out / _LIST.with_suffix(".part")
+    aside.write_text(json.dumps(list(paths)), encoding="ascii")
+    aside.replace(out / _LIST)
+
+
+def _found(out: Path, tasks: Iterable[str]) -> Iterator[str]:
+    for task in tasks:
+        for folder, folders, names in os.walk(out / task):
+            below = os.path.relpath(folder, out)
+            yield f"{below}/"
+            yield from (f"{below}/{name}" for name in names)
+            yield from (f"{below}/{name}" for name in folders if (Path(folder) / name).is_symlink())
+
+
+def _hide(out: Path, paths: Iterable[str]) -> None:
+    for path in sorted(paths, reverse=True):  # a folder after what is in it
+        place = out / path
+        if path.endswith("/"):
+            with suppress(OSError):  # it holds something of the user's
+                place.rmdir()
+        elif place.is_symlink() or not place.is_dir():
+            remove(place)
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_symlink() or not folder.is_dir():
+        remove(folder)
+        folder.mkdir(parents=True)
+
+
+def _link(source: str, target: str) -> None:
+    """Put a hard link at a place, or a copy where links cannot reach."""
+    with suppress(OSError):
+        if os.path.samefile(target, source):  # noqa: PTH121 - as above
+            return
+    remove(Path(target))
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
