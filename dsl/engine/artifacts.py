@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import tarfile
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -55,8 +56,12 @@ class Store:
             return self.inputs.joinpath(*parts[1:])
         return self.root.joinpath(*parts)
 
-    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool) -> bool:
+    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool, is_own: bool = True) -> bool:
         """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.
+
+        What is at a place that is not its reader's own, but on a volume, stays if it is a folder: Argo
+        renames what it has fetched onto the place, which replaces files alone
+        (workflow/executor/executor.go:unpack, v4.1.2).
 
         With `link` what a leaf left is linked instead; return whether it was. `changed` tells of the place
         that the link leads to, and is to be asked when its reader has ended. Copies keep their permissions
@@ -64,8 +69,9 @@ class Store:
         for would be a result.
 
         Raises:
-            ArtifactError: there is nothing under its key and it is not optional, or a link would lead to what
-                a reader has changed.
+            ArtifactError: there is nothing under its key and it is not optional, there is a folder on a
+                volume, or a link would lead to what a reader has changed.
+            OSError: it cannot be read or written.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.get("raw") is not None:
@@ -77,6 +83,8 @@ class Store:
             if not artifact.get("optional"):
                 raise ArtifactError("The specified key does not exist.")
             target.mkdir(exist_ok=True)
+        elif not is_own and target.is_dir():
+            raise ArtifactError(f"rename to {artifact.get('path')}: file exists")
         elif source.is_file() and (unpack := _unpacker(artifact, source)):
             _unpacked(source, target, unpack)
         elif link and source.is_relative_to(self.root):
@@ -88,6 +96,8 @@ class Store:
         elif link:
             copy_alike(source, target)
         else:
+            if not is_own:  # a link on a volume may lead anywhere
+                target.unlink(missing_ok=True)
             _copy(source, target, artifact)
         return False
 
@@ -253,15 +263,15 @@ def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path
 
 def _unpacked(source: Path, target: Path, unpack: Callable[[Path, Path], None]) -> None:
     """Unpack beside the target; an archive of one file becomes that file, of one folder that folder."""
-    aside = target.with_name(f"{target.name}.unpacked")
-    unpack(source, aside)
-    entries = list(aside.iterdir())
-    remove(target)
-    if len(entries) == 1:
-        entries[0].rename(target)
-        aside.rmdir()
-    else:
-        aside.rename(target)
+    aside = Path(tempfile.mkdtemp(prefix="argosy-", dir=target.parent))  # no name that is somebody's
+    try:
+        aside.chmod(0o755)
+        unpack(source, aside)
+        entries = list(aside.iterdir())
+        remove(target)
+        (entries[0] if len(entries) == 1 else aside).rename(target)
+    finally:
+        remove(aside)
 
 
 def _unzip(source: Path, aside: Path) -> None:

@@ -240,6 +240,58 @@ def test_an_optional_input_that_nobody_gave_is_no_file_of_this_machine(tmp_path)
     assert outcome.phase == "Succeeded"
 
 
+def put_on_volume(folder, archive, made="mkdir /made; echo new > /made/f; echo two > /made/g"):
+    """Make an artifact, and put it at /data/sub on a volume that `folder/mine` stands for."""
+    shell = {"image": "i", "command": ["sh"]}
+    make = {
+        "name": "make",
+        "script": {**shell, "source": made},
+        "outputs": {"artifacts": [{"name": "a", "path": "/made", **archive}]},
+    }
+    read = {
+        "name": "read",
+        "inputs": {"artifacts": [{"name": "a", "path": "/data/sub"}]},
+        "script": {**shell, "source": "", "volumeMounts": [{"name": "v", "mountPath": "/data"}]},
+    }
+    given = [{"name": "a", "from": "{{tasks.make.outputs.artifacts.a}}"}]
+    main = dag("main", task("make"), task("read", depends="make", artifacts=given))
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    options = RunOptions(folder / "out", claims={"c": folder / "mine"})
+    node = run(workflow(main, make, read, volumes=volumes), options).nodes["main/read"]
+    files = [path for path in (folder / "mine").rglob("*") if path.is_file()]
+    return node, {str(path.relative_to(folder / "mine")): path.read_text() for path in files}
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_an_artifact_takes_no_folder_s_place_on_a_volume(archive, tmp_path):
+    (tmp_path / "mine/sub").mkdir(parents=True)
+    (tmp_path / "mine/sub/precious").write_text("old")
+    node, found = put_on_volume(tmp_path, archive)
+    assert (node.phase, node.message.partition("artifact ")[2]) == (
+        "Error",
+        "a failed to load: rename to /data/sub: file exists",
+    )
+    assert found == {"sub/precious": "old"}
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_an_artifact_is_put_on_a_volume_beside_what_is_there(archive, tmp_path):
+    (tmp_path / "mine/sub.unpacked").mkdir(parents=True)
+    (tmp_path / "mine/sub.unpacked/f").write_text("old")
+    node, found = put_on_volume(tmp_path, archive)
+    assert node.phase == "Succeeded"
+    assert found == {"sub.unpacked/f": "old", "sub/f": "new\n", "sub/g": "two\n"}
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_an_artifact_takes_the_place_of_a_link_on_a_volume_and_not_what_it_leads_to(archive, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/f").write_text("old")
+    (tmp_path / "mine/sub").symlink_to("f")
+    node, found = put_on_volume(tmp_path, archive, "echo new > /made")
+    assert (node.phase, found) == ("Succeeded", {"f": "old", "sub": "new\n"})
+
+
 @pytest.mark.slow
 def test_leaves_that_add_to_one_key_at_once_lose_nothing(tmp_path):
     store, rounds, names = Store(tmp_path / "store", tmp_path), 400, "abcd"
