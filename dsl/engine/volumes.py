@@ -16,8 +16,11 @@ from typing import Any, NamedTuple
 
 from dsl.engine.copies import copy_alike, remove
 from dsl.engine.objects import Objects
-from dsl.engine.relocate import Layout
+from dsl.engine.relocate import Layout, base_of
 from dsl.engine.stamps import Stamps
+
+_OF_OTHERS = ("persistentVolumeClaim", "hostPath", "claimTemplate")
+WITHIN = "others would find it in that folder; mount it elsewhere, or within an emptyDir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +167,18 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
     """Put every mount of a container in place.
 
     The root itself may be a mount: it is a folder of its own anyway. Raises ValueError for a place that is
-    taken.
+    taken, or in the folder of a volume that others have too: they would find a link there.
     """
+    own = layout.root.resolve(), volumes.pod.resolve()
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
         place = layout.place(str(entry.get("mountPath") or "").rstrip("/"))
-        if place == layout.root or place.is_symlink():
+        if place == layout.root:
             continue
         name = str(entry.get("name"))
+        if not any(map(place.parent.resolve().is_relative_to, own)):
+            raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: {WITHIN}")
+        if place.is_symlink():
+            continue
         target = volumes.folder(name)
         if entry.get("subPath"):
             target = target / str(entry["subPath"]).strip("/")
@@ -182,6 +190,19 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
             raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: it is not empty")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target)
+
+
+def nested(
+    container: Mapping[str, Any],
+    mounts: Iterable[Mapping[str, Any]],
+    volumes: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[str, str]]:
+    """Yield which of a container's mounts is within which one of a folder that others have too, by volume."""
+    places = [(PurePosixPath(str(entry.get("mountPath"))), str(entry.get("name"))) for entry in mounts]
+    root = PurePosixPath(base_of(container))
+    for outer, name in places:
+        if outer != root and any((volumes.get(name) or {}).get(kind) is not None for kind in _OF_OTHERS):
+            yield from ((inner, name) for place, inner in places if outer in place.parents)
 
 
 def volumes_by_name(spec: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
