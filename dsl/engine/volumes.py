@@ -7,6 +7,7 @@ are put there before a run; here they are the user's own, relative to one folder
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -28,7 +29,8 @@ class Claims:
     """Folders that stand for persistent volume claims: given ones by name, others below `root`.
 
     `inputs` is the folder that artifact keys `inputs/…` are relative to: the same relative names are input
-    files in both kinds of storage.
+    files in both kinds of storage. Beside `root` is on record what was copied there: a claim may have such a
+    folder by a task.
     """
 
     root: Path
@@ -63,16 +65,35 @@ class Claims:
     def _copy(self, source: Path, target: Path) -> None:
         if not source.exists() or (target.exists() and not self._stamps.changed(target)):
             return
+        with self._record.open("a", encoding="ascii") as record:
+            record.write(f"{json.dumps(os.fspath(target.relative_to(self.root)))}\n")
         remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_alike(source, target)
         self._stamps.note(target, self.root)
 
+    @property
+    def _record(self) -> Path:
+        return self.root.with_name("copied")
+
     def clear(self) -> None:
-        """Remove the copies: a run that has ended needs them no more."""
-        for folder in self.root.glob("*/inputs"):
+        """Remove the copies: a run that has ended, or was killed, needs them no more."""
+        root = self.root.resolve()
+        for copied in _recorded(self._record):
+            if (root / copied).parent.resolve() != root / copied.parent:  # a link of a task's
+                continue
             with suppress(OSError):  # a program may have taken its permissions away
-                remove(folder)
+                remove(root / copied)
+                for folder in copied.parents[:-2]:  # up to `inputs` in the claim
+                    (root / folder).rmdir()
+        self._record.unlink(missing_ok=True)
+
+
+def _recorded(record: Path) -> Iterator[PurePosixPath]:
+    with suppress(FileNotFoundError):
+        for line in record.read_text(encoding="ascii").splitlines():
+            with suppress(ValueError):  # torn: nothing was copied yet
+                yield PurePosixPath(json.loads(line))
 
 
 def _paths(items: str, columns: Iterable[int]) -> Iterator[PurePosixPath]:
