@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 ROOT = "ARGOSY_ROOT"
+SECRETS = "secrets"
+"""The folder of secrets, beside the root."""
 _KUBELET = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 

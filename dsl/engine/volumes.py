@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from dsl.engine.copies import copy_alike, remove
 from dsl.engine.objects import Objects
-from dsl.engine.relocate import Layout, base_of
+from dsl.engine.relocate import SECRETS, Layout, base_of
 from dsl.engine.stamps import Stamps
 
 _OF_OTHERS = ("persistentVolumeClaim", "hostPath", "claimTemplate")
@@ -117,7 +117,10 @@ def claims_of(mounts: Iterable[Mapping[str, Any]], volumes: Mapping[str, Mapping
 
 
 class Volumes(NamedTuple):
-    """The volumes that one pod can mount, by name; those that are its own are in its folder."""
+    """The volumes that one pod can mount, by name; those that are its own are in its folder.
+
+    Secrets are apart: the folder of a leaf that failed stays, but for them.
+    """
 
     by_name: Mapping[str, Mapping[str, Any]]
     pod: Path
@@ -138,7 +141,8 @@ class Volumes(NamedTuple):
             if volume["hostPath"].get("type") in ("DirectoryOrCreate",):
                 host.mkdir(parents=True, exist_ok=True)
             return host
-        own = self.pod / "volumes" / name
+        is_secret = any(kind == "Secret" for kind, _ in keyed_sources(volume))
+        own = self.pod / (SECRETS if is_secret else "volumes") / name
         if not own.exists():
             own.mkdir(parents=True, mode=0o700)
             for kind, source in keyed_sources(volume):
@@ -153,10 +157,8 @@ class Volumes(NamedTuple):
         return values or {}
 
     def clear(self) -> None:
-        """Remove the secrets among them: the folder of a leaf that failed stays."""
-        for name, volume in self.by_name.items():
-            if any(kind == "Secret" for kind, _ in keyed_sources(volume)):
-                remove(self.pod / "volumes" / name)
+        """Remove the secrets among them."""
+        remove(self.pod / SECRETS)
 
 
 def keyed_sources(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dsl.engine.copies import remove
-from dsl.engine.relocate import beside
+from dsl.engine.relocate import SECRETS, beside
 
 _NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
 _SCRIPTS = "scripts"  # no leaf's folder has so short a name
@@ -37,6 +37,13 @@ class Work:
         self._scripts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._former = [path for path in tasks.iterdir() if path.is_dir()] if tasks.is_dir() else []
+
+    def clear(self) -> None:
+        """Remove the secrets of leaves that were at work when a former start was killed."""
+        for start in self._former:
+            for path in start.glob(f"{beside(Path('*'))}/{SECRETS}"):
+                with suppress(OSError):  # it may be somebody else's
+                    remove(path)
 
     def folder(self, name: str) -> Path:
         """Make a folder for a leaf, and remove that of a former start and its log. Raises OSError."""
