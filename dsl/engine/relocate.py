@@ -7,6 +7,7 @@ imitated here too.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class Layout:
         """Return the real place of a declared path."""
         if self.base and path == self.base:
             return self.root
-        pure = PurePosixPath(path)
+        pure = PurePosixPath(normal(path))
         if self.base:
             try:
                 return self.root / pure.relative_to(self.base)
@@ -80,6 +81,15 @@ class Layout:
         """Make the folders above the declared paths; what is mounted must be in place."""
         for parent in {self.place(path).parent for path in self.moved} - {self.root}:
             parent.mkdir(parents=True, exist_ok=True)
+
+
+def normal(path: str) -> str:
+    """Return a path of a container as its file system does, where nothing is above the root.
+
+    >>> [normal(path) for path in ("/a/../../b/./c/", "//a", "a", "")]
+    ['/b/c', '/a', '/a', '/']
+    """
+    return posixpath.normpath(f"/{path.lstrip('/')}")
 
 
 def beside(root: Path) -> Path:

@@ -204,7 +204,10 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
             continue
         target = volumes.folder(name)
         if entry.get("subPath"):
-            target = target / str(entry["subPath"]).strip("/")
+            below = str(entry["subPath"]).strip("/")
+            if ".." in PurePosixPath(below).parts:
+                raise ValueError(f"subPath: Invalid value: \"{entry['subPath']}\": must not contain '..'")
+            target = target / below
             if not target.exists():
                 target.mkdir(parents=True)
         if place.is_dir() and not any(place.iterdir()):

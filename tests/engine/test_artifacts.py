@@ -292,6 +292,21 @@ def test_an_artifact_takes_the_place_of_a_link_on_a_volume_and_not_what_it_leads
     assert (node.phase, found) == ("Succeeded", {"f": "old", "sub": "new\n"})
 
 
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_a_path_that_leads_above_the_root_is_one_at_the_root(depth, tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    path = f"{'/..' * depth}/victim"
+    main = {
+        "name": "main",
+        "container": {"image": "i", "command": ["true"]},
+        "outputs": {"artifacts": [{"name": "a", "path": path, **NONE}]},
+    }
+    node = run(workflow(main), RunOptions(tmp_path / "out")).nodes["main"]
+    why = f"wait: Error (exit code 64): artifact a failed to save: stat {path}: no such file or directory"
+    assert (node.phase, node.message) == ("Error", why)
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
 @pytest.mark.slow
 def test_leaves_that_add_to_one_key_at_once_lose_nothing(tmp_path):
     store, rounds, names = Store(tmp_path / "store", tmp_path), 400, "abcd"

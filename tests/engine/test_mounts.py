@@ -210,3 +210,13 @@ def test_what_is_mounted_within_an_empty_folder_is_found_there(bench):
     empty = [{"name": name, "emptyDir": {}} for name in "ve"]
     manifest = workflow(main, volumes=[*empty, {"name": "m", "configMap": {"name": "m"}}])
     assert run(manifest, RunOptions(bench.out, objects=[CONFIG])).nodes["main"].outputs == {"o": "1x"}
+
+
+def test_a_place_within_a_volume_that_would_be_outside_is_an_error(bench):
+    volume = {"name": "v", "mountPath": "/mnt/v", "subPath": "../beside"}
+    main = {"name": "main", "script": {**script("echo x > /mnt/v/f"), "volumeMounts": [volume]}}
+    options = RunOptions(bench.out, claims={"c": bench.given})
+    node = run(workflow(main, volumes=VOLUMES), options).nodes["main"]
+    why = "subPath: Invalid value: \"../beside\": must not contain '..'"
+    assert (node.phase, node.message) == ("Error", why)
+    assert sorted(path.name for path in bench.given.parent.iterdir()) == ["given", "out"]
