@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,12 +74,25 @@ def copy_kept(source: Path, target: Path) -> None:
             shutil.copystat(path, place)
 
 
+def _open_up(folder: Entry, odd: list[Entry]) -> None:
+    """Let a folder be written to, unless it is below a link."""
+    if not any(folder.path.is_relative_to(link.path) for link in odd):
+        with suppress(OSError):  # it is somebody else's
+            folder.path.chmod(stat.S_IMODE(folder.mode) | stat.S_IRWXU)
+
+
 def settle(source: Path, spare: Path) -> None:
     """Leave at a place what is kept alone: what links lead to may be gone with the folder of the leaf.
 
-    At `spare` a copy becomes whole; what is there when it fails is to be removed.
+    Its own folders can be written to then: to move them, and to remove them one day. At `spare` a copy
+    becomes whole; what is there when it fails is to be removed.
     """
-    odd = [entry for entry in entries(source) if entry.is_link or not entry.is_kept]
+    odd: list[Entry] = []
+    for entry in entries(source):
+        if entry.is_link or not entry.is_kept:
+            odd.append(entry)
+        elif stat.S_ISDIR(entry.mode) and entry.mode & stat.S_IRWXU != stat.S_IRWXU:
+            _open_up(entry, odd)
     followed: Path | None = None
     for path, _, is_link in odd:
         if followed and path.is_relative_to(followed):

@@ -5,6 +5,8 @@ import io
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -16,6 +18,7 @@ from engine.test_disk import LIMIT, room_for
 
 from dsl.engine import Refused, RunOptions, run
 from dsl.engine.artifacts import ArtifactError, Store, refuse_escapes
+from tests.harness import without_privileges
 
 
 def tarball(name, kind=tarfile.REGTYPE, target=""):
@@ -192,6 +195,31 @@ def test_what_is_kept_of_a_volume_stays_there(tmp_path):
     assert (tmp_path / "mine/d/l").is_symlink()
     for folder in (tmp_path / "mine/d", tmp_path / "out/.argosy/artifacts/k"):
         assert {path.name: path.read_text() for path in folder.iterdir()} == {"f": "mine", "l": "mine"}
+
+
+KEEP = """
+import sys
+from pathlib import Path
+from dsl.engine.artifacts import Store
+
+Store(Path(sys.argv[1], "store"), Path()).keep(Path(sys.argv[1], "left"), "k", {"none": {}})
+"""
+
+
+def test_a_folder_into_which_nobody_may_write_is_kept_with_all_in_it(tmp_path):
+    inner, mine = tmp_path / "left/d/e", tmp_path / "mine"
+    for folder in (inner, mine):
+        folder.mkdir(parents=True)
+        (folder / "f").write_text("x")
+    (tmp_path / "left/l").symlink_to(mine)
+    for folder in (inner, mine, *inner.parents[:2]):
+        folder.chmod(0o500)
+    command = [*without_privileges(), sys.executable, "-c", KEEP, str(tmp_path)]
+    subprocess.run(command, check=True)
+    found = [path.relative_to(tmp_path / "store/k") for path in (tmp_path / "store/k").rglob("f")]
+    assert sorted(map(str, found)) == ["d/e/f", "l/f"]
+    assert not (tmp_path / "left").exists()
+    assert mine.stat().st_mode & 0o777 == 0o500  # only what is the leaf's own is opened
 
 
 def test_a_socket_cannot_be_kept(tmp_path):

@@ -313,10 +313,10 @@ def succeeds_without_root(action, folder):
 def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
     out = tmp_path / "out"
     made = (
-        "mkdir -p out/mod/deep; mkfifo pipe; touch out/mod/deep/file; chmod -R a-w out; chmod 0 out/mod/deep"
+        "mkdir -p own/mod/deep; mkfifo pipe; touch own/mod/deep/file; chmod -R a-w own; chmod 0 own/mod/deep"
     )
     manifest = workflow(dag("main", loop("a", ["x"])), leaf("a", f"{made}; exit 7"))
-    work = ".argosy/tasks/*/*/out/mod/deep"
+    work = ".argosy/tasks/*/*/own/mod/deep"
 
     def live():
         for resume in (None, Resume(), Resume(), None):
