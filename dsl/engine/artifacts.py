@@ -125,7 +125,8 @@ class Store:
     ) -> tuple[Path, list[Path]]:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`.
 
-        What is not its own, but on a volume, is copied. Links become what they lead to, but in a tarball.
+        What is not its own alone, but on a volume or a hard link, is copied. Links become what they lead to,
+        but in a tarball.
         Return the place of the key, and where in it the files and folders of this leaf are.
 
         Raises:
@@ -141,8 +142,7 @@ class Store:
                 _zip(source, made)
             elif archive is None or archive.get("none") is None:
                 _pack(source, made, archive or {})
-            elif is_own:
-                settle(source, spare)
+            elif is_own and settle(source, spare):
                 made = source
             else:
                 copy_kept(source, made)

@@ -197,6 +197,25 @@ def test_what_is_kept_of_a_volume_stays_there(tmp_path):
         assert {path.name: path.read_text() for path in folder.iterdir()} == {"f": "mine", "l": "mine"}
 
 
+@pytest.mark.parametrize("made", ["ln /mnt/f /made", "mkdir /made; ln /mnt/f /made/f; echo y > /made/g"])
+def test_a_hard_link_to_a_file_of_a_volume_is_kept_as_a_file_of_its_own(made, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/f").write_text("mine")
+    mounts = [{"name": "v", "mountPath": "/mnt"}]
+    main = {
+        "name": "main",
+        "script": {"image": "i", "command": ["sh"], "source": made, "volumeMounts": mounts},
+        "outputs": {"artifacts": [{"name": "a", "path": "/made", "s3": {"key": "k"}, **NONE}]},
+    }
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    options = RunOptions(tmp_path / "out", claims={"c": tmp_path / "mine"})
+    assert run(workflow(main, volumes=volumes), options).succeeded
+    place = tmp_path / "out/.argosy/artifacts/k"
+    [kept] = [place] if place.is_file() else [path for path in place.iterdir() if path.name == "f"]
+    kept.write_text("changed")
+    assert (tmp_path / "mine/f").read_text() == "mine"
+
+
 KEEP = """
 import sys
 from pathlib import Path

@@ -229,7 +229,9 @@ def test_a_container_that_changes_its_input_and_puts_size_and_time_back_is_found
     assert untouched(tmp_path)
 
 
-@pytest.mark.parametrize("change", ["chmod +x $(INPUT_FILE)", "ln $(INPUT_FILE) l"])
+@pytest.mark.parametrize(
+    "change", ["chmod +x $(INPUT_FILE)", "ln $(INPUT_FILE) l", "ln -L $(INPUT_FILE) $(OUTPUT_FILE); exit"]
+)
 def test_a_container_may_use_its_input_otherwise(change, tmp_path):
     assert [node.phase for node in rewriting(tmp_path, change)] == ["Succeeded"] * 2
 
