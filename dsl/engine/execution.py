@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -31,13 +30,11 @@ _ACTIVE_TOO_LONG = "Pod was active on the node longer than the specified deadlin
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
     folder = places.work.folder(leaf.folder_name)
-    if places.work.is_plain or base_of(leaf.main):
+    if base_of(leaf.main):
         result = _in_folder(leaf, places, folder)
     else:
-        with tempfile.TemporaryDirectory(prefix="argosy-") as plain:  # else programs quote paths
-            link = Path(plain) / "leaves"
-            link.symlink_to(folder.parent)
-            result = _in_folder(leaf, places, link / folder.name)
+        with places.work.plain(folder) as root:  # it becomes a part of texts
+            result = _in_folder(leaf, places, root)
     if leaf.template.is_daemon:
         result = _of_daemon(leaf, result)
     if result.phase == "Succeeded":
