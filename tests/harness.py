@@ -206,3 +206,12 @@ def let_others_in(folder):
     for path in (folder, *folder.parents):
         if path.stat().st_mode & 0o055 != 0o055:
             path.chmod(path.stat().st_mode | 0o055)
+
+
+def without_privileges() -> list[str]:
+    """Return what to put before a command for which permissions of files shall count, or skip the test."""
+    if os.geteuid():
+        return []
+    rights = "-dac_override,-dac_read_search"
+    program = shutil.which("setpriv") or pytest.skip("needs setpriv, or another user")
+    return [program, f"--bounding-set={rights}", f"--inh-caps={rights}"]

@@ -179,6 +179,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
     )
     phase = _INTERRUPTED
     claims.clear()
+    work.clear()
     mounts = Mounts(given, former.mounts, journal.add_mount, out, outlived=outlived)
     try:
         options.begun()

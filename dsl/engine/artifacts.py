@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tarfile
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -60,8 +61,12 @@ class Store:
             return self.inputs.joinpath(*parts[1:])
         return self.root.joinpath(*parts)
 
-    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool) -> bool:
+    def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool, is_own: bool = True) -> bool:
         """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.
+
+        What is at a place that is not its reader's own, but on a volume, stays if it is a folder: Argo
+        renames what it has fetched onto the place, which replaces files alone
+        (workflow/executor/executor.go:unpack, v4.1.2).
 
         With `link` what a leaf left is linked instead; return whether it was. `changed` tells of the place
         that the link leads to, and is to be asked when its reader has ended. Copies keep their permissions
@@ -69,8 +74,9 @@ class Store:
         for would be a result.
 
         Raises:
-            ArtifactError: there is nothing under its key and it is not optional, or a link would lead to what
-                a reader has changed.
+            ArtifactError: there is nothing under its key and it is not optional, there is a folder on a
+                volume, or a link would lead to what a reader has changed.
+            OSError: it cannot be read or written.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.get("raw") is not None:
@@ -90,6 +96,8 @@ class Store:
                 raise ArtifactError("The specified key does not exist.")
             target.mkdir(exist_ok=True)
             return False
+        if not is_own and target.is_dir():
+            raise ArtifactError(f"rename to {artifact.get('path')}: file exists")
         if source.is_file() and (unpack := _unpacker(artifact, source)):
             _unpacked(source, target, unpack)
         elif link and source.is_relative_to(self.root):
@@ -101,6 +109,8 @@ class Store:
         elif link:
             copy_alike(source, target)
         else:
+            if not is_own:  # a link on a volume may lead anywhere
+                target.unlink(missing_ok=True)
             _copy(source, target)
         if not link:
             _set_mode(target, artifact)
@@ -136,8 +146,8 @@ class Store:
     ) -> tuple[Path, list[Path]]:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`.
 
-        `name` is what a zip calls it. Empty folders are nothing where it is not packed.
-        What is not its own, but on a volume, is copied. Links become what they lead to, but in a tarball.
+        `name` is what a zip calls it. Empty folders are nothing where it is not packed. What is not its own
+        alone, but on a volume or a hard link, is copied. Links become what they lead to, but in a tarball.
         Return the place of the key, and where in it the files and folders of this leaf are.
 
         Raises:
@@ -153,8 +163,7 @@ class Store:
                 _zip(source, made, name or source.name)
             elif archive is None or archive.get("none") is None:
                 _pack(source, made, archive or {})
-            elif is_own:
-                settle(source, spare)
+            elif is_own and settle(source, spare):
                 made = source
             else:
                 copy_kept(source, made)
@@ -287,15 +296,15 @@ def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path
 
 def _unpacked(source: Path, target: Path, unpack: Callable[[Path, Path], None]) -> None:
     """Unpack beside the target; an archive of one file becomes that file, of one folder that folder."""
-    aside = target.with_name(f"{target.name}.unpacked")
-    unpack(source, aside)
-    entries = list(aside.iterdir())
-    remove(target)
-    if len(entries) == 1:
-        entries[0].rename(target)
-        aside.rmdir()
-    else:
-        aside.rename(target)
+    aside = Path(tempfile.mkdtemp(prefix="argosy-", dir=target.parent))  # no name that is somebody's
+    try:
+        aside.chmod(0o755)
+        unpack(source, aside)
+        entries = list(aside.iterdir())
+        remove(target)
+        (entries[0] if len(entries) == 1 else aside).rename(target)
+    finally:
+        remove(aside)
 
 
 def _unzip(source: Path, aside: Path) -> None:
@@ -316,7 +325,7 @@ def _zip(source: Path, target: Path, name: str) -> None:
     Links become what they lead to.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, mode, _ in entries(source):
+        for path, mode, *_ in entries(source):
             if stat.S_ISREG(mode):
                 inside = str(PurePosixPath(name, path.relative_to(source)))
                 spelled = os.fsencode(inside).decode(errors="backslashreplace")

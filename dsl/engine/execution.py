@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -35,13 +34,11 @@ _LONG = 131_072  # characters of all arguments, or of a single one
 def run_leaf(leaf: Leaf, places: Places) -> LeafResult:
     """Run one leaf to its end."""
     folder = places.work.folder(leaf.folder_name)
-    if places.work.is_plain or base_of(leaf.main):
+    if base_of(leaf.main):
         result = _in_folder(leaf, places, folder)
     else:
-        with tempfile.TemporaryDirectory(prefix="argosy-") as plain:  # else programs quote paths
-            link = Path(plain) / "leaves"
-            link.symlink_to(folder.parent)
-            result = _in_folder(leaf, places, link / folder.name)
+        with places.work.plain(folder) as root:  # it becomes a part of texts
+            result = _in_folder(leaf, places, root)
     if leaf.template.is_daemon:
         result = _of_daemon(leaf, result)
     if result.phase == "Succeeded":

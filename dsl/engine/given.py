@@ -41,7 +41,8 @@ class Given:
         place = self._layout.place(str(artifact.get("path") or ""))
         located = {**artifact, "s3": {**artifact["s3"], "key": key}} if key else artifact
         try:
-            is_linked = store.fetch(located, place, link=ours)
+            is_own = self._is_own(place.parent.resolve()) and not place.is_symlink()  # as a mount is
+            is_linked = store.fetch(located, place, link=ours, is_own=is_own)
         except OSError as wrong:
             raise ArtifactError(str(wrong)) from None
         if ours:

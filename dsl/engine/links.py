@@ -18,11 +18,15 @@ from dsl.engine.copies import copy_file
 
 
 class Entry(NamedTuple):
-    """A path at or below what was left; `mode` is that of what a link leads to, where links are followed."""
+    """A path at or below what was left; `mode` is that of what a link leads to, where links are followed.
+
+    `has_others` tells that a file has another name too, perhaps somewhere else.
+    """
 
     path: Path
     mode: int
     is_link: bool
+    has_others: bool
 
     @property
     def is_kept(self) -> bool:
@@ -35,14 +39,15 @@ def entries(source: Path, *, follow: bool = True) -> Iterator[Entry]:
     waiting: list[tuple[Path, tuple[Path, ...]]] = [(source, ())]
     while waiting:
         path, folders = waiting.pop()
-        mode = path.lstat().st_mode
+        status = path.lstat()
+        mode = status.st_mode
         is_link = stat.S_ISLNK(mode)
         if is_link and follow:
             folders = (*folders, path.parent.resolve())
             mode = _followed(path, folders, path.relative_to(source.parent))
         elif stat.S_ISSOCK(mode):
             raise OSError(f"{path.relative_to(source.parent)}: sockets not supported")
-        yield Entry(path, mode, is_link)
+        yield Entry(path, mode, is_link, stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
         if stat.S_ISDIR(mode):
             waiting += [(inner, folders) for inner in sorted(path.iterdir(), reverse=True)]
 
@@ -66,7 +71,7 @@ def _followed(link: Path, folders: tuple[Path, ...], name: Path) -> int:
 
 def copy_kept(source: Path, target: Path) -> None:
     """Copy what is kept, to a place where nothing is."""
-    for path, mode, _ in (entry for entry in entries(source) if entry.is_kept):
+    for path, mode, *_ in (entry for entry in entries(source) if entry.is_kept):
         place = target / path.relative_to(source)
         if stat.S_ISDIR(mode):
             place.mkdir()
@@ -83,14 +88,32 @@ def drop_empty(top: Path) -> None:
                 os.rmdir(folder)  # noqa: PTH106 - a text: this is done for every folder of a run
 
 
-def settle(source: Path, spare: Path) -> None:
+def _open_up(folder: Entry, odd: list[Entry]) -> None:
+    """Let a folder be written to, unless it is below a link."""
+    if not any(folder.path.is_relative_to(link.path) for link in odd):
+        with suppress(OSError):  # it is somebody else's
+            folder.path.chmod(stat.S_IMODE(folder.mode) | stat.S_IRWXU)
+
+
+def settle(source: Path, spare: Path) -> bool:
     """Leave at a place what is kept alone: what links lead to may be gone with the folder of the leaf.
 
-    At `spare` a copy becomes whole; what is there when it fails is to be removed.
+    Return whether it is: not where a file has other names, by which somebody may change it. Then it is to be
+    copied; to replace it would look like a change of the file whose other name it is.
+
+    Its own folders can be written to then: to move them, and to remove them one day. At `spare` a copy
+    becomes whole; what is there when it fails is to be removed.
     """
-    odd = [entry for entry in entries(source) if entry.is_link or not entry.is_kept]
+    odd: list[Entry] = []
+    for entry in entries(source):
+        if entry.has_others:
+            return False
+        if entry.is_link or not entry.is_kept:
+            odd.append(entry)
+        elif stat.S_ISDIR(entry.mode) and entry.mode & stat.S_IRWXU != stat.S_IRWXU:
+            _open_up(entry, odd)
     followed: Path | None = None
-    for path, _, is_link in odd:
+    for path, _, is_link, _ in odd:
         if followed and path.is_relative_to(followed):
             continue
         if is_link:
@@ -100,3 +123,4 @@ def settle(source: Path, spare: Path) -> None:
             spare.rename(path)
         else:
             path.unlink()
+    return True

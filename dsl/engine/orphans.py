@@ -3,7 +3,8 @@
 Sessions are on record from their start. One is that which was noted when its leader began no later than
 that. Where the leader has ended a stranger may have its id once nobody is left in it: then only who began
 soon after the note is known to be of it. What has left its session is known by a variable that Argo sets in
-pods too; where a system does not tell the environment of a process, as only Linux does, it is not found.
+pods too, in the environment that its program, or what it is a fork of, was started with; where a system does
+not tell that of a process, as only Linux does, it is not found.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Groups:
 
     def note(self, leader: int) -> None:
         """Note a group that has just been started, by its leader."""
-        with suppress(OSError):  # no room: there is the variable
+        with suppress(OSError):  # no room: on Linux there is the variable
             self._file.write(b"%d %.3f\n" % (leader, _now()))
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from dsl.engine.definition import FOREIGN_KINDS, Definition, Template, has_tag, 
 from dsl.engine.environment import FIELDS
 from dsl.engine.objects import KEYED, Objects
 from dsl.engine.refused import Missing, Reason, Refused, Unsupported
-from dsl.engine.volumes import keyed_sources, volumes_by_name
+from dsl.engine.volumes import WITHIN, keyed_sources, nested, volumes_by_name
 
 Fact: TypeAlias = tuple[str, str]
 """What is not supported; why, or what to do."""
@@ -42,7 +42,11 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
     reasons = [Reason(*fact) for fact in _reasons(definition)]
     for template in templates:
         by_runtime = _container_only_reasons if in_containers else _image_reasons
-        facts = (*_template_reasons(template), *by_runtime(template))
+        facts = (
+            *_template_reasons(template),
+            *_nesting_reasons(definition, template),
+            *by_runtime(template),
+        )
         reasons += [Reason(*fact, template.raw) for fact in facts]
     if reasons:
         raise Unsupported(list(dict.fromkeys(reasons)))
@@ -206,6 +210,16 @@ def _template_reasons(template: Template) -> Iterator[Fact]:
         for parameter in arguments.get("parameters") or []:
             yield from _parameter_reasons(parameter, f"task {task.name} of template {name}")
         yield from _artifact_reasons(arguments.get("artifacts") or [], name, is_read=True)
+
+
+def _nesting_reasons(definition: Definition, template: Template) -> Iterator[Fact]:
+    volumes = volumes_by_name(definition.spec, template.raw)
+    shared = (template.raw.get("containerSet") or {}).get("volumeMounts") or []
+    for container in template.containers:
+        mounts = container.get("volumeMounts") or []
+        mounts = [*mounts, *shared] if container in template.members else mounts
+        for inner, outer in nested(container, mounts, volumes):
+            yield f"volume {inner} within volume {outer} of template {template.name}", WITHIN
 
 
 def _lock_reasons(rule: Mapping[str, Any], of: str) -> Iterator[Fact]:

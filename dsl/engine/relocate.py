@@ -7,13 +7,18 @@ imitated here too.
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 ROOT = "ARGOSY_ROOT"
+SECRETS = "secrets"
+"""The folder of secrets, beside the root."""
 _KUBELET = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
@@ -58,7 +63,7 @@ class Layout:
         """Return the real place of a declared path."""
         if self.base and path == self.base:
             return self.root
-        pure = PurePosixPath(path)
+        pure = PurePosixPath(normal(path))
         if self.base:
             try:
                 return self.root / pure.relative_to(self.base)
@@ -78,6 +83,15 @@ class Layout:
         """Make the folders above the declared paths; what is mounted must be in place."""
         for parent in {self.place(path).parent for path in self.moved} - {self.root}:
             parent.mkdir(parents=True, exist_ok=True)
+
+
+def normal(path: str) -> str:
+    """Return a path of a container as its file system does, where nothing is above the root.
+
+    >>> [normal(path) for path in ("/a/../../b/./c/", "//a", "a", "")]
+    ['/b/c', '/a', '/a', '/']
+    """
+    return posixpath.normpath(f"/{path.lstrip('/')}")
 
 
 def beside(root: Path) -> Path:
@@ -103,9 +117,27 @@ def layout_of(
 
     `artifacts` are its inputs, also optional ones that nobody gave: a file of this machine is none of them.
     """
+    base = base_of(container)
     declared = dict.fromkeys(_declared(body, artifacts, container))
     moved = [path for path in declared if path.startswith("/")]
-    return Layout(root, base_of(container), moved, is_real)
+    folder = str(container.get("workingDir") or "")
+    if folder.startswith("/") and not (base or is_real or may_hold_programs(folder)):
+        moved += {normal(folder)} - {"/", *moved}
+    return Layout(root, base, moved, is_real)
+
+
+def may_hold_programs(folder: str) -> bool:
+    """Whether this machine has a folder where those of an image may be: not one that anybody may write into.
+
+    As such there is `/tmp`. The root is none either: all that is declared is in it.
+    """
+    if not folder.startswith("/") or normal(folder) == "/":
+        return False
+    try:
+        mode = os.stat(folder).st_mode  # noqa: PTH116 - a text, as the manifest has it
+    except OSError:
+        return False
+    return stat.S_ISDIR(mode) and not mode & stat.S_IWOTH
 
 
 def _declared(

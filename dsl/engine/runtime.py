@@ -11,7 +11,7 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from dsl.engine.environment import passed_on
 from dsl.engine.pod import Container
 from dsl.engine.process import Process, Program, spawn
-from dsl.engine.relocate import Layout, base_of
+from dsl.engine.relocate import Layout, base_of, may_hold_programs, normal
 from dsl.engine.warm import Warm
 
 SCRIPT = "/argo/staging/script"
@@ -93,14 +93,26 @@ class Processes:
 
 
 def _working_folder(container: Mapping[str, Any], layout: Layout) -> Path:
+    """Return where a program begins: in its own folder, or in one of this machine that may hold programs.
+
+    But not there if a declared path is in it or above it: what it writes to such a path is looked for in its
+    own folder.
+    """
     folder = str(container.get("workingDir") or "")
-    if folder and not layout.base and Path(folder).is_dir() and folder not in layout.moved:
-        return Path(folder)
     if not folder:
         return layout.root
+    if not layout.base and may_hold_programs(folder) and not _meets(folder, layout.moved):
+        return Path(folder)
     place = layout.place(folder)
     place.mkdir(parents=True, exist_ok=True)
     return place
+
+
+def _meets(folder: str, paths: Iterable[str]) -> bool:
+    """Whether a folder is above one of these paths, or at or below it."""
+    own = PurePosixPath(normal(folder))
+    others = [PurePosixPath(normal(path)) for path in paths]
+    return any(own.is_relative_to(other) or other.is_relative_to(own) for other in others)
 
 
 def _scratch_folder(root: Path) -> Path:

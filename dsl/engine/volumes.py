@@ -7,6 +7,7 @@ are put there before a run; here they are the user's own, relative to one folder
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -16,8 +17,11 @@ from typing import Any, NamedTuple
 
 from dsl.engine.copies import copy_alike, remove
 from dsl.engine.objects import Objects
-from dsl.engine.relocate import Layout
+from dsl.engine.relocate import SECRETS, Layout, base_of
 from dsl.engine.stamps import Stamps
+
+_OF_OTHERS = ("persistentVolumeClaim", "hostPath", "claimTemplate")
+WITHIN = "others would find it in that folder; mount it elsewhere, or within an emptyDir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Claims:
     """Folders that stand for persistent volume claims: given ones by name, others below `root`.
 
     `inputs` is the folder that artifact keys `inputs/…` are relative to: the same relative names are input
-    files in both kinds of storage.
+    files in both kinds of storage. Beside `root` is on record what was copied there: a claim may have such a
+    folder by a task.
     """
 
     root: Path
@@ -60,16 +65,35 @@ class Claims:
     def _copy(self, source: Path, target: Path) -> None:
         if not source.exists() or (target.exists() and not self._stamps.changed(target)):
             return
+        with self._record.open("a", encoding="ascii") as record:
+            record.write(f"{json.dumps(os.fspath(target.relative_to(self.root)))}\n")
         remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_alike(source, target)
         self._stamps.note(target, self.root)
 
+    @property
+    def _record(self) -> Path:
+        return self.root.with_name("copied")
+
     def clear(self) -> None:
-        """Remove the copies: a run that has ended needs them no more."""
-        for folder in self.root.glob("*/inputs"):
+        """Remove the copies: a run that has ended, or was killed, needs them no more."""
+        root = self.root.resolve()
+        for copied in _recorded(self._record):
+            if (root / copied).parent.resolve() != root / copied.parent:  # a link of a task's
+                continue
             with suppress(OSError):  # a program may have taken its permissions away
-                remove(folder)
+                remove(root / copied)
+                for folder in copied.parents[:-2]:  # up to `inputs` in the claim
+                    (root / folder).rmdir()
+        self._record.unlink(missing_ok=True)
+
+
+def _recorded(record: Path) -> Iterator[PurePosixPath]:
+    with suppress(FileNotFoundError):
+        for line in record.read_text(encoding="ascii").splitlines():
+            with suppress(ValueError):  # torn: nothing was copied yet
+                yield PurePosixPath(json.loads(line))
 
 
 def _paths(items: str, columns: Iterable[int]) -> Iterator[PurePosixPath]:
@@ -93,7 +117,10 @@ def claims_of(mounts: Iterable[Mapping[str, Any]], volumes: Mapping[str, Mapping
 
 
 class Volumes(NamedTuple):
-    """The volumes that one pod can mount, by name; those that are its own are in its folder."""
+    """The volumes that one pod can mount, by name; those that are its own are in its folder.
+
+    Secrets are apart: the folder of a leaf that failed stays, but for them.
+    """
 
     by_name: Mapping[str, Mapping[str, Any]]
     pod: Path
@@ -114,7 +141,8 @@ class Volumes(NamedTuple):
             if volume["hostPath"].get("type") in ("DirectoryOrCreate",):
                 host.mkdir(parents=True, exist_ok=True)
             return host
-        own = self.pod / "volumes" / name
+        is_secret = any(kind == "Secret" for kind, _ in keyed_sources(volume))
+        own = self.pod / (SECRETS if is_secret else "volumes") / name
         if not own.exists():
             own.mkdir(parents=True, mode=0o700)
             for kind, source in keyed_sources(volume):
@@ -129,10 +157,8 @@ class Volumes(NamedTuple):
         return values or {}
 
     def clear(self) -> None:
-        """Remove the secrets among them: the folder of a leaf that failed stays."""
-        for name, volume in self.by_name.items():
-            if any(kind == "Secret" for kind, _ in keyed_sources(volume)):
-                remove(self.pod / "volumes" / name)
+        """Remove the secrets among them."""
+        remove(self.pod / SECRETS)
 
 
 def keyed_sources(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -164,16 +190,24 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
     """Put every mount of a container in place.
 
     The root itself may be a mount: it is a folder of its own anyway. Raises ValueError for a place that is
-    taken.
+    taken, or in the folder of a volume that others have too: they would find a link there.
     """
+    own = layout.root.resolve(), volumes.pod.resolve()
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
         place = layout.place(str(entry.get("mountPath") or "").rstrip("/"))
-        if place == layout.root or place.is_symlink():
+        if place == layout.root:
             continue
         name = str(entry.get("name"))
+        if not any(map(place.parent.resolve().is_relative_to, own)):
+            raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: {WITHIN}")
+        if place.is_symlink():
+            continue
         target = volumes.folder(name)
         if entry.get("subPath"):
-            target = target / str(entry["subPath"]).strip("/")
+            below = str(entry["subPath"]).strip("/")
+            if ".." in PurePosixPath(below).parts:
+                raise ValueError(f"subPath: Invalid value: \"{entry['subPath']}\": must not contain '..'")
+            target = target / below
             if not target.exists():
                 target.mkdir(parents=True)
         if place.is_dir() and not any(place.iterdir()):
@@ -182,6 +216,19 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
             raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: it is not empty")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target)
+
+
+def nested(
+    container: Mapping[str, Any],
+    mounts: Iterable[Mapping[str, Any]],
+    volumes: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[str, str]]:
+    """Yield which of a container's mounts is within which one of a folder that others have too, by volume."""
+    places = [(PurePosixPath(str(entry.get("mountPath"))), str(entry.get("name"))) for entry in mounts]
+    root = PurePosixPath(base_of(container))
+    for outer, name in places:
+        if outer != root and any((volumes.get(name) or {}).get(kind) is not None for kind in _OF_OTHERS):
+            yield from ((inner, name) for place, inner in places if outer in place.parents)
 
 
 def volumes_by_name(spec: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -4,8 +4,9 @@ A fork has what a fresh interpreter would have once it has executed the imports 
 and nothing that another script did. Where it could differ the script gets a fresh interpreter: unless all
 that is run is the interpreter with one file; when the environment says how Python shall be, or may be more
 than a program can start with; when the first imports are not of the standard library alone, or say something.
-All that such a script can see of it are frames below its own, its parent, and a seed of hashes that it shares
-with others.
+All that such a script can see of it are frames below its own, its parent, a seed of hashes that it shares
+with others, and below Linux's /proc the command and the environment of the interpreter: by the mark in it
+what leaves its session is found.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dsl.engine.orphans import MARK
 from dsl.engine.process import Process, Program, spawn
 from dsl.engine.unstartable import is_short
 
@@ -31,9 +33,12 @@ _ZYGOTE = Path(__file__).with_name("zygote.py")
 _GRACE = 5.0  # seconds that an interpreter may take to end
 _MOST = 8
 """Interpreters that are kept: each takes as much memory as the modules of its program."""
-_AT_START = {"HOME", "LANG", "LANGUAGE", "PATH", "TZ", "__PYVENV_LAUNCHER__"}
+_AT_START = {"HOME", "LANG", "LANGUAGE", "PATH", "TZ", "__PYVENV_LAUNCHER__", MARK}
 _AT_START_PREFIXES = ("LC_", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
-"""Variables that are read before a program can: by the interpreter, its libraries, modules it imports."""
+"""Variables that are read before a program can: by the interpreter, its libraries, modules it imports.
+
+And the mark, which is looked for in what a process was started with.
+"""
 
 Key = tuple[bytes, tuple[tuple[str, str], ...]]
 

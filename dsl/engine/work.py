@@ -5,16 +5,21 @@ A process that outlives its run knows paths of that start alone, so that it can 
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import secrets
+import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsl.engine.copies import remove
-from dsl.engine.relocate import beside
+from dsl.engine.relocate import SECRETS, beside
 
 _NOT_PLAIN = re.compile(r"[^\w./+,:@-]")
+_LINK = "leaves"
 _SCRIPTS = "scripts"  # no leaf's folder has so short a name
 
 
@@ -25,18 +30,40 @@ def write_script(path: Path, source: str) -> None:
 
 
 class Work:
-    """The folders of one start of a run, below `tasks`. May be used by many threads.
-
-    `is_plain` says that no program has to quote their paths.
-    """
+    """The folders of one start of a run, below `tasks`. May be used by many threads."""
 
     def __init__(self, tasks: Path) -> None:
         self._tasks = tasks
         self._own = tasks / secrets.token_hex(4)
-        self.is_plain = not _NOT_PLAIN.search(str(tasks))
+        self._is_plain = not _NOT_PLAIN.search(str(tasks))
+        self._links = f"argosy-{hashlib.sha256(os.fsencode(tasks)).hexdigest()[:16]}-"
         self._scripts: dict[str, str] = {}
         self._lock = threading.Lock()
         self._former = [path for path in tasks.iterdir() if path.is_dir()] if tasks.is_dir() else []
+
+    def clear(self) -> None:
+        """Remove secrets and links of leaves that were at work when a former start was killed."""
+        for start in self._former:
+            for path in start.glob(f"{beside(Path('*'))}/{SECRETS}"):
+                with suppress(OSError):  # it may be somebody else's
+                    remove(path)
+
+        if not self._is_plain:
+            for folder in Path(tempfile.gettempdir()).glob(f"{self._links}*"):
+                with suppress(OSError):
+                    (folder / _LINK).unlink(missing_ok=True)
+                    folder.rmdir()
+
+    @contextmanager
+    def plain(self, folder: Path) -> Iterator[Path]:
+        """Give a path of a leaf's folder that no program has to quote. Raises OSError."""
+        if self._is_plain:
+            yield folder
+            return
+        with tempfile.TemporaryDirectory(prefix=self._links) as plain:
+            link = Path(plain) / _LINK
+            link.symlink_to(folder.parent)
+            yield link / folder.name
 
     def folder(self, name: str) -> Path:
         """Make a folder for a leaf, and remove that of a former start and its log. Raises OSError."""

@@ -409,6 +409,8 @@ def move(path: Path, place: Path) -> None:
         elif path.is_symlink():
             shutil.copy2(path, place)
         else:
+            if path.is_dir() and not os.access(path, os.W_OK):  # it has an entry for the folder that it is in
+                path.chmod(path.stat().st_mode | 0o200)
             shutil.move(str(path), str(place))
     except (OSError, shutil.Error) as wrong:
         raise Failure(f'"{path.name}" cannot be moved: {wrong}') from None

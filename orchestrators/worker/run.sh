@@ -30,6 +30,13 @@ fail() {
   (set -C && echo "${2:-1}" >"$_work/failed") 2>/dev/null || :
   exit "${2:-1}"
 }
+# Remove files and folders, also what holds folders into which nobody may write.
+wipe() {
+  rm -rf "$@" 2>/dev/null || {
+    find "$@" -type d -exec chmod u+rwx {} \; 2>/dev/null || :
+    rm -rf "$@"
+  }
+}
 # Command substitution eats final newlines, hence the x. Without a backslash there is nothing to decode.
 decode() {
   case $1 in
@@ -107,11 +114,12 @@ run() {
   cd "$_root"
   [ 0 = $_s ] || fail "the program ended with exit status $_s" $_s
   [ -z "$_outs$_odir$_result" ] || collect
-  # What it scribbled would add up; where it did not, there is nothing to start a program for.
+  # What it scribbled would add up, and does no more harm; where it did not, there is nothing to start a program
+  # for.
   set +f
   for _f in "$_d/cwd"/* "$_d/cwd"/.[!.]* "$_d/cwd"/..?*; do
     if [ -e "$_f" ] || [ -L "$_f" ]; then
-      rm -rf "$_d"
+      wipe "$_d" 2>/dev/null || :
       break
     fi
   done
@@ -186,7 +194,7 @@ cd "${ARGOSY_ROOT:=/argosy}" 2>/dev/null || {
 _root=$PWD _work=$PWD/work _out=$PWD/${ARGOSY_OUT:-out}
 _part=${_out%/*}/.${_out##*/}.part
 for _f in "$_work" "$_out" "$_part" result; do
-  [ "$_f/0/cwd" = "$_began" ] || { [ ! -e "$_f" ] && [ ! -L "$_f" ]; } || rm -rf "$_f"
+  [ "$_f/0/cwd" = "$_began" ] || { [ ! -e "$_f" ] && [ ! -L "$_f" ]; } || wipe "$_f"
 done
 _program=$ARGOSY_PROGRAM
 for _f in $_params; do
@@ -432,6 +440,7 @@ END {
   print ""
 }'
 # A link that the task made in its output would point into the scratch folder: it becomes what it points to.
+# Who moves a folder writes into it, where its entry for the folder that it is in changes.
 # A pipe, a socket or a device holds nothing that could be kept.
 keep() {
   _o=$1
@@ -443,7 +452,10 @@ keep() {
     [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is neither a file nor a folder"
     cp -RL "$1" "$_part/" && rm -rf "$1"
   else
-    mv "$1" "$_part/"
+    mv "$1" "$_part/" 2>/dev/null || {
+      [ ! -d "$1" ] || chmod u+w "$1"
+      mv "$1" "$_part/"
+    }
   fi || fail "\"${1##*/}\" cannot be moved"
 }
 # Collect what the text wrote in scratch folder $_d.

@@ -5,6 +5,8 @@ import io
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -16,6 +18,7 @@ from engine.test_disk import LIMIT, room_for
 
 from dsl.engine import Refused, RunOptions, run
 from dsl.engine.artifacts import ArtifactError, Store, refuse_escapes
+from tests.harness import without_privileges
 
 
 def tarball(name, kind=tarfile.REGTYPE, target=""):
@@ -196,6 +199,50 @@ def test_what_is_kept_of_a_volume_stays_there(tmp_path):
         assert {path.name: path.read_text() for path in folder.iterdir()} == {"f": "mine", "l": "mine"}
 
 
+@pytest.mark.parametrize("made", ["ln /mnt/f /made", "mkdir /made; ln /mnt/f /made/f; echo y > /made/g"])
+def test_a_hard_link_to_a_file_of_a_volume_is_kept_as_a_file_of_its_own(made, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/f").write_text("mine")
+    mounts = [{"name": "v", "mountPath": "/mnt"}]
+    main = {
+        "name": "main",
+        "script": {"image": "i", "command": ["sh"], "source": made, "volumeMounts": mounts},
+        "outputs": {"artifacts": [{"name": "a", "path": "/made", "s3": {"key": "k"}, **NONE}]},
+    }
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    options = RunOptions(tmp_path / "out", claims={"c": tmp_path / "mine"})
+    assert run(workflow(main, volumes=volumes), options).succeeded
+    place = tmp_path / "out/.argosy/artifacts/k"
+    [kept] = [place] if place.is_file() else [path for path in place.iterdir() if path.name == "f"]
+    kept.write_text("changed")
+    assert (tmp_path / "mine/f").read_text() == "mine"
+
+
+KEEP = """
+import sys
+from pathlib import Path
+from dsl.engine.artifacts import Store
+
+Store(Path(sys.argv[1], "store"), Path()).keep(Path(sys.argv[1], "left"), "k", {"none": {}})
+"""
+
+
+def test_a_folder_into_which_nobody_may_write_is_kept_with_all_in_it(tmp_path):
+    inner, mine = tmp_path / "left/d/e", tmp_path / "mine"
+    for folder in (inner, mine):
+        folder.mkdir(parents=True)
+        (folder / "f").write_text("x")
+    (tmp_path / "left/l").symlink_to(mine)
+    for folder in (inner, mine, *inner.parents[:2]):
+        folder.chmod(0o500)
+    command = [*without_privileges(), sys.executable, "-c", KEEP, str(tmp_path)]
+    subprocess.run(command, check=True)
+    found = [path.relative_to(tmp_path / "store/k") for path in (tmp_path / "store/k").rglob("f")]
+    assert sorted(map(str, found)) == ["d/e/f", "l/f"]
+    assert not (tmp_path / "left").exists()
+    assert mine.stat().st_mode & 0o777 == 0o500  # only what is the leaf's own is opened
+
+
 def test_a_socket_cannot_be_kept(tmp_path):
     left = tmp_path / "left"
     left.mkdir()
@@ -252,6 +299,73 @@ def test_an_optional_input_that_nobody_gave_is_no_file_of_this_machine(tmp_path)
         workflow({"name": "main", "inputs": inputs, "script": script}), RunOptions(tmp_path / "out")
     )
     assert outcome.phase == "Succeeded"
+
+
+def put_on_volume(folder, archive, made="mkdir /made; echo new > /made/f; echo two > /made/g"):
+    """Make an artifact, and put it at /data/sub on a volume that `folder/mine` stands for."""
+    shell = {"image": "i", "command": ["sh"]}
+    make = {
+        "name": "make",
+        "script": {**shell, "source": made},
+        "outputs": {"artifacts": [{"name": "a", "path": "/made", **archive}]},
+    }
+    read = {
+        "name": "read",
+        "inputs": {"artifacts": [{"name": "a", "path": "/data/sub"}]},
+        "script": {**shell, "source": "", "volumeMounts": [{"name": "v", "mountPath": "/data"}]},
+    }
+    given = [{"name": "a", "from": "{{tasks.make.outputs.artifacts.a}}"}]
+    main = dag("main", task("make"), task("read", depends="make", artifacts=given))
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    options = RunOptions(folder / "out", claims={"c": folder / "mine"})
+    node = run(workflow(main, make, read, volumes=volumes), options).nodes["main/read"]
+    files = [path for path in (folder / "mine").rglob("*") if path.is_file()]
+    return node, {str(path.relative_to(folder / "mine")): path.read_text() for path in files}
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_an_artifact_takes_no_folder_s_place_on_a_volume(archive, tmp_path):
+    (tmp_path / "mine/sub").mkdir(parents=True)
+    (tmp_path / "mine/sub/precious").write_text("old")
+    node, found = put_on_volume(tmp_path, archive)
+    assert (node.phase, node.message.partition("artifact ")[2]) == (
+        "Error",
+        "a failed to load: rename to /data/sub: file exists",
+    )
+    assert found == {"sub/precious": "old"}
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_an_artifact_is_put_on_a_volume_beside_what_is_there(archive, tmp_path):
+    (tmp_path / "mine/sub.unpacked").mkdir(parents=True)
+    (tmp_path / "mine/sub.unpacked/f").write_text("old")
+    node, found = put_on_volume(tmp_path, archive)
+    assert node.phase == "Succeeded"
+    assert found == {"sub.unpacked/f": "old", "sub/f": "new\n", "sub/g": "two\n"}
+
+
+@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+def test_an_artifact_takes_the_place_of_a_link_on_a_volume_and_not_what_it_leads_to(archive, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/f").write_text("old")
+    (tmp_path / "mine/sub").symlink_to("f")
+    node, found = put_on_volume(tmp_path, archive, "echo new > /made")
+    assert (node.phase, found) == ("Succeeded", {"f": "old", "sub": "new\n"})
+
+
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_a_path_that_leads_above_the_root_is_one_at_the_root(depth, tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    path = f"{'/..' * depth}/victim"
+    main = {
+        "name": "main",
+        "container": {"image": "i", "command": ["true"]},
+        "outputs": {"artifacts": [{"name": "a", "path": path, **NONE}]},
+    }
+    node = run(workflow(main), RunOptions(tmp_path / "out")).nodes["main"]
+    why = f"wait: Error (exit code 64): artifact a failed to save: stat {path}: no such file or directory"
+    assert (node.phase, node.message) == ("Error", why)
+    assert (tmp_path / "victim").read_text() == "mine"
 
 
 @pytest.mark.slow

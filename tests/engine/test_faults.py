@@ -140,14 +140,13 @@ def test_a_volume_is_mounted_although_an_output_is_deeper_in_it(tmp_path):
 
 
 def test_a_volume_that_has_no_place_is_an_error(tmp_path):
-    folder = tmp_path / "claim"
-    (folder / "in").mkdir(parents=True)
-    (folder / "in/file").touch()
     make = mounting("x", "true")
     make["script"]["volumeMounts"].append({"name": "w", "mountPath": "/mnt/vol/in"})
-    volumes = [*CLAIM["volumes"], {"name": "w", "emptyDir": {}}]
+    outer = make["script"]["volumeMounts"][0]["name"]
+    volumes = [{"name": outer, "configMap": {"name": "m"}}, {"name": "w", "emptyDir": {}}]
     manifest = workflow(dag("main", task("x")), make, volumes=volumes)
-    outcome = run(manifest, RunOptions(tmp_path / "out", claims={"c": folder}))
+    objects = [{"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"in": "taken"}}]
+    outcome = run(manifest, RunOptions(tmp_path / "out", objects=objects))
     assert outcome.nodes["main/x"].message == "volume w cannot be mounted at /mnt/vol/in: it is not empty"
 
 

@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from engine.manifests import NOP, ROOT, dag, leaf, ran, task, workflow
@@ -373,10 +376,10 @@ def succeeds_without_root(action, folder):
 def test_folders_that_a_task_makes_read_only_are_in_nobodys_way(tmp_path):
     out = tmp_path / "out"
     made = (
-        "mkdir -p out/mod/deep; mkfifo pipe; touch out/mod/deep/file; chmod -R a-w out; chmod 0 out/mod/deep"
+        "mkdir -p own/mod/deep; mkfifo pipe; touch own/mod/deep/file; chmod -R a-w own; chmod 0 own/mod/deep"
     )
     manifest = workflow(dag("main", loop("a", ["x"])), leaf("a", f"{made}; exit 7"))
-    work = ".argosy/tasks/*/*/out/mod/deep"
+    work = ".argosy/tasks/*/*/own/mod/deep"
 
     def live():
         for resume in (None, Resume(), Resume(), None):
@@ -428,3 +431,26 @@ def test_leaves_of_ours_share_a_script_that_goes_with_the_run(tmp_path):
         assert list((tmp_path / "out/.argosy/tasks").iterdir()) == []
         former.mkdir(parents=True)
         (former / "0").touch()  # as a run leaves it that is killed
+
+
+def test_a_plain_name_of_a_folder_that_a_kill_has_left_goes_when_the_run_is_taken_up(tmp_path):
+    out, begun = tmp_path / "with blanks" / "out", tmp_path / "begun"
+    first = f"echo /x/o > {begun}.part; mv {begun}.part {begun}; sleep 60"
+    main = {
+        "name": "main",
+        "script": {"image": "i", "command": ["sh"], "source": f"test -e {begun} || {{ {first}; }}"},
+        "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/x/o", "default": ""}}]},
+    }
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            run(workflow(main), RunOptions(out))
+        os._exit(1)
+    while not begun.exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    name = Path(begun.read_text().rstrip("\n")).parents[2]
+    assert (" " in str(name), name.is_symlink()) == (False, True)
+    assert run(workflow(main), RunOptions(out, resume=Resume())).succeeded
+    assert not name.parent.exists()

@@ -4,11 +4,13 @@ import re
 import time
 
 import pytest
+from engine.manifests import dag, task, workflow
 
-from dsl.engine import RunOptions, run
+from dsl.engine import Resume, RunOptions, run
 from dsl.engine.artifacts import ArtifactError, Store
 from dsl.engine.given import Given
 from dsl.engine.relocate import Layout
+from dsl.engine.volumes import Claims
 from tests.harness import compile_file, run_here, write
 
 SHELL = """
@@ -82,6 +84,47 @@ def test_the_copies_on_a_volume_go_with_the_run(tmp_path):
     manifest = chained(tmp_path, COPY, "Files('data/*.txt') >> copy", "Volume('disk')")
     run_here(manifest, tmp_path, tmp_path / "out").succeeded()
     assert not list((tmp_path / "out/.argosy").rglob("inputs"))
+
+
+@pytest.mark.parametrize("ends", ["well", "killed"])
+def test_what_a_task_put_into_a_folder_inputs_of_its_volume_stays_when_the_copies_go(ends, tmp_path):
+    def claims():
+        return Claims(tmp_path / "claims", {}, tmp_path)
+
+    (tmp_path / "data").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).write_text("the user's")
+    own = tmp_path / "claims/other/inputs/f"
+    beside = tmp_path / "claims/disk/inputs/data/own"
+    run = claims()
+    for place in (own, beside):
+        place.parent.mkdir(parents=True)
+        place.write_text("a task's")
+    run.stage("0;data/a|1;data/b|2", [0], ["disk"])
+    assert (tmp_path / "claims/disk/inputs/data/a").read_text() == "the user's"
+    (run if ends == "well" else claims()).clear()
+    left = [path for path in (tmp_path / "claims").rglob("*") if path.is_file()]
+    assert sorted(left) == [beside, own]
+
+
+def test_a_folder_inputs_of_a_volume_is_still_there_for_the_next_run(tmp_path):
+    made = {"metadata": {"name": "work"}, "spec": {}}
+    again = tmp_path / "again"
+
+    def script(name, source):
+        mounts = [{"name": "work", "mountPath": "/work"}]
+        return {
+            "name": name,
+            "script": {"image": "i", "command": ["sh"], "source": source, "volumeMounts": mounts},
+        }
+
+    first = script("first", "mkdir /work/inputs; echo 1 > /work/inputs/f")
+    second = script("second", f"cat /work/inputs/f && test -e {again}")
+    main = dag("main", task("first"), task("second", depends="first"))
+    manifest = workflow(main, first, second, volumeClaimTemplates=[made])
+    assert run(manifest, RunOptions(tmp_path / "out")).phase == "Failed"
+    again.touch()
+    assert run(manifest, RunOptions(tmp_path / "out", resume=Resume())).phase == "Succeeded"
 
 
 def test_a_container_that_changes_a_file_of_a_former_task_fails_by_the_name_of_that_file(tmp_path):
@@ -187,7 +230,9 @@ def test_a_container_that_changes_its_input_and_puts_size_and_time_back_is_found
     assert untouched(tmp_path)
 
 
-@pytest.mark.parametrize("change", ["chmod +x $(INPUT_FILE)", "ln $(INPUT_FILE) l"])
+@pytest.mark.parametrize(
+    "change", ["chmod +x $(INPUT_FILE)", "ln $(INPUT_FILE) l", "ln -L $(INPUT_FILE) $(OUTPUT_FILE); exit"]
+)
 def test_a_container_may_use_its_input_otherwise(change, tmp_path):
     assert [node.phase for node in rewriting(tmp_path, change)] == ["Succeeded"] * 2
 

@@ -1,4 +1,7 @@
-"""A folder given for a volume: what the user changes there counts, what tasks write there does not."""
+"""A folder given for a volume: what the user changes there counts, what tasks write there does not.
+
+And nothing else of a leaf is put there: not what it mounts within that folder.
+"""
 
 import json
 import os
@@ -8,7 +11,7 @@ import time
 import pytest
 from engine.manifests import dag, leaf, task, workflow
 
-from dsl.engine import Resume, RunOptions, run
+from dsl.engine import Resume, RunOptions, Unsupported, run
 
 VOLUMES = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
 
@@ -205,3 +208,56 @@ def test_what_a_task_changed_until_it_was_killed_with_its_run_is_no_change(user_
         time.sleep(0.6)  # as long as the last sign of life may be late
         (pair.given / "first").write_text("two")
     assert pair.taken() == (not user_changes)
+
+
+OUTER = {"name": "v", "mountPath": "/mnt/v"}
+INNER = {"name": "e", "mountPath": "/mnt/v/deep/e"}
+CONFIG = {"kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"k": "1"}}
+
+
+@pytest.mark.parametrize(
+    "outer", [{"persistentVolumeClaim": {"claimName": "c"}}, {"hostPath": {"path": "/nowhere"}}]
+)
+@pytest.mark.parametrize("is_set", [False, True])
+def test_a_volume_within_a_folder_that_others_have_too_is_refused_by_name(is_set, outer, bench):
+    shell = {"name": "main", "image": "x", "command": ["true"]}
+    container = {"container": {**shell, "volumeMounts": [INNER, OUTER]}}
+    members = {"containers": [{**shell, "volumeMounts": [INNER]}], "volumeMounts": [OUTER]}
+    main = {"name": "main", **({"containerSet": members} if is_set else container)}
+    volumes = [{"name": "v", **outer}, {"name": "e", "emptyDir": {}}]
+    why = r"^not supported: volume e within volume v of template main: others would find it in that folder"
+    with pytest.raises(Unsupported, match=why):
+        run(workflow(main, volumes=volumes), RunOptions(bench.out, claims={"c": bench.given}))
+
+
+def test_a_volume_within_a_given_folder_is_an_error_and_leaves_that_folder_alone(bench):
+    (bench.given / "deep/e").mkdir(parents=True)
+    main = {"name": "main", "script": {**script("true"), "volumeMounts": [OUTER, INNER]}}
+    volumes = [{"name": "v", "emptyDir": {}}, {"name": "e", "emptyDir": {}}]
+    node = run(workflow(main, volumes=volumes), RunOptions(bench.out, claims={"v": bench.given})).nodes[
+        "main"
+    ]
+    why = "volume e cannot be mounted at /mnt/v/deep/e: others would find it in that folder"
+    assert (node.phase, node.message.partition(";")[0]) == ("Error", why)
+    assert list((bench.given / "deep/e").iterdir()) == []
+    assert not (bench.given / "deep/e").is_symlink()
+
+
+def test_what_is_mounted_within_an_empty_folder_is_found_there(bench):
+    mounts = [OUTER, INNER, {"name": "m", "mountPath": "/mnt/v/k", "subPath": "k"}]
+    source = "echo x > /mnt/v/deep/e/f; cat /mnt/v/k /mnt/v/deep/e/f > /tmp/o"
+    outputs = {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]}
+    main = {"name": "main", "script": {**script(source), "volumeMounts": mounts}, "outputs": outputs}
+    empty = [{"name": name, "emptyDir": {}} for name in "ve"]
+    manifest = workflow(main, volumes=[*empty, {"name": "m", "configMap": {"name": "m"}}])
+    assert run(manifest, RunOptions(bench.out, objects=[CONFIG])).nodes["main"].outputs == {"o": "1x"}
+
+
+def test_a_place_within_a_volume_that_would_be_outside_is_an_error(bench):
+    volume = {"name": "v", "mountPath": "/mnt/v", "subPath": "../beside"}
+    main = {"name": "main", "script": {**script("echo x > /mnt/v/f"), "volumeMounts": [volume]}}
+    options = RunOptions(bench.out, claims={"c": bench.given})
+    node = run(workflow(main, volumes=VOLUMES), options).nodes["main"]
+    why = "subPath: Invalid value: \"../beside\": must not contain '..'"
+    assert (node.phase, node.message) == ("Error", why)
+    assert sorted(path.name for path in bench.given.parent.iterdir()) == ["given", "out"]

@@ -1,11 +1,15 @@
 """WorkflowTemplates, ConfigMaps and Secrets given with a manifest reach the run as they do on a cluster."""
 
 import base64
+import os
+import signal
+import time
+from contextlib import suppress
 
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
 
-from dsl.engine import Missing, Refused, RunOptions, run
+from dsl.engine import Missing, Refused, Resume, RunOptions, run
 
 SHOW = {
     "name": "show",
@@ -260,6 +264,34 @@ def test_a_secret_is_in_no_file_that_a_run_leaves(tmp_path):
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert left
     assert [path for path in left if hidden in path.read_text(errors="replace")] == []
+
+
+def test_a_secret_that_a_kill_has_left_goes_when_the_run_is_taken_up(tmp_path):
+    out, begun = tmp_path / "out", tmp_path / "begun"
+    main = script(
+        f"touch {begun}; sleep 60",
+        script={"volumeMounts": [{"name": "s", "mountPath": "/etc/s"}, {"name": "e", "mountPath": "/e"}]},
+        volumes=[{"name": "s", "secret": {"secretName": "s"}}, {"name": "e", "emptyDir": {}}],
+    )
+    first = {"name": "first", "script": {"image": "i", "command": ["true"], "source": ""}}
+    tasks = task("first"), task("x", depends="first", when="{{workflow.parameters.go}} == yes")
+    manifest = workflow(dag("main", *tasks), first, {**main, "name": "x"})
+    manifest["spec"]["arguments"] = {"parameters": [{"name": "go", "value": "yes"}]}
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            ran(manifest, out, secret("s", pw="6a2f-hidden"))
+        os._exit(1)
+    while not begun.exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    left = [path for path in out.rglob("pw") if path.is_file()]
+    assert [path.read_text() for path in left] == ["6a2f-hidden"]
+    options = {"resume": Resume(), "parameters": {"go": "no"}}
+    assert ran(manifest, out, secret("s", pw="6a2f-hidden"), **options).succeeded
+    assert not left[0].exists()
+    assert [path.name for path in out.rglob("volumes/*")] == ["e"]  # the folder of such a leaf stays
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,43 @@ def test_declared_paths_of_a_foreign_template_are_moved_into_its_own_folder(tmp_
     assert outcome.nodes["main/show"].result == "hi\nhi"
 
 
+def begun_in(folder, out, source, path=None):
+    """Run a script that begins in a folder and leaves `o`; return its node."""
+    shown = script("main", source)
+    shown["script"]["workingDir"] = str(folder)
+    shown["outputs"] = {"parameters": [{"name": "o", "valueFrom": {"path": path or f"{folder}/o"}}]}
+    return run(workflow(shown), RunOptions(out)).nodes["main"]
+
+
+@pytest.mark.parametrize("above", ["", ".."])
+def test_a_script_begins_in_its_own_folder_where_a_path_is_declared(above, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    folder = os.path.normpath(here / above)
+    node = begun_in(folder, tmp_path / "out", "mkdir -p here; echo x | tee here/o > o", f"{here}/o")
+    assert (node.phase, node.outputs) == ("Succeeded", {"o": "x"})
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_without_programs_in_which_a_script_begins_is_its_own_everywhere(is_there, tmp_path):
+    folder = tmp_path / "anybody"
+    if is_there:
+        folder.mkdir()
+        folder.chmod(0o1777)
+    node = begun_in(folder, tmp_path / "out", f"echo x > a; cat {folder}/a > /x/o", "/x/o")
+    assert (node.phase, node.outputs) == ("Succeeded", {"o": "x"})
+    assert not (folder / "a").exists()
+
+
+def test_a_script_begins_where_this_machine_has_its_programs(tmp_path):
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "program").write_text("echo x > $1")
+    node = begun_in(folder, tmp_path / "out", "sh program /x/o", "/x/o")
+    assert (node.phase, node.outputs) == ("Succeeded", {"o": "x"})
+
+
 class Recorded(Silent):
     def __init__(self):
         self.lines = []

@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from engine.manifests import dag, task, workflow
 from engine.test_run import is_gone
 
+from dsl.engine import RunOptions, run
 from dsl.engine.process import Program
 from dsl.engine.unstartable import LONGEST
 from dsl.engine.warm import Warm
@@ -195,6 +197,30 @@ def running(request, tmp_path):
             assert time.monotonic() < until
             time.sleep(0.02)
         yield process, dict(line.split() for line in pids.read_text().splitlines())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the environment of a process is not told")
+def test_a_process_that_leaves_the_session_of_a_fork_ends_with_the_run(tmp_path):
+    pids = tmp_path / "pids"
+    source = f"""
+import os, time
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open({str(pids)!r}, "a") as file:
+            print(os.getpid(), file=file)
+        time.sleep(60)
+    else:
+        time.sleep(0.2)
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+    script = {"name": "x", "script": {"image": "a", "command": ["python3"], "source": source}}
+    main = dag("main", task("x", withItems=[1, 2, 3]))
+    assert run(workflow(main, script), RunOptions(tmp_path / "out", jobs=1)).phase == "Succeeded"
+    left = pids.read_text().split()
+    assert (len(left), all(map(is_gone, left))) == (3, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.harness import without_privileges
+
 RUN_PY = Path(__file__).parents[2] / "orchestrators" / "worker" / "run.py"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 VALUES = st.recursive(
@@ -46,6 +48,7 @@ class Pod:
     root: Path
     env: dict = field(default_factory=dict)
     without: str = ""
+    before: list = field(default_factory=list)
 
     def file(self, path, text="x"):
         place = self.root / path
@@ -66,6 +69,7 @@ class Pod:
             run = f"runpy.run_path({str(RUN_PY)!r}, run_name='__main__')"
             strip = f"import os, runpy; del os.{self.without}; {run}"
             command = [sys.executable, "-I", "-S", "-c", strip]
+        command = [*self.before, *command]
         return subprocess.run(command, env=env | self.env, capture_output=True, text=True, timeout=60)
 
     def succeed(self, *args, **task):
@@ -427,6 +431,18 @@ def test_a_pipe_is_no_output(pod, variable, place):
     task = {"outputs": [output("=o")]} if variable == "output_file" else {"output_dir": variable}
     line = pod.fail(source, [["a"]], fields=hidden(None), **task)
     assert line == f'argosy: measure: "o{place}" is neither a file nor a folder'
+
+
+def test_a_folder_into_which_nobody_may_write_is_an_output(pod):
+    pod.before = without_privileges()
+    source = """
+        def f(output_dir):
+            (output_dir / "d" / "e").mkdir(parents=True)
+            (output_dir / "d" / "e" / "f").write_text("x")
+            (output_dir / "d").chmod(0o555)
+    """
+    pod.succeed(source, [["a"]], fields=hidden(None), output_dir="output_dir")
+    assert (pod.root / "out/d/e/f").read_text() == "x"
 
 
 def test_a_retried_attempt_starts_clean_and_knows_its_number(pod):

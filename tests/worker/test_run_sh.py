@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dsl.encode import octal
 from orchestrators.worker import program
+from tests.harness import without_privileges
 
 PROGRAM = program("run.sh")
 COPY = 'cp "$INPUT_FILE" "$OUTPUT_FILE"'
@@ -814,6 +815,25 @@ def test_a_retried_attempt_starts_clean(pod):
     assert not (pod.root / "result").exists()
     pod.fail("false", [["a"]], **options)
     assert not (pod.root / "storage/wf/clean/0").exists()
+
+
+CLOSED = 'mkdir -p "$D/d/e"; echo x >"$D/d/e/f"; chmod 500 "$D/d/e"; chmod 555 "$D/d"'
+
+
+def test_scribbles_that_nobody_may_remove_do_no_harm(pod):
+    bound = replace(pod, shell=(*without_privileges(), *pod.shell))
+    text = CLOSED.replace("$D/", "")
+    assert bound.succeed(text, [["a"], ["b"]]) == b""
+    assert not (pod.root / "work/0").exists()
+    pod.file("work/0/d/f")
+    (pod.root / "work/0/d").chmod(0o555)
+    bound.succeed("true", [["a"]])
+
+
+def test_a_folder_into_which_nobody_may_write_is_an_output(pod):
+    bound = replace(pod, shell=(*without_privileges(), *pod.shell))
+    bound.succeed(CLOSED.replace("$D", "$OUTPUT_DIR"), [["a"]], ARGOSY_OUTPUT_DIR="OUTPUT_DIR")
+    assert (pod.root / "out/d/e/f").read_text() == "x\n"
 
 
 # Several at once
