@@ -258,15 +258,17 @@ def test_a_file_of_long_ago_can_be_zipped(tmp_path):
     assert passed_on("mkdir /made; echo a > /made/f; touch -d @0 /made/f", ZIP, tmp_path)[1] == "a"
 
 
-@pytest.mark.parametrize("make", ["mkdir", "touch"])
-def test_a_file_whose_name_no_zip_can_hold_is_named(make, tmp_path):
-    source = f"mkdir /made; {make} /made/\"$(printf 'a\\377')\""
+@pytest.mark.parametrize(("make", "name"), [("mkdir", r"a/a\xff/f"), ("touch", r"a/a\xff")])
+def test_a_file_whose_name_no_zip_can_hold_is_named(make, name, tmp_path):
+    source = (
+        f'mkdir /made; cd /made; odd="$(printf \'a\\377\')"; {make} "$odd"; [ ! -d "$odd" ] || touch "$odd/f"'
+    )
     output = {"artifacts": [{"name": "a", "path": "/made", **ZIP}]}
     script = {"image": "i", "command": ["sh"], "source": source}
     node = run(workflow({"name": "main", "script": script, "outputs": output}), RunOptions(tmp_path)).nodes[
         "main"
     ]
-    why = r"artifact a failed to save: zip: the name of a/a\xff is not UTF-8; "
+    why = f"artifact a failed to save: zip: the name of {name} is not UTF-8; "
     assert (node.phase, node.message.partition("): ")[2]) == ("Error", why)
 
 
@@ -344,7 +346,7 @@ def test_an_artifact_is_put_on_a_volume_beside_what_is_there(archive, tmp_path):
     assert found == {"sub.unpacked/f": "old", "sub/f": "new\n", "sub/g": "two\n"}
 
 
-@pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
+@pytest.mark.parametrize("archive", [NONE, TAR])
 def test_an_artifact_takes_the_place_of_a_link_on_a_volume_and_not_what_it_leads_to(archive, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/f").write_text("old")
@@ -363,8 +365,8 @@ def test_a_path_that_leads_above_the_root_is_one_at_the_root(depth, tmp_path):
         "outputs": {"artifacts": [{"name": "a", "path": path, **NONE}]},
     }
     node = run(workflow(main), RunOptions(tmp_path / "out")).nodes["main"]
-    why = f"wait: Error (exit code 64): artifact a failed to save: stat {path}: no such file or directory"
-    assert (node.phase, node.message) == ("Error", why)
+    why = f"open /var/run/argo/outputs/artifacts{path}.tgz: no such file or directory; "
+    assert (node.phase, node.message) == ("Error", f"wait: Error (exit code 64): {why}")
     assert (tmp_path / "victim").read_text() == "mine"
 
 
