@@ -1,11 +1,13 @@
-"""How fast `dsl run` starts tasks that do nothing, beside `xargs`, make, and other engines if asked.
+"""How fast `dsl run` starts tasks that do nothing, beside `xargs`, make, forks, and other engines if asked.
 
     python tests/bench/engine_speed.py [--runs N] [--nodes] [--resume] [--peers]
 
 All run 1,000 of them, two at once, in turn; the seconds of a command include its own start, and the best of
-N (default 3) counts. `--nodes` adds the memory and the time of nodes without processes, `--resume` the time
-to take up a finished run of 10,000 partitions, which is run first and takes minutes; `--peers` adds Snakemake
-and Dask, which are installed into a folder that is thrown away. Exit status 1 if a bound is missed.
+N (default 3) counts. The forks are of an interpreter that has imported what a Python task imports, and end at
+once: no task with a process of its own is cheaper. `--nodes` adds the memory and the time of nodes without
+processes, `--resume` the time to take up a finished run of 10,000 partitions, which is run first and takes
+minutes; `--peers` adds Snakemake and Dask, which are installed into a folder that is thrown away. Exit status
+1 if a bound is missed.
 """
 
 import argparse
@@ -53,6 +55,19 @@ if __name__ == "__main__":
     with LocalCluster(n_workers={jobs}, threads_per_worker=1, dashboard_address=None) as cluster:
         with Client(cluster) as client:
             client.gather(client.map(lambda n: None, range({leaves})))
+"""
+FORKS = """
+import copy, inspect, json, linecache, os, re, shutil, sys, traceback, types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+for n in range({leaves}):
+    if n >= {jobs}:
+        os.wait()
+    if not os.fork():
+        os.setsid()
+        os._exit(0)
 """
 NODES = """
 import resource, sys, time
@@ -102,6 +117,7 @@ def prepare(folder):
         (folder / f"{name}.py").write_text(text.format(leaves=LEAVES))
         compiling = [*DSL, "compile", f"{name}.py", "-o", f"{name}.yaml"]
         seconds(compiling, folder)
+    (folder / "forks.py").write_text(FORKS.format(leaves=LEAVES, jobs=JOBS))
     targets = "\n".join(f"{n}:\n\t@sh -c true" for n in range(LEAVES))
     names = " ".join(map(str, range(LEAVES)))
     (folder / "Makefile").write_text(f".PHONY: all {names}\nall: {names}\n{targets}\n")
@@ -109,6 +125,7 @@ def prepare(folder):
     return {
         "xargs": XARGS,
         "make": ["make", f"-j{JOBS}", "all"],
+        "forks of Python": [sys.executable, "forks.py"],
         BY_SH: [*running, "foreign.yaml"],
         BY_SHELL_TASKS: [*running, "shell.yaml"],
         BY_TASKS: [*running, "python.yaml"],
