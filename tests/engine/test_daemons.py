@@ -283,8 +283,9 @@ def test_an_interrupt_ends_daemons_too(tmp_path):
 
 
 def test_an_interrupt_while_a_stubborn_daemon_ends_finds_the_results_written(tmp_path):
-    stubborn = f"trap '' TERM; touch {tmp_path}/d; while :; do sleep 0.1; done"
-    serve = daemon(stubborn, probe=executed(f"test -e {tmp_path}/d"))
+    own = tmp_path / "own"
+    stubborn = f"trap '' TERM; echo $$$$ > {own}; while :; do sleep 0.1; done"
+    serve = daemon(stubborn, probe=executed(f"test -s {own}"))
     flow = workflow(dag("main", task("d"), task("c", depends="d")), serve, client("true"))
     (tmp_path / "flow.json").write_text(json.dumps(flow))
     results = tmp_path / "out" / "results.json"
@@ -294,8 +295,10 @@ def test_an_interrupt_while_a_stubborn_daemon_ends_finds_the_results_written(tmp
         while not results.exists():
             assert time.monotonic() < until
             time.sleep(0.02)
+        assert runs(own)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) != 0
+    assert not runs(own)
     assert json.loads(results.read_text())["phase"] == "Succeeded"
 
 
