@@ -254,7 +254,8 @@ def test_a_journal_that_ends_anywhere_is_taken_up(tmp_path, undisturbed):
     whole = journal.read_bytes()
     for length in random.Random(4).sample(range(len(whole)), 8):
         journal.write_bytes(whole[:length])
-        shutil.rmtree(first.out / ".argosy/cache")  # what it has without a record is a hit, and shown as one
+        # What the cache has without a record is a hit, and shown as one; what is taken over is kept once.
+        shutil.rmtree(first.out / ".argosy/cache", ignore_errors=True)
         assert first.live()
         assert first.left() == undisturbed
 
