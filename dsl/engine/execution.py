@@ -176,7 +176,8 @@ def _execute(
     command += _offloaded(given, layout, len(command) - 1)
     if raw.get("source"):
         source = str(raw["source"])
-        if len(json.dumps(leaf.body)) <= _LONG:  # a longer template comes in a file, and not in a variable
+        # A longer template comes in a file, and not in a variable.
+        if "$$" in source and len(json.dumps(leaf.body)) <= _LONG:
             source = source.replace("$$", "$")
         command.append(_script(source, layout, places.work))
     begin = readiness.starting(container, places.start) if readiness else places.start
@@ -235,6 +236,5 @@ def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, 
         "HOSTNAME": leaf.pod,
     }
     if not container.layout.is_real:  # here it would have to be mounted
-        container.layout.beside.mkdir(exist_ok=True)
-        own["ARGO_PROGRESS_FILE"] = str(container.layout.beside / "progress")
+        own["ARGO_PROGRESS_FILE"] = os.devnull  # nobody reads it
     return environment(container.raw, container.layout, own, places.objects, places.namespace)
