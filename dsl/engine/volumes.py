@@ -192,14 +192,12 @@ def mount(layout: Layout, mounts: list[dict[str, Any]], volumes: Volumes) -> Non
     The root itself may be a mount: it is a folder of its own anyway. Raises ValueError for a place that is
     taken, or in the folder of a volume that others have too: they would find a link there.
     """
-    if not mounts:
-        return
-    own = layout.root.resolve(), volumes.pod.resolve()
     for entry in sorted(mounts, key=lambda mount: len(str(mount.get("mountPath")))):
         place = layout.place(str(entry.get("mountPath") or "").rstrip("/"))
         if place == layout.root:
             continue
         name = str(entry.get("name"))
+        own = layout.root.resolve(), volumes.pod.resolve()
         if not any(map(place.parent.resolve().is_relative_to, own)):
             raise ValueError(f"volume {name} cannot be mounted at {entry.get('mountPath')}: {WITHIN}")
         if place.is_symlink():
