@@ -32,21 +32,22 @@ NODE_TYPES = {
     "steps": "Steps",
 }  # fmt: skip
 _RESULT = re.compile(r"""(?:tasks|steps)(?:\.([\w-]+)|\[\\?['"]([\w-]+)\\?['"]\])\.outputs.result""")
-_LOOPS = ("withItems", "withParam", "withSequence")
+LOOPS = ("withItems", "withParam", "withSequence")
 _TASK_ID = "argosy/node"
 
 
-def _texts(value: Value) -> Iterator[str]:
+def texts_in(value: Value) -> Iterator[str]:
+    """Yield the texts in a value of JSON, but for the names in its mappings."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (dict, list)):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+            yield from texts_in(inner)
 
 
 def is_loop(raw: Mapping[str, Any]) -> bool:
     """Whether a task or step is expanded; an empty list or text is no loop, as in Argo."""
-    return any(raw.get(key) not in (None, [], "") for key in _LOOPS)
+    return any(raw.get(key) not in (None, [], "") for key in LOOPS)
 
 
 @dataclass(slots=True)
@@ -179,7 +180,7 @@ class Template:
     @cached_property
     def syntax_fault(self) -> str:
         """Return what is wrong with the first expression tag that cannot be parsed, `""` when all can."""
-        for text in _texts(self.raw):
+        for text in texts_in(self.raw):
             for kind, body in parts(text) if "{{=" in text else ():
                 try:
                     if kind == "expression":

@@ -7,34 +7,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from dsl.engine.definition import LOOPS, texts_in
 from dsl.engine.node import NodeFault
 from dsl.engine.parameter import written
 from dsl.expr import gojson
 from dsl.expr.gojson import Value
 
-_LOOPS = ("withItems", "withParam", "withSequence")
 _FIELDS = (
-    "name", "template", "inline", "arguments", "templateRef", *_LOOPS, "when", "continueOn", "onExit",
+    "name", "template", "inline", "arguments", "templateRef", *LOOPS, "when", "continueOn", "onExit",
     "hooks", "dependencies", "depends",
 )  # fmt: skip
 _SEQUENCE = ("count", "start", "end", "format")
 _QUOTE = re.compile(r'(?<!\\)"')
 
 
-def _texts(value: Value) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
-
-
 def task_text(raw: Mapping[str, Any], with_loop: bool) -> str:
     """Return the JSON of a task; `with_loop` says whether what it loops over is a part of it."""
-    names = [name for name in _FIELDS if raw.get(name) and (with_loop or name not in _LOOPS)]
+    names = [name for name in _FIELDS if raw.get(name) and (with_loop or name not in LOOPS)]
     return "{" + ",".join(f'"{name}":{_field(name, raw[name])}' for name in names) + "}"
 
 
@@ -57,7 +49,7 @@ def _field(name: str, value: Value) -> str:
 
 def is_open(fields: Mapping[str, Any]) -> bool:
     """Whether a tag begins in a text and does not end in it."""
-    return any(text.rfind("{{") > text.rfind("}}") for text in _texts(fields))
+    return any(text.rfind("{{") > text.rfind("}}") for text in texts_in(fields))
 
 
 def check_closed(text: str) -> None:
