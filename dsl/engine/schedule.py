@@ -145,7 +145,7 @@ class Engine:
             with paused_collection():  # most of what is made now stays
                 self._work_off(is_over)
             if not self._ready and self._when_quiet:
-                self._is_looked_at()
+                self._woken()
                 self._ready.append(self._when_quiet.popleft())
                 continue
             if is_over():  # a clock that nobody needs any more may be left
@@ -155,11 +155,6 @@ class Engine:
                 continue
             if not self._take_event(self._patience()) and self._is_idle():
                 return
-
-    def _is_looked_at(self) -> None:
-        """Say that the workflow runs: Argo knows that when it looks at it again."""
-        if not self.globals.flat["workflow.status"]:
-            self.globals.set("workflow.status", "Running")
 
     def _work_off(self, is_over: Callable[[], bool]) -> None:
         """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile."""
@@ -540,7 +535,7 @@ class Engine:
 
     def _take_over(self, leaf: Leaf, record: Record) -> None:
         """End a leaf as it ended in a former run."""
-        self._is_looked_at()
+        self._woken()
         leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
         self._leaf_starts(leaf)
         leaf.node.started, leaf.node.taken = record.started, True
