@@ -273,6 +273,35 @@ def test_leaves_that_race_for_one_key_leave_it_to_the_one_that_had_it_last(bench
     assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("keys", [("k/a", "k/a/b"), ("k/a/b", "k/a")])
+def test_keys_of_which_one_is_below_the_other_are_two_objects(keys, kind, bench):
+    """An object store has no folders (in S3 `a` and `a/b` are names like any others)."""
+
+    def keeps(name, key):
+        made = leaf(name, bench.source(name, f"mkdir out/d; echo {name} | tee out/f > out/d/f"), key=key)
+        is_below = kind == "folder" and key == "k/a/b"
+        made["outputs"]["artifacts"][0]["path"] = f"/argosy/out/{'d' if is_below else 'f'}"
+        return made
+
+    def manifest(last="cat"):
+        read = [{"name": name, "path": f"/argosy/in/{name}"} for name in "ab"]
+        given = [{"name": name, "s3": {"key": key}} for name, key in zip("ab", keys, strict=True)]
+        c = leaf("c", bench.source("c", f"{last} $(find -L in -type f | sort) > out/all"), artifacts=read)
+        tasks = task("a", parameters=FIRST), task("b", depends="a", parameters=FIRST)
+        tasks = *tasks, task("c", depends="b", parameters=FIRST, artifacts=given)
+        return workflow(dag("main", *tasks), keeps("a", keys[0]), keeps("b", keys[1]), c)
+
+    assert bench.run(manifest()).succeeded
+    assert (bench.out / "c/all").read_text() == "a\nb\n"
+    left = bench.left()
+    for _ in range(2):
+        assert bench.again(manifest()).taken == 3
+        assert (bench.ran, bench.left()) == ([], left)
+    assert bench.again(manifest(last="head -v")).succeeded
+    assert bench.ran == ["c-0"]
+
+
 def test_a_leaf_that_added_to_a_key_of_others_stands_for_its_own_files_alone(bench):
     made = leaf("a", bench.source("a"), key="all")
     manifest = workflow(dag("main", task("a", withItems=["x", "y"], parameters=INDEX)), made)
