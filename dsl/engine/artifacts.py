@@ -6,6 +6,7 @@ has to stay as it was. A file that another takes the key of is set aside: a run 
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -257,6 +258,15 @@ class Store:
             return False
         stamp = stamp_of(os.fspath(self._aside / name))
         return stamp is not None and is_of(stamp, note)
+
+    def set_aside(self, place: Path) -> None:
+        """Set a file aside, unless it is on another file system. Raises OSError."""
+        with self._moving:
+            try:
+                self._set_aside(place)
+            except OSError as wrong:
+                if wrong.errno != errno.EXDEV:
+                    raise
 
     def put_back(self, inode: int, target: Path) -> None:
         """Put a file that was replaced where it was, and set aside what is there now. Raises OSError."""

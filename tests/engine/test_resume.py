@@ -580,6 +580,39 @@ def test_what_reads_a_volume_runs_again_when_what_lies_there_has_changed(bench):
     assert (bench.out / "b/f").read_text() == "2\n"
 
 
+@pytest.mark.parametrize("is_nested", [True, False])
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_what_stands_below_a_task_that_fails_again_is_taken_over_when_that_is_mended(
+    on_disk, is_nested, bench
+):
+    read = {"name": "in", "path": "/argosy/in"}
+
+    def manifest(first):
+        place = "disk/b" if on_disk else "out"
+        b = on_volume(bench, "b", f"mkdir -p {place}; cat in/a > {place}/f", on_disk and place)
+        c = on_volume(bench, "c", "find -L in/ disk/ -type f > out/all")
+        for each in (b, c):
+            each["inputs"]["artifacts"] = [read]
+        left = {**files_of("b/0"), "optional": True}
+        tasks = [
+            task("a", parameters=FIRST),
+            task("b", depends="a", parameters=FIRST, artifacts=[files_of("a/0")]),
+            task("c", depends="a.Failed && b.Omitted", parameters=FIRST, artifacts=[left]),
+        ]
+        whole = [dag("main", task("inner")), dag("inner", *tasks)] if is_nested else [dag("main", *tasks)]
+        return workflow(*whole, leaf("a", bench.source("a", first)), b, c, **CLAIM)
+
+    bench.run(manifest("echo 1 > out/a"))
+    assert bench.ran == ["a-0", "b-0"]
+    left = bench.left()
+    for ran in (["a-0", "c-0"], ["a-0"]):
+        bench.again(manifest("exit 1"))
+        assert (bench.ran, (bench.out / "c/all").read_text()) == (ran, "")
+    bench.again(manifest("echo 1 > out/a "))
+    assert bench.ran == ["a-0"]
+    assert bench.left().keys() == left.keys()
+
+
 def without_the_record_of(bench, leaf):
     """Let the journal end as if the run had been killed before a leaf was put down."""
     journal = bench.out / ".argosy/journal.jsonl"
