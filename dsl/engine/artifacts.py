@@ -6,6 +6,7 @@ has to stay as it was. A file that another takes the key of is set aside: a run 
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -25,6 +26,9 @@ from dsl.engine.journal import FileNote
 from dsl.engine.links import copy_kept, drop_empty, entries, settle
 from dsl.engine.stamps import Stamps
 
+_INPUTS = "inputs"
+"""What keys of the user's own files begin with."""
+
 
 class ArtifactError(ValueError):
     """An artifact cannot be read or written; the message becomes part of its leaf's."""
@@ -36,6 +40,10 @@ class NotSupplied(ArtifactError):
 
 class Store:
     """Artifacts in a folder: `<root>/<key>` is a file, or a folder for a prefix. May be used by many threads.
+
+    An object store has no folders: beside an object `a` it may have one `a/b`. The later of the two is apart,
+    in `<root>/inputs`, where no key leads, and there in a folder by the number of parts of its key, so that
+    none of those is below another.
 
     Beside it, in `aside`, are files that were replaced, by their inode, and what is not whole yet.
     """
@@ -54,12 +62,34 @@ class Store:
 
     def path(self, key: str) -> Path:
         """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
+        plain = self._plain(key)
+        if not plain.is_relative_to(self.root):
+            return plain
+        found = [path for path in (plain, *self._all_apart(plain)) if path.exists()]
+        return next((path for path in found if path.is_file()), found[0] if found else plain)
+
+    def _plain(self, key: str) -> Path:
         parts = PurePosixPath(key.strip("/")).parts
         if not parts or ".." in parts:
             raise ArtifactError(f"key {key!r} leads out of the store")
-        if parts[0] == "inputs":
+        if parts[0] == _INPUTS:
             return self.inputs.joinpath(*parts[1:])
         return self.root.joinpath(*parts)
+
+    def _apart(self, plain: Path) -> Path:
+        inside = plain.relative_to(self.root)
+        return self.root / _INPUTS / str(len(inside.parts)) / inside
+
+    def _all_apart(self, plain: Path) -> list[Path]:
+        """Return where all may be that has the key of a place, or is in a folder, and is apart."""
+        inside = plain.relative_to(self.root)
+        return [others / inside for others in sorted((self.root / _INPUTS).glob("*"))]
+
+    def _room(self, source: Path, plain: Path) -> Path:
+        """Return where there is room for what has the key of a place."""
+        apart = self._apart(plain)
+        is_taken = not _fits(source, plain) or any(above.is_file() for above in plain.parents)
+        return apart if _fits(source, apart) and (is_taken or apart.exists()) else plain
 
     def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool, is_own: bool = True) -> bool:
         """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.
@@ -96,6 +126,10 @@ class Store:
                 raise ArtifactError("The specified key does not exist.")
             target.mkdir(exist_ok=True)
             return False
+        if torn := self._torn(source):
+            where = PurePosixPath(*torn.relative_to(self.root).parts[2:])
+            why = "of two keys one is below the other, which no folder can hold; choose another for one"
+            raise ArtifactError(f"{where}: {why}")
         if not is_own and target.is_dir():
             raise ArtifactError(f"rename to {artifact.get('path')}: file exists")
         if source.is_file() and (unpack := _unpacker(artifact, source)):
@@ -115,6 +149,11 @@ class Store:
         if not link:
             _set_mode(target, artifact)
         return False
+
+    def _torn(self, source: Path) -> Path | None:
+        """Return the place of a file that is apart and so not in a folder that has its key, if any."""
+        apart = self._all_apart(source) if source.is_dir() and source.is_relative_to(self.root) else []
+        return next((path for folder in apart for path in folder.rglob("*") if path.is_file()), None)
 
     def changed(self, place: Path) -> Path | None:
         """Return a file, at or below a place of the store, that its reader has changed, if any."""
@@ -154,7 +193,7 @@ class Store:
             ArtifactError: the key is below `inputs/` or leads out of the store.
             OSError: there is no room, or a link cannot be followed.
         """
-        target = self.path(key)
+        target = self._plain(key)
         if not target.is_relative_to(self.root):
             raise ArtifactError(f"key {key!r} is below inputs/, which is read only")
         with self._new() as spare:
@@ -172,7 +211,7 @@ class Store:
                 if not made.exists():
                     return target, []
             with self._moving:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                target = self._room(made, target)
                 placed = list(self._move(made, target))
                 for path in placed:
                     self._stamps.note(path, self.root)
@@ -191,8 +230,9 @@ class Store:
         """Rename; a folder is added to what is there, and a file that is replaced set aside."""
         if source.is_dir() and target.is_dir():
             for entry in sorted(source.iterdir()):
-                yield from self._move(entry, target / entry.name)
+                yield from self._move(entry, self._room(entry, target / entry.name))
             return
+        target.parent.mkdir(parents=True, exist_ok=True)
         self._set_aside(target)
         try:
             source.rename(target)
@@ -218,6 +258,15 @@ class Store:
             return False
         stamp = stamp_of(os.fspath(self._aside / name))
         return stamp is not None and is_of(stamp, note)
+
+    def set_aside(self, place: Path) -> None:
+        """Set a file aside, unless it is on another file system. Raises OSError."""
+        with self._moving:
+            try:
+                self._set_aside(place)
+            except OSError as wrong:
+                if wrong.errno != errno.EXDEV:
+                    raise
 
     def put_back(self, inode: int, target: Path) -> None:
         """Put a file that was replaced where it was, and set aside what is there now. Raises OSError."""
@@ -249,7 +298,8 @@ class Store:
 
     def restore(self, source: Path, key: str) -> None:
         """Put a copy of a file or folder under a key, unless there is something. Raises OSError."""
-        target = self.path(key)
+        with self._moving:
+            target = self._room(source, self._plain(key))
         if target.exists():
             return
         with self._new() as made:
@@ -262,6 +312,11 @@ class Store:
     def take(self, places: Iterable[Path]) -> None:
         """Take up what a leaf of a former run left; it is looked at when somebody reads of the store."""
         self._unnoted += places
+
+
+def _fits(source: Path, place: Path) -> bool:
+    """Whether a place is free, or has a file for a file or a folder for a folder."""
+    return not place.exists() or place.is_dir() == source.is_dir()
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -48,7 +48,7 @@ class Fingerprints:
         container["source"] = self._program(str(container.get("source") or ""))
         volumes = self._mounted(leaf)
         reads: dict[str, str] = {}
-        given = self._given(volumes) if self._places.claims.given else []
+        outer = self._outer(volumes)
         body = self._texts.of({**leaf.body, kind: container}, leaf.template.body.value)
         others = [
             dict(leaf.inputs),
@@ -59,9 +59,9 @@ class Fingerprints:
             self._objects(leaf, volumes.values()),
             self._places.runtime.is_real,
             sorted(self._left_before(leaf.node)) if _is_shared(volumes.values()) else [],
-            [[self._mounts.place(name), "" if _is_ours(leaf) else self._mounts.of(name)] for name in given],
+            [self._outside(name, leaf) for name in outer],
         ]
-        if not (given or _is_shared(volumes.values())):
+        if not (outer or _is_shared(volumes.values())):
             self.reads[leaf.node.path] = reads or NOTHING
         return digest_of_text(f"[{body}, {json_of(others)[1:]}")
 
@@ -76,8 +76,7 @@ class Fingerprints:
 
     def at_work(self, leaf: Leaf) -> AbstractContextManager[None]:
         """Return what is to surround the work of a leaf: it may change folders given for volumes."""
-        given = self._places.claims.given and self._given(self._mounted(leaf))
-        return self._mounts.at_work() if given else nullcontext()
+        return self._mounts.at_work() if self._outer(self._mounted(leaf)) else nullcontext()
 
     def _program(self, source: str) -> str:
         """Return a digest of a long text that many leaves share."""
@@ -116,11 +115,23 @@ class Fingerprints:
         names = (str(mount.get("name")) for mount in mounts)
         return {name: known[name] for name in names if name in known}
 
-    def _given(self, volumes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Return the names under which folders were given for volumes."""
-        claims = {name: volume.get("persistentVolumeClaim") for name, volume in volumes.items()}
-        names = {str(claim.get("claimName")) if claim else name for name, claim in claims.items()}
-        return sorted(names & self._places.claims.given.keys())
+    def _outer(self, volumes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Return what `Mounts` knows of volumes: names under which folders were given, paths of hosts."""
+        outer = set()
+        for volume, how in volumes.items():
+            claim, host = how.get("persistentVolumeClaim"), how.get("hostPath")
+            name = str(claim.get("claimName")) if claim else volume
+            if name in self._places.claims.given:
+                outer.add(name)
+            elif host:
+                outer.add(os.fspath(Path(str(host.get("path"))).absolute()))
+        return sorted(outer)
+
+    def _outside(self, name: str, leaf: Leaf) -> list[object]:
+        """Return what tells whether a folder is another; in a given one a program of ours reads nothing."""
+        if name in self._places.claims.given:
+            return [self._mounts.place(name), "" if _is_ours(leaf) else self._mounts.of(name)]
+        return [self._mounts.of(name)]
 
     def _left_before(self, node: Node) -> Iterable[str]:
         for position in before(node):

@@ -319,15 +319,32 @@ class History:
             self._drop(path for path in below if _task_in(path, start) not in tasks)
 
     def node_ended(self, node: Node) -> None:
-        """Remove what a former run left below a node and nothing in this one has taken over."""
+        """Remove what a former run left below a node and nothing in this one has taken over.
+
+        Below one that came to no good end it may stand again when what stopped it is mended.
+        """
         if self._open and (node.boundary or node.phase not in BAD):
-            self._drop(self._below.get(node.path, ()))
+            below = self._below.get(node.path, ())
+            if node.phase in (*BAD, "Omitted"):
+                self._put_by(below)
+            else:
+                self._drop(below)
 
     def _drop(self, paths: Iterable[str]) -> None:
         for path in paths:
             if path in self._open:
                 del self._open[path]
                 self._remove(self._records[path])
+
+    def _put_by(self, paths: Iterable[str]) -> None:
+        """Set aside what leaves have left: nobody in this run shall read it, and the next one may need it."""
+        for record in (self._records[path] for path in paths if path in self._open):
+            del self._open[record.leaf]
+            with _able():
+                for path in (self._absolute(note)[0] for note in record.files):
+                    if self._owner(path) is record and self._relative(path) not in self._live:
+                        _opened(Path(path).parent, partial(self._places.store.set_aside, Path(path)))
+            self._remove_left(record)
 
     @cached_property
     def _below(self) -> dict[str, list[str]]:
@@ -348,9 +365,14 @@ class History:
             self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
 
     def _remove(self, record: Record) -> None:
-        paths = [self._absolute(note)[0] for note in record.files]
         with _able():
             self._places.store.drop(record.files)
+        self._remove_left(record)
+
+    def _remove_left(self, record: Record) -> None:
+        """Remove what is where a leaf left its files, and is not another's."""
+        paths = [self._absolute(note)[0] for note in record.files]
+        with _able():
             self._remove_files(path for path in paths if self._owner(path) in (None, record))
         for place in record.kept:
             for folder, _, _ in os.walk(self._out / place, topdown=False):

@@ -96,6 +96,11 @@ class Memo(NamedTuple):
                 with suppress(OSError):  # another run has just removed it
                     remove(path)
 
+    def places(self, node: Node) -> tuple[Path, ...]:
+        """Return where the files and folders are that a node has been given."""
+        keys = ((artifact.get("s3") or {}).get("key") for artifact in node.artifacts.values())
+        return tuple(place for key in keys if key and (place := self.store.path(key)).exists())
+
     def _place(self, rule: Mapping[str, Any], ending: str) -> Path:
         cache = ((rule.get("cache") or {}).get("configMap") or {}).get("name")
         key = str(rule["key"])

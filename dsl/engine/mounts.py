@@ -1,4 +1,4 @@
-"""Folders given for volumes in; a digest of what each held when the run began, out.
+"""Folders given for volumes, and paths of this machine in; digests of what they held when the run began out.
 
 What leaves make of a folder meanwhile is theirs and not a change. Where the run was killed, theirs is what
 was changed until its last sign of life: one that worked with such a folder then may have gone on a little.
@@ -7,6 +7,7 @@ Stamps count and not contents: such folders may be large, so that they are not l
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dsl.engine.contents import digest_of, stamp_in
+from dsl.engine.contents import digest_of, stamp_in, stamp_of
 from dsl.engine.folder import STATE
 from dsl.engine.journal import MountNote
 
@@ -22,10 +23,14 @@ _SIGN = "mounted"
 _NOBODY, _SOMEBODY = b"0", b"1"
 _PAUSE = 0.1  # seconds between two signs of life
 _LATE = 500_000_000  # nanoseconds for which there may have been none: other threads were at work
+_MOST = 20_000  # files that are looked at below a path that may be that of the whole machine
 
 
 class Mounts:
-    """Digests by name of volume or claim; `note` hears what to know in the next run. For many threads."""
+    """Digests by name of volume or claim, or by a path; `note` hears what to know in the next run.
+
+    For many threads.
+    """
 
     def __init__(
         self,
@@ -55,8 +60,9 @@ class Mounts:
         self._at_work = 0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
-        for name in former.keys() & folders.keys():
-            self.of(name)
+        for name in former:
+            if name in folders or Path(name).is_absolute():
+                self.of(name)
 
     def of(self, name: str) -> str:
         """Return the digest of a folder, looked at when it is asked for first: before a leaf works there."""
@@ -67,10 +73,14 @@ class Mounts:
             return self._seen[name].digest
 
     def place(self, name: str) -> list[int]:
-        """Return the device and the inode of a folder, which is there afterwards; nothing if it cannot be."""
-        with suppress(OSError):
-            self._folders[name].mkdir(parents=True, exist_ok=True)
-        return list(_identity(os.fspath(self._folders[name]))[0] or ())
+        """Return the device and the inode, nothing of what cannot be there; a given folder is afterwards."""
+        if name in self._folders:
+            with suppress(OSError):
+                self._folders[name].mkdir(parents=True, exist_ok=True)
+        return list(_identity(self._path(name))[0] or ())
+
+    def _path(self, name: str) -> str:
+        return os.fspath(self._folders.get(name, name))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -117,28 +127,32 @@ class Mounts:
         return MountNote(name, digest_of(files), files, place=place)
 
     def _stamps(self, name: str) -> tuple[dict[str, list[int]], int]:
-        """Return the stamps of the files below a folder, and when one, or a folder, was changed last.
+        """Return the stamps of a file, or of all below a folder, and when one, or a folder, was changed last.
 
-        A folder to which many links lead is seen once.
+        A folder to which many links lead is seen once. A path of this machine may be any, also `/`: there
+        not all is looked at, and nothing that is on no disk, as what is in `/proc`.
         """
-        root = os.fspath(self._folders[name])
+        root = self._path(name)
+        most = math.inf if name in self._folders else _MOST
         stamps: dict[str, list[int]] = {}
         newest = 0
         waiting, seen = [root], {_identity(os.fspath(self._out))[0]}
-        while waiting:
-            folder = waiting.pop()
-            identity, changed = _identity(folder)
-            if identity in seen:
+        while waiting and len(stamps) < most:
+            path = waiting.pop()
+            identity, changed = _identity(path)
+            if identity in seen or _is_on_no_disk(path):
                 continue
             seen.add(identity)
             newest = max(newest, changed)
-            for entry in _entries(folder):
+            for entry in _entries(path):
                 status = _status(entry)
                 if status and stat.S_ISDIR(status.st_mode):
                     waiting += [entry.path] if entry.name != STATE else []
                 elif status and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     stamps[entry.path.removeprefix(f"{root}/")] = list(stamp_in(status))
                     newest = max(newest, status.st_ctime_ns)
+        if stamp := stamp_of(root):
+            stamps[root] = list(stamp)
         return stamps, newest
 
 
@@ -152,6 +166,13 @@ def _last_sign(sign: Path) -> tuple[int, bool]:
     except OSError:
         return 0, False
     return (given, False) if rests else (given + _LATE, True)
+
+
+def _is_on_no_disk(path: str) -> bool:
+    """Whether a path is in a file system that holds nothing, but tells of the machine."""
+    with suppress(OSError):
+        return os.statvfs(path).f_blocks == 0
+    return False
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

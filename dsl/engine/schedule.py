@@ -282,6 +282,8 @@ class Engine:
         node.recalled, node.done = True, prepared.call.done
         node.outputs, node.artifacts = outputs["parameters"], outputs["artifacts"]
         node.result, node.exit_code = outputs["result"], outputs["exitCode"]
+        if prepared.template.is_leaf:
+            self.kept.append((prepared.template.task, self._memo.places(node)))
         self.skip_expected(node)
         self.finish(node, "Succeeded")
 

@@ -370,6 +370,31 @@ def test_a_path_that_leads_above_the_root_is_one_at_the_root(depth, tmp_path):
     assert (tmp_path / "victim").read_text() == "mine"
 
 
+def left(folder, *files):
+    """Return a new folder with files that hold their own names."""
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_no_folder_can_hold_a_file_and_what_is_below_its_key(tmp_path):
+    store = Store(tmp_path / "store", tmp_path)
+    store.keep(left(tmp_path / "one", "a", "c"), "k/x", {"none": {}})
+    store.keep(left(tmp_path / "two", "a/b", "c"), "k/x", {"none": {}})
+    assert [store.path(f"k/x/{name}").read_text() for name in ("a", "a/b", "c")] == ["a", "a/b", "c"]
+    for key in ("k", "k/x"):
+        with pytest.raises(ArtifactError, match=r"^k/x/a/b: of two keys one is below the other"):
+            store.fetch({"s3": {"key": key}}, tmp_path / "in", link=True)
+
+
+def test_what_is_under_the_key_of_others_folder_is_restored_beside_it(tmp_path):
+    store = Store(tmp_path / "store", tmp_path)
+    store.keep(left(tmp_path / "one", "b"), "k/a", {"none": {}})
+    store.restore(left(tmp_path, "a") / "a", "k/a")
+    assert [store.path(f"k/{name}").read_text() for name in ("a", "a/b")] == ["a", "b"]
+
+
 @pytest.mark.slow
 def test_leaves_that_add_to_one_key_at_once_lose_nothing(tmp_path):
     store, rounds, names = Store(tmp_path / "store", tmp_path), 400, "abcd"

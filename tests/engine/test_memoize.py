@@ -59,6 +59,14 @@ def test_another_run_takes_over_what_a_cache_keeps(tmp_path):
     assert json.loads((tmp_path / "two/status.json").read_text())["nodes"]["main/make"]["memoHit"] is True
 
 
+@pytest.mark.parametrize("more", [{}, {"retryStrategy": {"limit": "1"}}])
+def test_what_a_cache_gives_is_shown_like_what_a_task_has_made(more, tmp_path):
+    manifest = workflow(dag("main", task("make")), made(**more))
+    for name in ("one", "two"):
+        assert ran(manifest, tmp_path, name).succeeded
+        assert (tmp_path / name / "make/made").read_text() == "file\n"
+
+
 class Cached:
     """A cache with an entry of two files, as a run that has it uses it."""
 

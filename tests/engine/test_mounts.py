@@ -6,6 +6,7 @@ And nothing else of a leaf is put there: not what it mounts within that folder.
 import json
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -61,6 +62,75 @@ def test_a_file_in_a_given_folder_that_the_user_changes_runs_what_mounts_it_agai
     assert bench.again("cat first") == 0
     (bench.given / "second").unlink()
     assert [bench.again("cat first"), bench.again("cat first")] == [0, 1]
+
+
+class HostBench(Bench):
+    """A script that mounts a path of this machine."""
+
+    def run(self, program, *, path="", kind="", **options):
+        host = {"path": str(path or self.given), "type": kind}
+        main = {"name": "main", "script": script(program)}
+        manifest = workflow(main, volumes=[{"name": "v", "hostPath": host}])
+        outcome = run(manifest, RunOptions(self.out, **options))
+        assert outcome.succeeded
+        return outcome.taken
+
+
+@pytest.fixture
+def host(tmp_path):
+    return HostBench(tmp_path)
+
+
+def test_what_the_user_changes_at_a_path_of_this_machine_runs_what_mounts_it_again(host):
+    program = "cat /mnt/v/first; echo x > /mnt/v/made"
+    host.run(program)
+    assert host.again(program) == 1
+    (host.given / "first").write_text("twooo")
+    assert [host.again(program), host.again(program)] == [0, 1]
+    (host.given / "second").touch()
+    assert [host.again(program), host.again(program)] == [0, 1]
+    host.forget_the_end()
+    (host.given / "second").unlink()
+    assert host.again(program) == 0
+
+
+def test_a_file_of_this_machine_counts_by_itself(host):
+    path = host.given / "first"
+    host.run("cat /mnt/v", path=path)
+    (host.given / "second").touch()
+    assert host.again("cat /mnt/v", path=path) == 1
+    path.write_text("two")
+    assert [host.again("cat /mnt/v", path=path) for _ in range(2)] == [0, 1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_what_the_system_tells_of_itself_is_no_change(host):
+    for path in ("/proc", "/sys"):
+        host.run("true", path=path)
+        assert host.again("true", path=path) == 1
+
+
+def test_a_path_that_is_not_there_is_not_made_to_look_at_it(host):
+    path = host.given / "later"
+    host.run("true", path=path)
+    assert not path.exists()
+    assert host.again("true", path=path) == 1
+    path.mkdir()
+    (path / "new").touch()
+    assert host.again("true", path=path) == 0
+
+
+def test_a_path_that_is_made_to_mount_it_is_no_change(host):
+    made = {"path": host.given / "made", "kind": "DirectoryOrCreate"}
+    host.run("echo x > /mnt/v/f", **made)
+    assert [host.again("echo x > /mnt/v/f", **made) for _ in range(2)] == [1, 1]
+
+
+def test_of_a_whole_machine_not_all_is_looked_at(host):
+    host.run("true", path="/")
+    journal = (host.out / ".argosy/journal.jsonl").read_text()
+    notes = [json.loads(line) for line in journal.splitlines() if line.startswith('{"mount"')]
+    assert all(100 < len(note["files"]) < 50_000 for note in notes)
 
 
 def test_what_a_task_writes_into_a_given_folder_is_no_change(bench):

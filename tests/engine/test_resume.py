@@ -273,6 +273,35 @@ def test_leaves_that_race_for_one_key_leave_it_to_the_one_that_had_it_last(bench
     assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("keys", [("k/a", "k/a/b"), ("k/a/b", "k/a")])
+def test_keys_of_which_one_is_below_the_other_are_two_objects(keys, kind, bench):
+    """An object store has no folders (in S3 `a` and `a/b` are names like any others)."""
+
+    def keeps(name, key):
+        made = leaf(name, bench.source(name, f"mkdir out/d; echo {name} | tee out/f > out/d/f"), key=key)
+        is_below = kind == "folder" and key == "k/a/b"
+        made["outputs"]["artifacts"][0]["path"] = f"/argosy/out/{'d' if is_below else 'f'}"
+        return made
+
+    def manifest(last="cat"):
+        read = [{"name": name, "path": f"/argosy/in/{name}"} for name in "ab"]
+        given = [{"name": name, "s3": {"key": key}} for name, key in zip("ab", keys, strict=True)]
+        c = leaf("c", bench.source("c", f"{last} $(find -L in -type f | sort) > out/all"), artifacts=read)
+        tasks = task("a", parameters=FIRST), task("b", depends="a", parameters=FIRST)
+        tasks = *tasks, task("c", depends="b", parameters=FIRST, artifacts=given)
+        return workflow(dag("main", *tasks), keeps("a", keys[0]), keeps("b", keys[1]), c)
+
+    assert bench.run(manifest()).succeeded
+    assert (bench.out / "c/all").read_text() == "a\nb\n"
+    left = bench.left()
+    for _ in range(2):
+        assert bench.again(manifest()).taken == 3
+        assert (bench.ran, bench.left()) == ([], left)
+    assert bench.again(manifest(last="head -v")).succeeded
+    assert bench.ran == ["c-0"]
+
+
 def test_a_leaf_that_added_to_a_key_of_others_stands_for_its_own_files_alone(bench):
     made = leaf("a", bench.source("a"), key="all")
     manifest = workflow(dag("main", task("a", withItems=["x", "y"], parameters=INDEX)), made)
@@ -549,6 +578,39 @@ def test_what_reads_a_volume_runs_again_when_what_lies_there_has_changed(bench):
     bench.again(manifest("echo 2"))
     assert bench.ran == ["a-0", "b-0"]
     assert (bench.out / "b/f").read_text() == "2\n"
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_what_stands_below_a_task_that_fails_again_is_taken_over_when_that_is_mended(
+    on_disk, is_nested, bench
+):
+    read = {"name": "in", "path": "/argosy/in"}
+
+    def manifest(first):
+        place = "disk/b" if on_disk else "out"
+        b = on_volume(bench, "b", f"mkdir -p {place}; cat in/a > {place}/f", on_disk and place)
+        c = on_volume(bench, "c", "find -L in/ disk/ -type f > out/all")
+        for each in (b, c):
+            each["inputs"]["artifacts"] = [read]
+        left = {**files_of("b/0"), "optional": True}
+        tasks = [
+            task("a", parameters=FIRST),
+            task("b", depends="a", parameters=FIRST, artifacts=[files_of("a/0")]),
+            task("c", depends="a.Failed && b.Omitted", parameters=FIRST, artifacts=[left]),
+        ]
+        whole = [dag("main", task("inner")), dag("inner", *tasks)] if is_nested else [dag("main", *tasks)]
+        return workflow(*whole, leaf("a", bench.source("a", first)), b, c, **CLAIM)
+
+    bench.run(manifest("echo 1 > out/a"))
+    assert bench.ran == ["a-0", "b-0"]
+    left = bench.left()
+    for ran in (["a-0", "c-0"], ["a-0"]):
+        bench.again(manifest("exit 1"))
+        assert (bench.ran, (bench.out / "c/all").read_text()) == (ran, "")
+    bench.again(manifest("echo 1 > out/a "))
+    assert bench.ran == ["a-0"]
+    assert bench.left().keys() == left.keys()
 
 
 def without_the_record_of(bench, leaf):
