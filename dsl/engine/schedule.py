@@ -299,7 +299,7 @@ class Engine:
             call.boundary,
             prepared.template,
             call.task,
-            flag=flag or call.flag,
+            flag=f"{call.flag} {flag}".strip(),
             order=call.order,
             depth=call.depth,
             inputs=prepared.inputs,
