@@ -380,7 +380,8 @@ class Engine:
         node.phase, node.message = phase, message
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
-            node.branch = alone(phase)
+            is_bare = node.type == "Retry" and not node.children  # what waits hangs below the last attempt
+            node.branch = () if is_bare else alone(phase)
         if node.type in ("Pod", "Steps") and not node.recalled:  # of others when the DAG ends that calls them
             self.export(node)
         if node.inside:
