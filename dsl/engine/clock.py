@@ -46,14 +46,21 @@ def limit_of(body: Mapping[str, Any]) -> float | None:
     limits = []
     if body.get("activeDeadlineSeconds") is not None:
         limits.append(float(whole(body["activeDeadlineSeconds"])))
-    for name in ("timeout", "pendingTimeout"):
-        try:
-            if body.get(name):
-                seconds = seconds_of(str(body[name]))
-                limits += [seconds] if name == "timeout" else []
-        except ValueError as wrong:
-            raise ValueError(f"invalid timeout format {wrong}") from None
-    return min(limits) if limits else None
+    limits += [seconds for name, seconds in _timeouts(body).items() if name == "timeout"]
+    return min(limits, default=None)
+
+
+def patience_of(body: Mapping[str, Any]) -> float | None:
+    """Return how many seconds a node may be pending, as its template says, or None. Raises ValueError."""
+    return min(_timeouts(body).values(), default=None)
+
+
+def _timeouts(body: Mapping[str, Any]) -> dict[str, float]:
+    names = (name for name in ("timeout", "pendingTimeout") if body.get(name))
+    try:
+        return {name: seconds_of(str(body[name])) for name in names}
+    except ValueError as wrong:
+        raise ValueError(f"invalid timeout format {wrong}") from None
 
 
 def whole(value: object) -> int:

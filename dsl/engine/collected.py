@@ -32,7 +32,7 @@ def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
         if faults:  # Argo reads no more of them
             result.outputs[str(parameter["name"])] = None
         else:
-            _read_parameter(parameter, layout, result, faults)
+            _read_parameter(parameter, leaf, layout, result, faults)
     unkept: list[str] = []
     for artifact in outputs.get("artifacts") or []:
         _keep_artifact(artifact, leaf, places, layout, result, unkept)
@@ -51,7 +51,7 @@ def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
 
 
 def _read_parameter(
-    parameter: Mapping[str, Any], layout: Layout, result: LeafResult, faults: list[str]
+    parameter: Mapping[str, Any], leaf: Leaf, layout: Layout, result: LeafResult, faults: list[str]
 ) -> None:
     name, source = str(parameter["name"]), parameter.get("valueFrom") or {}
     path = str(source.get("path") or "")
@@ -74,8 +74,8 @@ def _read_parameter(
         default = source.get("default")
         result.outputs[name] = None if default is None else str(default)
         if default is None:
-            file = f"/var/run/argo/outputs/parameters{path}"
-            faults.append(f"{_WAIT}open {file}: {_NOTHING}")
+            above = "/mainctrfs" if _is_mounted(path, leaf) else "/var/run/argo/outputs/parameters"
+            faults.append(f"{_WAIT}open {above}{path}: {_NOTHING}")
 
 
 def _keep_artifact(

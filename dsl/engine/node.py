@@ -160,6 +160,11 @@ class Node:
         return self.phase not in ("Pending", "Running")
 
     @property
+    def is_attempt(self) -> bool:
+        """Whether it is one of those that a Retry node groups."""
+        return "retried" in self.flag and self.type != "Retry"
+
+    @property
     def status(self) -> str:
         """Return its phase as others see it."""
         return "Running" if self.phase == DAEMONED else self.phase

@@ -15,8 +15,8 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class NodeOutcome(NamedTuple):
     """How one node ended. `outputs` has None for what was declared and never set.
 
-    `flag` is `retried` or `hooked`; `memo_hit` says of a template with `memoize` whether a cache had
-    its outputs; `daemoned` is whether it is a daemon that has not ended; `kind` is that of its template,
+    `flag` is `retried`, `hooked` or both words; `memo_hit` says of a template with `memoize` whether a cache
+    had its outputs; `daemoned` is whether it is a daemon that has not ended; `kind` is that of its template,
     `task` what this is for; `started` and `finished` are seconds since 1970, 0 for never.
     """
 
@@ -55,7 +55,7 @@ class NodeOutcome(NamedTuple):
         if self.daemoned:
             status["daemoned"] = True
         if self.flag:
-            status["flag"] = {self.flag: True}
+            status["flag"] = dict.fromkeys(self.flag.split(), True)
         return status
 
     def to_timeline(self) -> dict[str, str]:

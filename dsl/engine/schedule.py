@@ -20,7 +20,7 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, in_pod, prepare
-from dsl.engine.clock import limit_of
+from dsl.engine.clock import limit_of, patience_of
 from dsl.engine.dag import DagPlan, DagRun
 from dsl.engine.definition import NODE_TYPES, Definition, Template
 from dsl.engine.folder import log_file
@@ -39,7 +39,7 @@ from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
 from dsl.engine.suspend import suspend
-from dsl.engine.tags import TagError, substitute
+from dsl.engine.tags import substitute
 from dsl.engine.volumes import require_volumes, volumes_by_name
 from dsl.engine.whole import Whole
 from dsl.engine.wholes import Wholes
@@ -119,7 +119,7 @@ class Engine:
         self.locks = Locks(definition.objects, places.namespace)
         self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
         self.plans: dict[tuple[Template, str], DagPlan] = {}
-        self._memo = Memo(places.cache, places.store)
+        self._memo = Memo(places.cache, places.store, places.objects)
         self.backing_off: dict[Node, Callable[[], None]] = {}
         self._daemons: dict[Node | None, list[Node]] = {}
         self.early_hooks: dict[Node, Early] = {}
@@ -226,7 +226,8 @@ class Engine:
             _limit(prepared)
             rule = prepared.body.get("synchronization")
             locks = self.locks.of(rule) if rule else ()
-        except (NodeFault, TagError) as wrong:
+            patience = patience_of(prepared.body) if locks else None
+        except ValueError as wrong:
             self.refuse_call(call, str(wrong))
             return
         if locks:
@@ -234,6 +235,8 @@ class Engine:
             if wait := self.locks.full(locks):
                 waiting = self._pending(prepared, wait)
                 heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
+                if patience is not None:
+                    self.at(time.monotonic() + patience, self._give_up, waiting)
                 return
             self.locks.take(locks, call)
         self._execute(prepared)
@@ -301,7 +304,7 @@ class Engine:
             call.boundary,
             prepared.template,
             call.task,
-            flag=flag or call.flag,
+            flag=f"{call.flag} {flag}".strip(),
             order=call.order,
             depth=call.depth,
             inputs=prepared.inputs,
@@ -379,7 +382,8 @@ class Engine:
         node.phase, node.message = phase, message
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
-            node.branch = alone(phase)
+            is_bare = node.type == "Retry" and not node.children  # what waits hangs below the last attempt
+            node.branch = () if is_bare else alone(phase)
         if node.type in ("Pod", "Steps") and not node.recalled:  # of others when the DAG ends that calls them
             self.export(node)
         if node.inside:
@@ -479,6 +483,14 @@ class Engine:
         for entry in passed_over:
             heapq.heappush(self._lock_queue, entry)
         done(node)
+
+    def _give_up(self, waiting: Node) -> None:
+        """End a node that has waited for its locks as long as its template lets it."""
+        for entry in [entry for entry in self._lock_queue if entry[-1] is waiting]:
+            self._lock_queue.remove(entry)
+            heapq.heapify(self._lock_queue)
+            waiting.done = entry[3].call.done
+            self.finish(waiting, "Failed", "timeout")
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]

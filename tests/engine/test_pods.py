@@ -203,11 +203,11 @@ def test_a_patch_may_change_sidecars_and_what_makes_no_difference_here(tmp_path)
     assert alone(template, tmp_path).nodes["main"].outputs == {"o": "patched"}
 
 
-def test_a_patch_that_is_none_is_the_node_s_error(tmp_path):
-    outcome = alone(pod("true", podSpecPatch='{"x": '), tmp_path)
+@pytest.mark.parametrize("patch", ['{"x": ', "a: [", "- a", "text"])
+def test_a_patch_that_is_none_is_the_node_s_error(patch, tmp_path):
+    outcome = ran(workflow(pod("true", podSpecPatch=patch)), tmp_path, yaml=yaml_value)[0]
     assert outcome.nodes["main"].phase == "Error"
-    why = r'invalid podSpecPatch "{\"x\": ": unexpected end of JSON input'
-    assert outcome.nodes["main"].message == f"Error applying PodSpecPatch: {why}"
+    assert outcome.nodes["main"].message == "Error applying PodSpecPatch"
 
 
 def test_a_null_in_a_patch_deletes(tmp_path):
@@ -224,18 +224,6 @@ def test_a_directive_in_a_patch_is_refused_by_name(tmp_path):
         alone(pod("true", podSpecPatch=patch), tmp_path)
     with pytest.raises(Refused, match=r"^not supported: \$retainKeys in spec.podSpecPatch: write out"):
         alone(pod("true"), tmp_path, podSpecPatch='{"volumes": [{"$retainKeys": ["name"]}]}')
-
-
-@pytest.mark.parametrize(
-    ("patch", "why"),
-    [
-        ("a: [", "Failed to convert the PodSpecPatch yaml to json: not valid YAML: "),
-        ("- a", 'invalid podSpecPatch "- a": it is no mapping'),
-    ],
-)
-def test_a_patch_in_yaml_that_is_none_is_the_node_s_error(patch, why, tmp_path):
-    outcome = ran(workflow(pod("true", podSpecPatch=patch)), tmp_path, yaml=yaml_value)[0]
-    assert outcome.nodes["main"].message.startswith(f"Error applying PodSpecPatch: {why}")
 
 
 def test_a_patch_may_be_yaml_once_its_tags_are_filled(tmp_path):
