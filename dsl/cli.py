@@ -297,19 +297,19 @@ def run(
         **{"--mount": mounts, "--runtime": [runtime]},
     }
     kept = [word for flag, values in given_again.items() for one in values if one for word in (flag, one)]
-    resume = running.Resume(force, start or "", only or "")
+    resume = running.Resume(force=force, start=start or "", only=only or "")
     options = running.Options(
-        Path(file).parent,
-        given,
-        jobs,
-        Path(out) if out else None,
-        [*beside, *keyed],
-        folders,
-        runtime or "",
-        resume if former is not None or resume != running.Resume() else None,
-        former or "",
-        keep,
-        shlex.join(["dsl", "run", file, *kept, "--resume", *([former] if former else [])]),
+        inputs=Path(file).parent,
+        parameters=given,
+        jobs=jobs,
+        out=Path(out) if out else None,
+        objects=[*beside, *keyed],
+        mounts=folders,
+        runtime=runtime or "",
+        resume=resume if former is not None or resume != running.Resume() else None,
+        former=former or "",
+        keep=keep,
+        again=shlex.join(["dsl", "run", file, *kept, "--resume", *([former] if former else [])]),
     )
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))

@@ -48,7 +48,7 @@ _LISTED = 10
 _NO_ROOM = os.strerror(errno.ENOSPC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a run needs beside its manifest; input files are relative to the folder `inputs`.
 
