@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dsl.engine.artifacts import ArtifactError, Store
-from dsl.engine.clock import seconds_of
 from dsl.engine.contents import digest_of_text
 from dsl.engine.copies import remove
 from dsl.engine.folder import component, write
 from dsl.engine.node import Node, NodeFault
 from dsl.engine.objects import NoValue, Objects
+from dsl.expr.times import duration
 
 _DAY = 86400.0  # seconds; no entry takes as long to be made
 _LONGEST, _SHORT = 253, 200  # characters that a key of a ConfigMap, and a name of a file, may have
@@ -152,9 +152,7 @@ def _is_left(path: Path) -> bool:
 
 
 def _seconds(age: str) -> float:
-    if re.fullmatch(r"[+-]?\d*[1-9]\d*", age):
-        raise NodeFault(f'invalid maxAge: time: missing unit in duration "{age}"')
     try:
-        return seconds_of(age)
+        return duration(age).nanoseconds / 1e9
     except ValueError as wrong:
-        raise NodeFault(f"invalid maxAge: {str(wrong).partition(' as a duration: ')[2]}") from None
+        raise NodeFault(f"invalid maxAge: {wrong}") from None

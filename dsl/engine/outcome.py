@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from dsl.engine.clock import moment
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -113,18 +113,12 @@ class Outcome:
 
 def _times(started: float, finished: float) -> dict[str, str]:
     """Return times in Argo's fields, with milliseconds."""
-    times = {"startedAt": _moment(started)} if started else {}
+    times = {"startedAt": _exactly(started)} if started else {}
     if finished:
-        times["finishedAt"] = _moment(finished)
+        times["finishedAt"] = _exactly(finished)
     return times
 
 
-def _moment(seconds: float) -> str:
+def _exactly(seconds: float) -> str:
     whole, thousandths = divmod(round(seconds * 1e6) // 1000, 1000)
-    return f"{_second(whole)}.{thousandths:03}Z"
-
-
-@lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    """Return what many nodes of a large run share."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment(whole)[:-1]}.{thousandths:03}Z"
