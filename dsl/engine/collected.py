@@ -10,6 +10,7 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.leaf import Leaf, LeafResult, Places
+from dsl.engine.links import drop_links
 from dsl.engine.pod import MAIN, Pod, is_set
 from dsl.engine.relocate import Layout, expand
 
@@ -102,9 +103,14 @@ def _keep_artifact(
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
     ending = "zip" if zipped else "tgz"
     key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
+    own = _is_own(source, layout)
+    # Programs of ours may have copied their inputs, which are links here and files in Argo.
+    drops = (unpacked or zipped) and own and not (layout.base or source.is_symlink())
     try:
+        if drops and (illegal := drop_links(source, leave_empty=zipped)):
+            faults.append(illegal)
+            return
         inner = _name_in_zip(source, path, name, leaf) if zipped else ""
-        own = _is_own(source, layout)
         place, placed = places.store.keep(source, key, archive, name=inner, is_own=own)
     except (ArtifactError, OSError) as wrong:
         faults.append(f"artifact {name} failed to save: {wrong}")
