@@ -48,7 +48,7 @@ from dsl.engine.leaf import Places
 from dsl.engine.mounts import Mounts
 from dsl.engine.node import Node
 from dsl.engine.objects import read_objects
-from dsl.engine.orphans import Groups, end_left, mark_of
+from dsl.engine.orphans import Groups, end_left, marks_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
@@ -171,7 +171,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         (options.cache or state / "cache").absolute(),
         definition.name,
         shared.flat["workflow.namespace"],
-        mark_of(state),
+        marks_of(state),
         Containers(program, state) if program else Processes(),
         definition.spec,
         definition.objects,

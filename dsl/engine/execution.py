@@ -18,7 +18,6 @@ from dsl.engine.collected import collected
 from dsl.engine.environment import environment, known_to_kubelet
 from dsl.engine.given import Given
 from dsl.engine.leaf import SCOPE_ENDED, UNLOGGED, Leaf, LeafResult, Places
-from dsl.engine.orphans import MARK
 from dsl.engine.pod import MAIN, Container, Ended, Pod, is_set
 from dsl.engine.process import Group, Unlogged
 from dsl.engine.readiness import Readiness
@@ -232,7 +231,7 @@ def _environment(leaf: Leaf, places: Places, container: Container) -> dict[str, 
         "ARGO_INCLUDE_SCRIPT_OUTPUT": "true" if leaf.keeps_stdout else "false",
         "ARGO_NODE_ID": leaf.node.identity(places.workflow),
         "ARGO_WORKFLOW_NAME": places.workflow,
-        MARK: places.mark,
+        **places.marks,
         "HOSTNAME": leaf.pod,
     }
     if not container.layout.is_real:  # here it would have to be mounted

@@ -39,7 +39,7 @@ class Places(NamedTuple):
     cache: Path
     workflow: str
     namespace: str
-    mark: str
+    marks: Mapping[str, str]
     runtime: Runtime
     spec: Mapping[str, Any]
     objects: Objects

@@ -4,13 +4,15 @@ Sessions are on record from their start. One is that which was noted when its le
 that. Where the leader has ended a stranger may have its id once nobody is left in it: then only who began
 soon after the note is known to be of it. What has left its session is known by a variable that Argo sets in
 pods too, in the environment that its program, or what it is a fork of, was started with; where a system does
-not tell that of a process, as only Linux does, it is not found.
+not tell that of a process, as only Linux does, it is not found. Where a task runs another run, what that one
+starts has a second variable, with the marks of all around it.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,15 +22,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-MARK = "ARGO_WORKFLOW_UID"
+MARK, OUTER = "ARGO_WORKFLOW_UID", "ARGO_OUTER_WORKFLOW_UIDS"
 _GROUPS = "groups"
 _PAUSE, _TIMES = 0.01, 100
 _DEAD = ("Z", "X")
 _SOON = 10.0  # seconds in which no system gives out an id again
 
 
-def mark_of(state: Path) -> str:
-    """Return what marks the leaves of the run in a folder."""
+def marks_of(state: Path) -> dict[str, str]:
+    """Return the variables that mark the leaves of the run in a folder."""
+    outer = " ".join(os.environ[name] for name in (OUTER, MARK) if name in os.environ)
+    return {MARK: _mark_of(state), **({OUTER: outer} if outer else {})}
+
+
+def _mark_of(state: Path) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, os.fspath(state)))
 
 
@@ -59,7 +66,7 @@ def end_left(state: Path) -> bool:
     Return whether there was anything.
     """
     found = False
-    mark, sessions = mark_of(state), _noted(state / _GROUPS)
+    mark, sessions = _mark_of(state), _noted(state / _GROUPS)
     for _ in range(_TIMES):
         members = _members(sessions)
         sessions = {leader: sessions[leader] for leader, _ in members}
@@ -154,8 +161,8 @@ def told_by_ps(process: int) -> float:
 
 
 def _marked(mark: str) -> Iterator[int]:
-    variable = f"{MARK}={mark}".encode()
+    variable = re.compile(rf"(?:^|\0)(?:{MARK}|{OUTER})=(?:[^\0]* )?{mark}(?:[ \0]|$)".encode())
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # somebody else's, or it has just ended
-            if variable in (folder / "environ").read_bytes().split(b"\0"):
+            if variable.search((folder / "environ").read_bytes()):
                 yield int(folder.name)

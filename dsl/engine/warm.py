@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dsl.engine.orphans import MARK
+from dsl.engine.orphans import MARK, OUTER
 from dsl.engine.process import Process, Program, spawn
 from dsl.engine.unstartable import is_short
 
@@ -33,11 +33,11 @@ _ZYGOTE = Path(__file__).with_name("zygote.py")
 _GRACE = 5.0  # seconds that an interpreter may take to end
 _MOST = 8
 """Interpreters that are kept: each takes as much memory as the modules of its program."""
-_AT_START = {"HOME", "LANG", "LANGUAGE", "PATH", "TZ", "__PYVENV_LAUNCHER__", MARK}
+_AT_START = {"HOME", "LANG", "LANGUAGE", "PATH", "TZ", "__PYVENV_LAUNCHER__", MARK, OUTER}
 _AT_START_PREFIXES = ("LC_", "LD_", "DYLD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
 """Variables that are read before a program can: by the interpreter, its libraries, modules it imports.
 
-And the mark, which is looked for in what a process was started with.
+And the marks, which are looked for in what a process was started with.
 """
 
 Key = tuple[bytes, tuple[tuple[str, str], ...]]

@@ -16,11 +16,13 @@ import time
 from collections import Counter
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from engine.manifests import dag, leaf, task, workflow
 from engine.test_run import is_gone
 
+import dsl
 from dsl.engine import Resume, RunOptions, Silent, run
 from dsl.engine.artifacts import Store
 from dsl.engine.journal import Journal
@@ -374,6 +376,37 @@ def test_what_outlives_a_killed_run_and_its_own_leader_ends_too(tmp_path):
     os.waitpid(child, 0)
     go.touch()
     assert is_gone(leader)
+    assert bench.live()
+    assert is_gone(int(pid.read_text()))
+    assert not (tmp_path / "late").exists()
+
+
+NESTED = """
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from dsl.engine import RunOptions, run
+Path({pid!r}).write_text(str(os.getpid()))
+run(json.loads({manifest!r}), RunOptions(Path({out!r})))
+"""
+
+
+def test_what_outlives_a_killed_run_in_a_task_of_another_ends_when_that_is_taken_up(tmp_path):
+    bench = Bench(tmp_path)
+    pid, inner = tmp_path / "pid", tmp_path / "inner"
+    slow = f"echo $$$$ > {pid}.part; mv {pid}.part {pid}; sleep 60; touch {tmp_path}/late"
+    manifest = workflow({"name": "main", "script": {"image": "x", "command": ["sh"], "source": slow}})
+    names = {"root": str(Path(dsl.__file__).parents[1]), "pid": str(inner), "out": f"{tmp_path}/nested"}
+    (tmp_path / "nested.py").write_text(NESTED.format(manifest=json.dumps(manifest), **names))
+    source = f"[ -e {pid} ] || {sys.executable} {tmp_path}/nested.py"
+    calls = {"name": "x", "script": {"image": "x", "command": ["sh"], "source": source}}
+    bench.manifest = workflow(dag("main", task("x")), calls)
+    child = bench.begin()
+    while not pid.exists():
+        time.sleep(0.01)
+    for each in (int(inner.read_text()), child):
+        os.kill(each, signal.SIGKILL)
+    os.waitpid(child, 0)
     assert bench.live()
     assert is_gone(int(pid.read_text()))
     assert not (tmp_path / "late").exists()
