@@ -63,6 +63,12 @@ def _around(node: Node) -> Inside | None:
     return node.boundary.inside if node.boundary and node.type in COUNTED else None
 
 
+def _take_in(node: Node, result: LeafResult) -> None:
+    """Give a node what its leaf left."""
+    node.outputs, node.artifacts = result.outputs, result.artifacts
+    node.result, node.exit_code = result.result, result.exit_code
+
+
 def _limit(prepared: Prepared) -> int:
     """Return how many children a template's `parallelism` lets run at once, 0 for any number."""
     limit = prepared.body.get("parallelism")
@@ -376,9 +382,8 @@ class Engine:
         node.finished, node.view = moment or time.time(), None
         if self.history.taken and not moment:
             node.take_times()
-        is_known = node.recalled or node.taken or node.ip
-        if node.memo and phase == "Succeeded" and node.type in COUNTED and not is_known:
-            phase, message = self._memoized(node, node.memo)
+        if phase == "Succeeded" and node.type in ("DAG", "Steps") and (why := self._unkept(node)):
+            phase, message = "Error", why
         node.phase, node.message = phase, message
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
@@ -398,13 +403,14 @@ class Engine:
             self.later(node.done, node)
             node.done = None
 
-    def _memoized(self, node: Node, memo: Mapping[str, Any]) -> tuple[str, str]:
-        """Keep what a node made; return its phase and message."""
-        try:
-            self._memo.keep(memo, node)
-        except (OSError, ArtifactError) as wrong:
-            return "Error", f"could not save to config map cache: {wrong}"
-        return "Succeeded", ""
+    def _unkept(self, node: Node) -> str:
+        """Keep in a cache what a node made that has success, if that is wanted; return why it cannot be."""
+        if node.memo and not (node.recalled or node.taken or node.ip):
+            try:
+                self._memo.keep(node.memo, node)
+            except (OSError, ArtifactError) as wrong:
+                return f"could not save to config map cache: {wrong}"
+        return ""
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""
@@ -620,11 +626,19 @@ class Engine:
         moment = time.time()
         if leaf.node.ran:
             try:
-                self.history.ended(leaf, result, moment)
+                result = self._put_down(leaf, result, moment)
             except OSError as wrong:
                 result = LeafResult("Error", f"the journal cannot be written: {wrong}")
         self._end_leaf(leaf, result, moment)
         self._tell_ended(leaf, result)
+
+    def _put_down(self, leaf: Leaf, result: LeafResult, moment: float) -> LeafResult:
+        """Put down how a leaf that ran has ended, and what it made in a cache first. Raises OSError."""
+        _take_in(leaf.node, result)
+        if result.phase == "Succeeded" and (why := self._unkept(leaf.node)):
+            result = replace(result, phase="Error", message=why)
+        self.history.ended(leaf, result, moment)
+        return result
 
     def put_down_ended(self) -> None:
         """After a signal: take note of the leaves that had ended before it."""
@@ -633,8 +647,7 @@ class Engine:
             leaf, moment = self.leaves.forget(node), time.time()
             if leaf and result.phase == "Succeeded":
                 with suppress(OSError):
-                    self.history.ended(leaf, result, moment)
-                    self._end_leaf(leaf, result, moment)
+                    self._end_leaf(leaf, self._put_down(leaf, result, moment), moment)
 
     def _end_leaf(self, leaf: Leaf, result: LeafResult, moment: float) -> None:
         node = leaf.node
@@ -642,8 +655,7 @@ class Engine:
         for name, (phase, message) in result.members.items():
             member = Node(f"{node.name}.{name}", f"{node.path}/{name}", "Container", node, flag=node.flag)
             self.finish(self.add(member), phase, message, moment)
-        node.outputs, node.artifacts = result.outputs, result.artifacts
-        node.result, node.exit_code = result.result, result.exit_code
+        _take_in(node, result)
         if result.kept and result.phase == "Succeeded":
             self.kept.append((leaf.template.task, result.kept))
         self.finish(node, result.phase, result.message, moment)

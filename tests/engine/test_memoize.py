@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
@@ -239,6 +240,16 @@ def test_what_is_no_cache_is_the_node_s_error(cache, labels, why, tmp_path):
     outcome = ran(workflow(dag("main", task("make")), template), tmp_path, objects=objects)
     assert outcome.nodes["main/make"].message.startswith(why)
     assert outcome.phase == ("Error" if why else "Succeeded")
+
+
+def test_what_could_not_be_kept_runs_again_when_its_run_is_taken_up(tmp_path):
+    long = made(f"echo x >> {tmp_path}/log; touch /tmp/o /tmp/f", memoize={**RULE, "key": 300 * "k"})
+    manifest = workflow(dag("main", task("make")), long)
+    options = RunOptions(tmp_path / "out", cache=tmp_path / "cache")
+    outcomes = [run(manifest, options), run(manifest, replace(options, resume=Resume()))]
+    assert [outcome.nodes["main/make"].phase for outcome in outcomes] == ["Error", "Error"]
+    assert outcomes[1].nodes["main/make"].message.startswith("could not save to config map cache: ")
+    assert (tmp_path / "log").read_text() == "x\nx\n"
 
 
 def test_what_failed_is_not_kept_and_a_retry_keeps_what_succeeded_at_last(tmp_path):
