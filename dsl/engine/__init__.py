@@ -238,16 +238,20 @@ def _with_results(engine: Engine, journal: Journal, out: Path) -> Outcome:
                     results["phase"] = _INTERRUPTED
                 _write(out, engine, outcome, results)
                 _write_wholes(out, engine)
+                link_files(engine.kept, results["tasks"], out)
         raise
     with paused_collection():
         if lost := journal.settle():
             outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")
         results = _results(out, engine, outcome)
         try:
+            link_files(engine.kept, results["tasks"], out)
             _write(out, engine, outcome, results)
         except OSError as wrong:
-            message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
-            return replace(outcome, phase="Error", message=message, results=results)
+            results["phase"] = "Error"
+            outcome = replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
+            with suppress(OSError):
+                _write(out, engine, outcome, results)
         _write_wholes(out, engine)
     return replace(outcome, results=results)
 
