@@ -160,6 +160,13 @@ class Node:
         return self.phase not in ("Pending", "Running")
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether it goes on, as Argo sees it when it assesses a DAG: of a loop what has begun counts."""
+        if self.type == "TaskGroup" and self.children:
+            return not all(child.is_done for child in self.children)
+        return not self.is_done
+
+    @property
     def status(self) -> str:
         """Return its phase as others see it."""
         return "Running" if self.phase == DAEMONED else self.phase
