@@ -273,7 +273,7 @@ class _HookScope(Scope):
 
     def variables(self) -> Mapping[str, Any]:
         known = dict(super().variables())
-        nodes = dict(known[self.prefix])
+        nodes = dict(known.get(self.prefix) or {})
         for name, value in self.own.items():
             _, node, *path = name.split(".")
             inner = nodes[node] = dict(nodes.get(node) or {})
