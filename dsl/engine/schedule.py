@@ -231,12 +231,21 @@ class Engine:
         """
         around = call.boundary.inside if call.boundary else None
         if around and around.fails_fast and around.bad:
-            return False
+            return self._refuses(call)
         if around and around.limit and around.active >= around.limit:
             heapq.heappush(around.waiting, (call.order, next(self._tickets), call))
         else:
             self._begin(call)
         return True
+
+    def _refuses(self, call: Call) -> bool:
+        """Whether a call cannot be made anyway: Argo sees that before it sees that nothing more begins."""
+        try:
+            self.prepared(call)
+        except (NodeFault, TagError) as wrong:
+            self.refuse_call(call, str(wrong))
+            return True
+        return False
 
     def _begin(self, call: Call) -> None:
         if call.depth >= MAX_DEPTH:
