@@ -19,6 +19,7 @@ from dsl.engine.node import (
     BAD,
     COMPLETED,
     FAILED_FAST,
+    NO_TEMPLATE,
     NOTHING,
     Branch,
     Node,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
 _LOOP_FIELDS = (
-    "when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems", "hooks",
+    "when", "arguments", "template", "templateRef", "inline", "withParam", "withSequence", "withItems",
+    "hooks",
 )  # fmt: skip
 
 
@@ -160,7 +162,7 @@ class DagRun:
         """Return what a task can see. Raises NodeFault when an ancestor's outputs cannot be listed."""
         for name in task.ancestors:
             if self.nodes[name].type == "TaskGroup":
-                if self.nodes[name].template is None:
+                if self.nodes[name].template is None or self.tasks[name].raw.get("inline"):
                     raise NodeFault(_missing(self.tasks[name]))
                 view_of(self.nodes[name], self.engine.workflow)
         views = Views(self.nodes, task.ancestors, self.engine.workflow)
@@ -169,7 +171,7 @@ class DagRun:
     def run(self, task: Task, name: str, raw: dict[str, Any], index: int, done: Value) -> None:
         """Run one task or one item of it."""
         engine, order = self.engine, (*self.node.order, task.rank, index)
-        template = engine.definition.called({**raw, "inline": task.raw.get("inline")}, self.prepared.template)
+        template = engine.definition.called(raw, self.prepared.template)
         when = str(raw.get("when") or "")
         skipped = ("", "")
         try:
@@ -234,8 +236,7 @@ class DagRun:
             return
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
-        named = {**raw, "inline": task.raw.get("inline")}
-        node.template = self.engine.definition.called(named, self.prepared.template)
+        node.template = self.engine.definition.called(raw, self.prepared.template)
         hooks = fill(task.raw.get("hooks") or {}, self.prepared.scope, Mode.LENIENT)
         calls = resolved_items(task, {**raw, "hooks": hooks}, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
@@ -273,24 +274,25 @@ class DagRun:
             self.engine.when_quiet(self._look_at_group, task, group)
 
     def _look_at_group(self, task: Task, group: Node) -> None:
-        """Run the hooks of a loop that was complete when Argo came back to it.
-
-        It first matches the loop's arguments with its template as they are written.
-        """
+        """Run the hooks of a loop that was complete when Argo came back to it."""
         if self.node.is_done:
             return
-        arguments = self.prepared.filled(task.document).get("arguments") or {}
-        artifacts = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
-        if group.template:
-            written = parameters_of(arguments)
-            call = Call(group.name, group.path, group.template, lambda _: None, written, artifacts)
-            try:
-                self.engine.prepared(call)
-            except (TagError, NodeFault) as wrong:
-                group.message = str(wrong)
+        self._match_again(task, group)
         self.visited.add(group)
         settled = partial(self._settled, task, group)
         run_hooks(self.engine, self, _hooked(task), group, settled, "all")
+
+    def _match_again(self, task: Task, node: Node) -> None:
+        """Match arguments with a template as they are written: Argo does so when it visits an ended task."""
+        arguments = self.prepared.filled(task.document).get("arguments") or {}
+        artifacts = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
+        if node.template:
+            written = parameters_of(arguments)
+            call = Call(node.name, node.path, node.template, lambda _: None, written, artifacts)
+            try:
+                self.engine.prepared(call)
+            except (TagError, NodeFault) as wrong:
+                node.message = str(wrong)
 
     def comes_to(self, task: Task) -> bool:
         """Whether Argo, when it assesses the DAG, comes to a loop before anything that runs."""
@@ -319,6 +321,8 @@ class DagRun:
         """
         if self.node.is_done:
             return
+        if node.fault:
+            self.engine.when_quiet(self._visit_again, task, node)
         hooked, settled = _hooked(task), partial(self._settled, task, node)
         run = partial(run_hooks, self.engine, self, hooked, node)
         if node.type == "Pod" and exits and not node.recalled:
@@ -337,15 +341,20 @@ class DagRun:
             self.engine.when_quiet(self._look_again, task, node, which)
 
     def _look_again(self, task: Task, node: Node, which: Which) -> None:
-        """Run the hooks that are left: Argo does so when it visits an ended task again, if it ever does.
-
-        It visits targets, and what a task waits for that has not ended.
-        """
-        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
-        if not self.node.is_done and (waiting or task.name in self.plan.targets):
+        """Run the hooks that are left: Argo does so when it visits an ended task again, if it ever does."""
+        if self._is_visited(task):
             self.open += 1
             self.visited.add(node)
             run_hooks(self.engine, self, _hooked(task), node, self.close_one, which)
+
+    def _visit_again(self, task: Task, node: Node) -> None:
+        if self._is_visited(task):
+            self._match_again(task, node)
+
+    def _is_visited(self, task: Task) -> bool:
+        """Whether Argo visits an ended task: it does so with targets, and what others wait for."""
+        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
+        return not self.node.is_done and bool(waiting or task.name in self.plan.targets)
 
     def _has_ended(self, name: str) -> bool:
         node = self.nodes.get(name)
@@ -494,6 +503,8 @@ def _hooked(task: Task) -> Hooked:
 
 
 def _missing(task: Task) -> str:
-    """Return what Argo says of a loop whose template depends on the item when it looks for that of all."""
+    """Return what Argo says of a loop whose template is its own or depends on the item: it looks by name."""
+    if task.raw.get("inline"):
+        return NO_TEMPLATE
     reference = task.raw.get("templateRef") or {}
     return f"template {reference.get('template')} not found in workflow template {reference.get('name')}"

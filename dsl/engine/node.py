@@ -27,6 +27,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 Branch = tuple[tuple[str, int], ...]
 _ALONE: dict[str, Branch] = {phase: ((phase, 0),) for phase in COMPLETED}
 BAD = ("Failed", "Error")
+NO_TEMPLATE = "failed to get a template"
+"""What Argo says when it looks by name for a template that stands within its task or step."""
 FAILED_FAST = "template has failed or errored children and failFast enabled"
 
 

@@ -15,7 +15,18 @@ from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, is_loop
 from dsl.engine.hooks import Hooked, run_hooks, watch
 from dsl.engine.loops import Items, items_of
-from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
+from dsl.engine.node import (
+    BAD,
+    FAILED_FAST,
+    NO_TEMPLATE,
+    Node,
+    NodeFault,
+    aggregated,
+    further,
+    merged,
+    shown,
+    view_of,
+)
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
@@ -25,7 +36,7 @@ from dsl.expr.condition import ConditionError, is_true
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "hooks")
+_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "inline", "hooks")
 Unit = tuple[Task, str, dict[str, Any], int]
 
 
@@ -149,9 +160,7 @@ class StepsRun:
         self.engine.later(self._run, units)
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
-        template = self.engine.definition.called(
-            {**raw, "inline": step.raw.get("inline")}, self.prepared.template
-        )
+        template = self.engine.definition.called(raw, self.prepared.template)
         hooked = Hooked(step, {**step.raw, "hooks": raw.get("hooks", step.raw.get("hooks"))}, name)
         done = partial(self._ended, hooked)
         full, path = f"{self.group.name}.{name}", f"{self.node.path}/{name}"
@@ -284,6 +293,8 @@ class StepsRun:
                 self.views[step.name] = view_of(single, workflow, with_artifacts=True)
             else:
                 ran = sorted((node for node in nodes if node.type != "Skipped"), key=lambda node: node.order)
+                if ran and step.raw.get("inline"):
+                    raise NodeFault(NO_TEMPLATE)
                 group = view_of(self.group, workflow)
                 self.views[step.name] = View({**group.flat, **aggregated(ran)}, {})
 
