@@ -101,8 +101,7 @@ def prepare(call: Call, shared: Globals, workflow: str, objects: Objects, *, ret
     if template.syntax_fault:
         raise TagError(template.syntax_fault)
     local: dict[str, Any] = {"node.name": call.name, **call.local}
-    if call.caller and call.task:
-        local[f"{call.caller}.name"] = call.label
+    local[f"{call.caller or 'steps'}.name"] = call.label if call.caller else ""
     if template.is_leaf and not retried:
         local["pod.name"] = pod_name(workflow, call.name, template.name)
     values = _values(call, Scope(shared, local), objects)

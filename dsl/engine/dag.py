@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dsl.engine.arguments import artifacts_of, fill, parameters_of
 from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, Template, is_loop
+from dsl.engine.group import GroupRun
 from dsl.engine.hooks import Hooked, Which, look, look_now, run_hooks, watch
 from dsl.engine.loops import items_of
 from dsl.engine.node import (
     BAD,
     COMPLETED,
     FAILED_FAST,
+    NO_TEMPLATE,
     NOTHING,
     Branch,
     Node,
     NodeFault,
     further,
     merged,
-    shown,
     view_of,
 )
 from dsl.engine.outputs import template_outputs
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
 _LOOP_FIELDS = (
-    "when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems", "hooks",
+    "when", "arguments", "template", "templateRef", "inline", "withParam", "withSequence", "withItems",
+    "hooks",
 )  # fmt: skip
 
 
@@ -96,11 +98,11 @@ class DagRun:
         is_open = prepared.template.has_open_order
         self.template = prepared.template.ordered(prepared.scope) if is_open else prepared.template
         self.tasks = self.template.tasks
-        self.faults: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.open = 0
         self.pending: dict[str, int] = {}
-        self.unfinished: dict[str, int] = {}
+        self.unhooked: set[Node] = set()
+        """What has ended and whose exit hook could not be called."""
         self.visited: set[Node] = set()
         """What has ended and had its hooks looked at with it, not only as a target."""
 
@@ -141,10 +143,10 @@ class DagRun:
             elif task.is_loop and is_loop(self.prepared.filled(task.document)):
                 self._enter(task, raw)
             else:
-                self._run(task, task.name, raw, 0, self._task_ended)
+                self.run(task, task.name, raw, 0, self._task_ended)
         except MissingError as missing:
             self.engine.hangs.append(f"task {self.node.path}/{task.name}: {missing}")
-            self._closed_one()
+            self.close_one()
         except (TagError, NodeFault, ConditionError, ValueError) as wrong:
             self._closed(task, "Error", str(wrong))
 
@@ -160,16 +162,16 @@ class DagRun:
         """Return what a task can see. Raises NodeFault when an ancestor's outputs cannot be listed."""
         for name in task.ancestors:
             if self.nodes[name].type == "TaskGroup":
-                if self.nodes[name].template is None:
+                if self.nodes[name].template is None or self.tasks[name].raw.get("inline"):
                     raise NodeFault(_missing(self.tasks[name]))
                 view_of(self.nodes[name], self.engine.workflow)
         views = Views(self.nodes, task.ancestors, self.engine.workflow)
         return Scope(self.engine.globals, self.prepared.scope.local, "tasks", views)
 
-    def _run(self, task: Task, name: str, raw: dict[str, Any], index: int, done: Value) -> None:
+    def run(self, task: Task, name: str, raw: dict[str, Any], index: int, done: Value) -> None:
         """Run one task or one item of it."""
         engine, order = self.engine, (*self.node.order, task.rank, index)
-        template = engine.definition.called({**raw, "inline": task.raw.get("inline")}, self.prepared.template)
+        template = engine.definition.called(raw, self.prepared.template)
         when = str(raw.get("when") or "")
         skipped = ("", "")
         try:
@@ -199,13 +201,14 @@ class DagRun:
             order=order,
             depth=self.node.depth + 1,
         )
-        if task.is_loop:
-            engine.call(call)
-            return
         hooked = _hooked(task)
-        watch(engine, self, hooked, call)
-        engine.call(call)
-        if hooked.others and task.name in self.plan.targets and template.is_leaf:
+        if not task.is_loop:
+            watch(engine, self, hooked, call)
+        if not engine.call(call):
+            if self.node.inside and not self.node.inside.active:
+                self.abort()
+            return
+        if not task.is_loop and hooked.others and task.name in self.plan.targets and template.is_leaf:
             self._look_at_target(hooked, call.path)
 
     def _unstarted(self, task: Task, name: str, order: tuple[int, ...]) -> Node:
@@ -233,45 +236,16 @@ class DagRun:
             return
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
-        named = {**raw, "inline": task.raw.get("inline")}
-        node.template = self.engine.definition.called(named, self.prepared.template)
+        node.template = self.engine.definition.called(raw, self.prepared.template)
         hooks = fill(task.raw.get("hooks") or {}, self.prepared.scope, Mode.LENIENT)
         calls = resolved_items(task, {**raw, "hooks": hooks}, items, scope, _LOOP_FIELDS)
         self.engine.add(node)
         self.nodes[task.name] = node
-        self.unfinished[task.name] = len(items)
         for name, count in self.engine.definition.leaf_counts(node.template).items():
             self.engine.progress.expected(name, count * len(items))
-        node.children = children = [node] * len(items)  # the places; each is taken when its child ends
-        done = partial(self._item_ended, task, children)
         if task.raw.get("hooks"):
             look(self.engine, self, _hooked(task), node)
-        for index, (item, new) in enumerate(calls):
-            name = f"{task.name}({index}:{item.label})"
-            self._run(task, name, new, index, done)
-            if self.engine.has_refused(f"{self.node.path}/{name}"):
-                self._cut_short(task, children, index + 1)
-                break
-
-    def _cut_short(self, task: Task, children: list[Node], begun: int) -> None:
-        """Leave out the items behind one that could not begin: Argo makes no more of them.
-
-        It looks at the loop once more when something waits for it, with the arguments as they are written.
-        """
-        rest = len(children) - begun
-        group = self.nodes[task.name]
-        self.unfinished[task.name] -= rest
-        for name, count in self.engine.definition.leaf_counts(group.template).items():
-            self.engine.progress.skipped(name, count * rest)
-        del children[begun:]
-        if group.template is None or not self.plan.dependents[task.name]:
-            return
-        arguments = self.prepared.filled(task.document).get("arguments") or {}
-        call = Call(group.name, group.path, group.template, lambda _: None, parameters_of(arguments))
-        try:
-            self.engine.prepared(call)
-        except (TagError, NodeFault) as wrong:
-            self.faults[task.name] = str(wrong)
+        GroupRun(self, task, node, calls, len(items)).start()
 
     def _enter(self, task: Task, raw: dict[str, Any]) -> None:
         """Run a loop over a list of another node that is "": Argo calls its template in the loop's own node.
@@ -288,27 +262,48 @@ class DagRun:
             self._settled(task, node)
         else:
             self.engine.hangs.append(f'task {node.path}: withParam is ""')
-            self._closed_one()
+            self.close_one()
 
-    def _item_ended(self, task: Task, children: list[Node], node: Node) -> None:
-        children[node.order[-1]] = node
-        settled = partial(self._item_settled, task)
-        if node.fault and not node.order[-1]:
-            settled()
-        else:
-            run_hooks(self.engine, self, _hooked(task), node, settled, "exit")
-
-    def _item_settled(self, task: Task) -> None:
-        self.unfinished[task.name] -= 1
-        if self.unfinished[task.name]:
+    def group_ended(self, task: Task, group: Node, *, in_passing: bool) -> None:
+        """Go on after a loop; `in_passing` when Argo found it complete while it assessed the DAG."""
+        if self.node.is_done:
             return
-        group = self.nodes[task.name]
-        bad = [child.phase for child in group.children if child.phase in BAD]
-        phase = bad[-1] if bad else "Succeeded"
-        group.branch = further(merged(shown(each, phase) for each in group.children), 1)
-        group.outer = further(merged(shown(each, phase, outside=True) for each in group.children), 1)
-        self.engine.finish(group, phase, self.faults.get(task.name, ""))
-        self._ended(task, group, exits=False)
+        if not in_passing:
+            self._ended(task, group, exits=False)
+        elif self.open > 1 or not self._assess():
+            self.engine.when_quiet(self._look_at_group, task, group)
+
+    def _look_at_group(self, task: Task, group: Node) -> None:
+        """Run the hooks of a loop that was complete when Argo came back to it."""
+        if self.node.is_done:
+            return
+        self._match_again(task, group)
+        self.visited.add(group)
+        settled = partial(self._settled, task, group)
+        run_hooks(self.engine, self, _hooked(task), group, settled, "all")
+
+    def _match_again(self, task: Task, node: Node) -> None:
+        """Match arguments with a template as they are written: Argo does so when it visits an ended task."""
+        arguments = self.prepared.filled(task.document).get("arguments") or {}
+        artifacts = {str(artifact["name"]): artifact for artifact in arguments.get("artifacts") or []}
+        if node.template:
+            written = parameters_of(arguments)
+            call = Call(node.name, node.path, node.template, lambda _: None, written, artifacts)
+            try:
+                self.engine.prepared(call)
+            except (TagError, NodeFault) as wrong:
+                node.message = str(wrong)
+
+    def comes_to(self, task: Task) -> bool:
+        """Whether Argo, when it assesses the DAG, comes to a loop before anything that runs."""
+        arrivals = self._arrivals()
+        mine = (arrivals[task.name][0][1], task.rank)
+        nodes = {name: self.engine.nodes.get(f"{self.node.path}/{name}") for name in arrivals}
+        return all(
+            mine <= (arrivals[name][0][1], self.tasks[name].rank)
+            for name, node in nodes.items()
+            if node is not None and node.is_at_work
+        )
 
     # --- ends ---
 
@@ -326,6 +321,8 @@ class DagRun:
         """
         if self.node.is_done:
             return
+        if node.fault:
+            self.engine.when_quiet(self._visit_again, task, node)
         hooked, settled = _hooked(task), partial(self._settled, task, node)
         run = partial(run_hooks, self.engine, self, hooked, node)
         if node.type == "Pod" and exits and not node.recalled:
@@ -344,15 +341,20 @@ class DagRun:
             self.engine.when_quiet(self._look_again, task, node, which)
 
     def _look_again(self, task: Task, node: Node, which: Which) -> None:
-        """Run the hooks that are left: Argo does so when it visits an ended task again, if it ever does.
-
-        It visits targets, and what a task waits for that has not ended.
-        """
-        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
-        if not self.node.is_done and (waiting or task.name in self.plan.targets):
+        """Run the hooks that are left: Argo does so when it visits an ended task again, if it ever does."""
+        if self._is_visited(task):
             self.open += 1
             self.visited.add(node)
-            run_hooks(self.engine, self, _hooked(task), node, self._closed_one, which)
+            run_hooks(self.engine, self, _hooked(task), node, self.close_one, which)
+
+    def _visit_again(self, task: Task, node: Node) -> None:
+        if self._is_visited(task):
+            self._match_again(task, node)
+
+    def _is_visited(self, task: Task) -> bool:
+        """Whether Argo visits an ended task: it does so with targets, and what others wait for."""
+        waiting = [name for name in self.plan.dependents[task.name] if not self._has_ended(name)]
+        return not self.node.is_done and bool(waiting or task.name in self.plan.targets)
 
     def _has_ended(self, name: str) -> bool:
         node = self.nodes.get(name)
@@ -380,8 +382,9 @@ class DagRun:
         if hooked.name in self.plan.targets:
             self._broken(fault)
 
-    def exit_failed(self, fault: str) -> None:
-        """Do nothing: the node of the hook says it, if there is one."""
+    def exit_failed(self, node: Node, fault: str) -> None:
+        """Take note of it: the node of the hook says why, if there is one."""
+        self.unhooked.add(node)
 
     def _broken(self, fault: str) -> None:
         """End with an error that kept Argo from connecting what waits for the DAG."""
@@ -395,12 +398,15 @@ class DagRun:
             self.pending[name] -= 1
             if not self.pending[name]:
                 self._schedule(name)
-        self._closed_one()
+        self.close_one()
 
-    def _closed_one(self) -> None:
+    def close_one(self) -> None:
+        """Note that a task has settled, or a hook beside, and end with the last."""
         self.open -= 1
-        if not self.open:
-            self._assess()
+        if self.open or self.node.is_done or (self.node.inside and self.node.inside.is_stuck):
+            return
+        if not self._assess():
+            self.engine.hangs.append(f"{self.node.path}: a target task can never run")
 
     def abort(self) -> None:
         """The template fails fast, a child has failed and none is active any more.
@@ -417,23 +423,18 @@ class DagRun:
             self.engine.hangs.append(f"{retried[0]}: {self.node.path} failed before it could be retried")
         self.engine.finish(self.node, "Failed", FAILED_FAST)
 
-    def _assess(self) -> None:
-        """Derive the phase from the targets.
-
-        A target that nothing reaches leaves the DAG running for ever.
-        """
-        if self.node.is_done or (self.node.inside and self.node.inside.is_stuck):
-            return
+    def _assess(self) -> bool:
+        """End with the phase that the targets give, False while that cannot be told: nothing reaches one."""
         try:
             _ = [self.scope_of(self.tasks[name]) for name in self.plan.targets if name in self.nodes]
         except NodeFault as wrong:  # Argo reads a target's variables once more
             self.engine.fail(self.node, self.prepared.call, str(wrong))
-            return
-        reached = self._reached()
+            return True
+        arrivals = self._arrivals()
         phase = "Succeeded"
         fails_fast = (self.prepared.body.get("dag") or {}).get("failFast") is not False
         for name in self.plan.targets:
-            phases = reached.get(name, ())
+            phases = self._phases(name, arrivals)
             if not phases:
                 phase = ""
                 if not fails_fast:
@@ -444,35 +445,42 @@ class DagRun:
                 phase = bad
                 if fails_fast:
                     break
-        if not phase:
-            self.engine.hangs.append(f"{self.node.path}: a target task can never run")
-        elif phase == "Succeeded":
+        if phase == "Succeeded":
             self._succeed()
-        else:
-            self._reached(phase)
+        elif phase:
+            self._arrivals(phase)
             self.engine.finish(self.node, phase)
+        return bool(phase)
 
-    def _reached(self, first: str = "Succeeded") -> dict[str, tuple[str, ...]]:
-        """Return the phases of each task as its branches show them, nearest first; sets the DAG's branch.
+    def _phases(self, name: str, arrivals: Mapping[str, Branch]) -> tuple[str, ...]:
+        """Return the phases of an ended task as its branches show them, nearest first."""
+        node = self.nodes.get(name)
+        if node is None or not node.is_done or name not in arrivals:
+            return ()
+        return (node.phase,) if node.phase in COMPLETED else tuple(phase for phase, _ in arrivals[name])
+
+    def _arrivals(self, first: str = "Succeeded") -> dict[str, Branch]:
+        """Return what comes from above to each task that has begun and is reached; sets the DAG's branch.
 
         A skipped task that waits for none passes on `first`: success in here, and to what is outside the
         phase with which the DAG ends.
         """
         below: dict[str, Branch] = {}
         outer: dict[str, Branch] = {}
-        reached: dict[str, tuple[str, ...]] = {}
+        arrivals: dict[str, Branch] = {}
         for name in self.plan.order:
             node, names = self.nodes.get(name), self.tasks[name].dependencies.tasks
             above = further(merged(below.get(dep, ()) for dep in names), 1)
             arriving = above if names else ((first, 1),)
-            if node is None or not node.is_done or not arriving:
+            if not arriving:
                 continue
-            is_own = node.phase in COMPLETED
-            reached[name] = (node.phase,) if is_own else tuple(phase for phase, _ in arriving)
+            arrivals[name] = arriving
+            if node is None or not node.is_done:
+                continue
             below[name] = arriving if node.branch is None else further(node.branch, arriving[0][1])
             outer[name] = below[name] if node.outer is None else further(node.outer, arriving[0][1])
         self.node.branch = merged(outer.get(name, ()) for name in self.plan.targets)
-        return reached
+        return arrivals
 
     def _succeed(self) -> None:
         views = Views(self.nodes, frozenset(self.nodes), self.engine.workflow)
@@ -495,6 +503,8 @@ def _hooked(task: Task) -> Hooked:
 
 
 def _missing(task: Task) -> str:
-    """Return what Argo says of a loop whose template depends on the item when it looks for that of all."""
+    """Return what Argo says of a loop whose template is its own or depends on the item: it looks by name."""
+    if task.raw.get("inline"):
+        return NO_TEMPLATE
     reference = task.raw.get("templateRef") or {}
     return f"template {reference.get('template')} not found in workflow template {reference.get('name')}"

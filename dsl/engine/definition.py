@@ -229,7 +229,7 @@ class Definition:
     spec: JsonObject
     templates: Mapping[str, Template]
     objects: Objects
-    _inline: dict[int, Template] = field(default_factory=dict)
+    _inline: dict[int, tuple[JsonObject, Template]] = field(default_factory=dict)
     _libraries: dict[tuple[str, bool], Mapping[str, Template]] = field(default_factory=dict)
     _counts: dict[Template, Counter[str]] = field(default_factory=dict)
 
@@ -242,8 +242,9 @@ class Definition:
         inline = holder.get("inline")
         if isinstance(inline, dict):
             if id(inline) not in self._inline:
-                self._inline[id(inline)] = make_template({**inline, "name": ""}, self.spec, beside)
-            return self._inline[id(inline)]
+                made = make_template({**inline, "name": ""}, self.spec, beside)
+                self._inline[id(inline)] = inline, made  # no other mapping gets its id as long as it is here
+            return self._inline[id(inline)][1]
         if holder.get("templateRef"):
             return self._library(holder["templateRef"]).get(str(holder["templateRef"].get("template", "")))
         return beside.get(str(holder.get("template", "")))
@@ -363,9 +364,7 @@ def _order(raw: JsonObject) -> JsonObject:
 
 
 def _document(raw: JsonObject) -> Document:
-    return Document(
-        {key: value for key, value in raw.items() if key not in ("hooks", "inline", "depends", "name")}
-    )
+    return Document({key: value for key, value in raw.items() if key not in ("hooks", "depends", "name")})
 
 
 def _read_step(raw: JsonObject, rank: int) -> Task:

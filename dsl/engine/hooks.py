@@ -59,7 +59,7 @@ class Owner(Protocol):
     def hook_failed(self, hooked: Hooked, node: Node, fault: str) -> None:
         """Take note that a hook could not be evaluated, or not be called."""
 
-    def exit_failed(self, fault: str) -> None:
+    def exit_failed(self, node: Node, fault: str) -> None:
         """Take note of that for an exit hook."""
 
 
@@ -202,7 +202,7 @@ def _run_exit(
 
     def ended(fault: str) -> None:
         if fault:
-            owner.exit_failed(fault)
+            owner.exit_failed(node, fault)
         done()
 
     try:
@@ -273,7 +273,7 @@ class _HookScope(Scope):
 
     def variables(self) -> Mapping[str, Any]:
         known = dict(super().variables())
-        nodes = dict(known[self.prefix])
+        nodes = dict(known.get(self.prefix) or {})
         for name, value in self.own.items():
             _, node, *path = name.split(".")
             inner = nodes[node] = dict(nodes.get(node) or {})

@@ -27,6 +27,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 Branch = tuple[tuple[str, int], ...]
 _ALONE: dict[str, Branch] = {phase: ((phase, 0),) for phase in COMPLETED}
 BAD = ("Failed", "Error")
+NO_TEMPLATE = "failed to get a template"
+"""What Argo says when it looks by name for a template that stands within its task or step."""
 FAILED_FAST = "template has failed or errored children and failFast enabled"
 
 
@@ -163,6 +165,13 @@ class Node:
     def is_attempt(self) -> bool:
         """Whether it is one of those that a Retry node groups."""
         return "retried" in self.flag and self.type != "Retry"
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it goes on, as Argo sees it when it assesses a DAG: of a loop what has begun counts."""
+        if self.type == "TaskGroup" and self.children:
+            return not all(child.is_done for child in self.children)
+        return not self.is_done
 
     @property
     def status(self) -> str:

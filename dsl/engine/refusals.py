@@ -130,8 +130,6 @@ def _reasons(definition: Definition) -> Iterator[Fact]:
     yield from _lock_reasons(spec.get("synchronization") or {}, "the workflow")
     if found := _DIRECTIVE.search(str(spec.get("podSpecPatch") or "")):
         yield f"{found[0]} in spec.podSpecPatch", _MERGING
-    for parameter in (spec.get("arguments") or {}).get("parameters") or []:
-        yield from _parameter_reasons(parameter, "the workflow")
     yield from _volume_reasons(spec.get("volumes") or [])
 
 

@@ -121,8 +121,9 @@ def layout_of(
     declared = dict.fromkeys(_declared(body, artifacts, container))
     moved = [path for path in declared if path.startswith("/")]
     folder = str(container.get("workingDir") or "")
-    if folder.startswith("/") and not (base or is_real or may_hold_programs(folder)):
-        moved += {normal(folder)} - {"/", *moved}
+    is_here = folder.startswith("/") and not (base or may_hold_programs(folder))
+    if not is_real:  # a program may call a place by another name than its manifest
+        moved += {normal(path) for path in (*moved, *([folder] if is_here else []))} - {"/", *moved}
     return Layout(root, base, moved, is_real)
 
 

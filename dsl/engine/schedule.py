@@ -117,7 +117,10 @@ class Engine:
         self.deadline = 0.0
         """When the workflow has to be over, in whole seconds of `time.time()`, if it `has_deadline`."""
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
-        self._ready: deque[_Action] = deque()
+        self._ready: list[_Action] = []
+        """The last is the next."""
+        self._begun: list[_Action] = []
+        """What the action at work has left to do, in order."""
         self._when_quiet: deque[_Action] = deque()
         self._freed: deque[Inside] = deque()
         self._timers: list[tuple[float, int, _Action]] = []
@@ -134,12 +137,19 @@ class Engine:
     # --- time ---
 
     def later(self, action: Callable[..., None], *arguments: object) -> None:
-        """Run `action` soon, after what is already waiting."""
-        self._ready.append((action, *arguments))
+        """Run `action` after what is at work, and before what waits.
+
+        Argo goes into a node, and to the end of what can be done there, before it begins the next beside it.
+        """
+        self._begun.append((action, *arguments))
 
     def when_quiet(self, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when all that can happen now has happened: in Argo, the next time it is woken."""
         self._when_quiet.append((action, *arguments))
+
+    def at_last(self, action: Callable[..., None], *arguments: object) -> None:
+        """Run `action` when all else that can happen now has happened, and before Argo is woken again."""
+        self._when_quiet.appendleft((action, *arguments))
 
     def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when `time.monotonic()` has reached `moment`."""
@@ -150,31 +160,38 @@ class Engine:
         while not is_over():
             with paused_collection():  # most of what is made now stays
                 self._work_off(is_over)
-            if not self._ready and self._when_quiet:
+            if not self._has_work() and self._when_quiet:
                 self._woken()
                 self._ready.append(self._when_quiet.popleft())
                 continue
             if is_over():  # a clock that nobody needs any more may be left
                 return
             self.leaves.start_waiting(self._leaf_starts)
-            if self._ready:  # what was told that a leaf runs
+            if self._has_work():  # what was told that a leaf runs
                 continue
             if not self._take_event(self._patience()) and self._is_idle():
                 return
 
     def _work_off(self, is_over: Callable[[], bool]) -> None:
         """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile."""
-        while self._ready and not is_over():
-            for _ in range(min(len(self._ready), _AT_A_TIME)):
-                action = self._ready.popleft()
+        while self._has_work() and not is_over():
+            for _ in range(_AT_A_TIME):
+                self._ready += reversed(self._begun)
+                self._begun.clear()
+                if not self._ready:
+                    break
+                action = self._ready.pop()
                 action[0](*action[1:])
-            if self._ready and not is_over():
+            if self._has_work() and not is_over():
                 self.leaves.start_waiting(self._leaf_starts)
                 self._take_event(0.0)
 
+    def _has_work(self) -> bool:
+        return bool(self._ready or self._begun)
+
     def _is_idle(self) -> bool:
         timers = len(self._timers) - (self.has_deadline and not self._is_open())
-        return not (self._ready or timers or self.leaves.is_busy or not self.events.empty())
+        return not (self._has_work() or timers or self.leaves.is_busy or not self.events.empty())
 
     def _is_open(self) -> bool:
         """Whether there is something that the workflow's deadline would end."""
@@ -213,15 +230,28 @@ class Engine:
 
     # --- calls ---
 
-    def call(self, call: Call) -> None:
-        """Begin a call, now or when the parallelism of what it stands in allows."""
+    def call(self, call: Call) -> bool:
+        """Begin a call, now or when the parallelism of what it stands in allows.
+
+        False if it never begins: that fails fast.
+        """
         around = call.boundary.inside if call.boundary else None
         if around and around.fails_fast and around.bad:
-            return
+            return self._refuses(call)
         if around and around.limit and around.active >= around.limit:
             heapq.heappush(around.waiting, (call.order, next(self._tickets), call))
         else:
             self._begin(call)
+        return True
+
+    def _refuses(self, call: Call) -> bool:
+        """Whether a call cannot be made anyway: Argo sees that before it sees that nothing more begins."""
+        try:
+            self.prepared(call)
+        except ValueError as wrong:
+            self.refuse_call(call, str(wrong))
+            return True
+        return False
 
     def _begin(self, call: Call) -> None:
         if call.depth >= MAX_DEPTH:
@@ -396,7 +426,7 @@ class Engine:
         if around := _around(node):
             around.active -= 1
             around.bad += phase in BAD
-            self._release(around)
+            self._ended_in(around, node)
         if node in self._daemons:
             self.end_daemons(node)
         if node.done:
@@ -420,7 +450,20 @@ class Engine:
         around = _around(node)
         if around and not was_bad:
             around.bad += 1
-            self._release(around)
+            self._ended_in(around, node)
+
+    def _ended_in(self, around: Inside, node: Node) -> None:
+        """Begin what has waited for room, or end what fails fast.
+
+        Argo sees to that before it goes into it: of all that is not a pod it knows the end the next time.
+        """
+        self._release(around)
+        if around.bad:
+            (self.later if node.type == "Pod" else self.when_quiet)(self._fail_fast, around)
+
+    def _fail_fast(self, around: Inside) -> None:
+        if around.fails_fast and not around.active and around.abort:
+            around.abort()
 
     def _release(self, around: Inside) -> None:
         """Begin what has waited for room below a node.
@@ -436,8 +479,6 @@ class Engine:
     def _fill(self, around: Inside) -> None:
         if around.fails_fast and around.bad:
             around.waiting.clear()
-            if not around.active and around.abort:
-                self.later(around.abort)
             return
         while around.waiting and (not around.limit or around.active < around.limit):
             self._begin(heapq.heappop(around.waiting)[2])

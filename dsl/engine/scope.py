@@ -123,14 +123,13 @@ class Scope:
         return self.globals.flat.get(name, MISSING) if self.globals else MISSING
 
     def variables(self) -> Mapping[str, Any]:
-        """Return the nested form for expressions."""
+        """Return the nested form for expressions; without nodes their prefix is not known either."""
         if self._variables is None:
             texts = {name: value for name, value in self.local.items() if not isinstance(value, dict)}
-            known = dict(self.globals.tree()) if self.globals else {}
-            known.update(nested(texts))
-            if self.prefix:
-                known[self.prefix] = _Trees(self.views, False)
-            self._variables = known
+            self._variables = {**(self.globals.tree() if self.globals else {}), **nested(texts)}
+            self._variables.pop(self.prefix, None)
+        if self.prefix and self.prefix not in self._variables and next(iter(self.views), None):
+            self._variables[self.prefix] = _Trees(self.views, False)
         return self._variables
 
     def values(self) -> Mapping[str, Any]:

@@ -5,7 +5,8 @@ Source: workflow/controller/steps.go (v4.1.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,18 @@ from dsl.engine.call import Call, Prepared
 from dsl.engine.definition import Task, is_loop
 from dsl.engine.hooks import Hooked, run_hooks, watch
 from dsl.engine.loops import Items, items_of
-from dsl.engine.node import BAD, FAILED_FAST, Node, NodeFault, aggregated, further, merged, shown, view_of
+from dsl.engine.node import (
+    BAD,
+    FAILED_FAST,
+    NO_TEMPLATE,
+    Node,
+    NodeFault,
+    aggregated,
+    further,
+    merged,
+    shown,
+    view_of,
+)
 from dsl.engine.outputs import template_outputs
 from dsl.engine.resolve import resolved, resolved_items
 from dsl.engine.scope import Scope, View
@@ -24,7 +36,7 @@ from dsl.expr.condition import ConditionError, is_true
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
-_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "hooks")
+_LOOP_FIELDS = ("when", "arguments", "template", "templateRef", "inline", "hooks")
 Unit = tuple[Task, str, dict[str, Any], int]
 
 
@@ -43,6 +55,9 @@ class StepsRun:
         self.children: list[tuple[Task, Node]] = []
         self.hooked: list[tuple[Hooked, Node]] = []
         """What has ended and has hooks that may still start: the others of the group have not all ended."""
+        self.has_begun = False
+        self.ended: deque[tuple[Hooked, Node]] = deque()
+        """Steps whose hooks have not had their turn."""
         self.open = 0
         self.distance = 1
         """Edges from the node to the group."""
@@ -76,7 +91,8 @@ class StepsRun:
         except (TagError, NodeFault, ConditionError) as wrong:
             self._group_failed(str(wrong))
             return
-        self._run(units)
+        self.open, self.has_begun = 1, False
+        self._run(iter(units))
 
     # --- a group's steps ---
 
@@ -119,29 +135,35 @@ class StepsRun:
 
         return resolved(step, self.prepared, self.scope, located)
 
-    def _run(self, units: list[Unit]) -> None:
-        self.open = 1
-        for step, name, raw, index in units:
-            when = str(raw.get("when") or "")
-            try:
-                if not is_true(when):
-                    self._closed(step, name, "Skipped", f"when '{when}' evaluated false")
-                    continue
-            except ConditionError as wrong:
-                self._closed(step, name, "Error", str(wrong))
-                self._broken(str(wrong))
-                break
-            self.open += 1
-            self._call(step, name, raw, index)
-            if self.engine.has_refused(f"{self.node.path}/{name}"):  # Argo begins no more of the group
-                break
-        self._one_less()
+    def _run(self, units: Iterator[Unit]) -> None:
+        """Begin the next of the group, and when all is done that can be done with it at once, the one after.
+
+        Argo begins no more of a group when one cannot be called.
+        """
+        if self.node.is_done:
+            return
+        following = next(units, None)
+        if following is None or self.fault:
+            self.has_begun = True
+            self._hook()
+            self._one_less()
+            return
+        step, name, raw, index = following
+        when = str(raw.get("when") or "")
+        try:
+            if is_true(when):
+                self.open += 1
+                self._call(step, name, raw, index)
+            else:
+                self._closed(step, name, "Skipped", f"when '{when}' evaluated false")
+        except ConditionError as wrong:
+            self._closed(step, name, "Error", str(wrong))
+            self._broken(str(wrong))
+        self.engine.later(self._run, units)
 
     def _call(self, step: Task, name: str, raw: dict[str, Any], index: int) -> None:
-        template = self.engine.definition.called(
-            {**raw, "inline": step.raw.get("inline")}, self.prepared.template
-        )
-        hooked = Hooked(step, {**step.raw, "hooks": raw["hooks"]} if step.is_loop else step.raw, name)
+        template = self.engine.definition.called(raw, self.prepared.template)
+        hooked = Hooked(step, {**step.raw, "hooks": raw.get("hooks", step.raw.get("hooks"))}, name)
         done = partial(self._ended, hooked)
         full, path = f"{self.group.name}.{name}", f"{self.node.path}/{name}"
         order = (*self.node.order, self.index, step.rank, index)
@@ -158,7 +180,8 @@ class StepsRun:
         )
         call.depth = self.node.depth + 1
         watch(self.engine, self, hooked, call)
-        self.engine.call(call)
+        if not self.engine.call(call):
+            self.open -= 1
 
     def _closed(self, step: Task, name: str, phase: str, message: str) -> None:
         node = Node(
@@ -172,14 +195,25 @@ class StepsRun:
     def _ended(self, hooked: Hooked, node: Node) -> None:
         if self.node.is_done:
             return
-        settled = partial(self._settled, hooked.task, node)
         if node.fault:
             self._broken(f"step group deemed errored due to child {node.name} error: {node.fault}")
+        self.ended.append((hooked, node))
+        if self.has_begun:
+            self._hook()
+
+    def _hook(self) -> None:
+        """Run the hooks of what has ended, one after another: the group has to have begun, and to be well."""
+        if not self.ended:
+            return
+        hooked, node = self.ended.popleft()
+        settled = partial(self._settled, hooked.task, node)
+        if self.fault:
             settled()
         else:
             if hooked.others:
                 self.hooked.append((hooked, node))
             run_hooks(self.engine, self, hooked, node, settled)
+        self.engine.later(self._hook)
 
     def _broken(self, fault: str) -> None:
         """End the group as soon as all in it have ended, and a workflow whose entry this is at once."""
@@ -191,7 +225,7 @@ class StepsRun:
         """End the group with it, as soon as all in it have ended."""
         self.fault = self.fault or fault
 
-    def exit_failed(self, fault: str) -> None:
+    def exit_failed(self, node: Node, fault: str) -> None:
         """End the group with it, and the workflow at once if these are its steps."""
         self.fault = self.fault or fault
         if self.node.boundary is None and self.node.name == self.engine.workflow:
@@ -269,6 +303,8 @@ class StepsRun:
                 self.views[step.name] = view_of(single, workflow, with_artifacts=True)
             else:
                 ran = sorted((node for node in nodes if node.type != "Skipped"), key=lambda node: node.order)
+                if ran and step.raw.get("inline"):
+                    raise NodeFault(NO_TEMPLATE)
                 group = view_of(self.group, workflow)
                 self.views[step.name] = View({**group.flat, **aggregated(ran)}, {})
 

@@ -110,7 +110,10 @@ def _parameters(spec: Mapping[str, Any], given: Mapping[str, str], objects: Obje
 
 
 def _configured(name: str, source: Mapping[str, Any], objects: Objects) -> Value:
-    reference = source.get("configMapKeyRef") or {}
+    reference = source.get("configMapKeyRef")
+    if not reference:
+        missing = "either value or valueFrom must be specified"
+        raise NodeFault(f"{missing} in order to set global parameter {name}")
     place = f"configmap with name {reference.get('name')} and key {reference.get('key')}"
     fault = f"failed to set global parameter {name} from {place}"
     try:

@@ -359,6 +359,10 @@ class _Compiler:
 
     def fetch(self, container: Value, key: Value, place: int) -> Value:
         if isinstance(container, (dict, Mapping)):  # a dict, or a list below, is told at once
+            key = "" if key is None else key
+            if not isinstance(key, str) and all(isinstance(name, str) for name in container):
+                text = f"value of type {go_type(key)} is not assignable to type string"
+                raise ExpressionError(fault(f"reflect.Value.MapIndex: {text}", self.source, place))
             return container.get(key)
         if isinstance(container, (list, Sequence, range)):
             if isinstance(container, str) and not isinstance(key, str):
