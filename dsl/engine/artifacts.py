@@ -376,7 +376,7 @@ def unpacked_members(tarball: tarfile.TarFile) -> list[tarfile.TarInfo]:
     members = [each for each in tarball.getmembers() if each.isreg() or each.isdir() or each.issym()]
     for member in members:
         if leads_out("", member.name.lstrip("/")):
-            raise Unusable(f"illegal file path: {member.name}")
+            raise Unusable(f"illegal file path: {member.name}{'/' * member.isdir()}")
         if member.issym() and leads_out(member.name, member.linkname):
             raise Unusable(f"illegal symlink target: {member.name} -> {member.linkname}")
     return members
