@@ -38,6 +38,8 @@ from dsl.expr.gojson import Value
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
+_ENDS = ("Pod", "Suspend", "Skipped")
+"""What has nothing in it: what waits for it hangs below itself."""
 _LOOP_FIELDS = (
     "when", "arguments", "template", "templateRef", "withParam", "withSequence", "withItems", "hooks",
 )  # fmt: skip
@@ -466,6 +468,9 @@ class DagRun:
             above = further(merged(below.get(dep, ()) for dep in names), 1)
             arriving = above if names else ((first, 1),)
             if node is None or not node.is_done or not arriving:
+                continue
+            if names and all(self.nodes[dep].hides_next for dep in names if below.get(dep)):
+                below[name] = outer[name] = arriving if node.type in _ENDS else node.branch or arriving
                 continue
             is_own = node.phase in COMPLETED
             reached[name] = (node.phase,) if is_own else tuple(phase for phase, _ in arriving)

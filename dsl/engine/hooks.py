@@ -302,6 +302,7 @@ def _start(
         if node.type == "Retry" and hook.name.endswith(".onExit"):  # then what waits hangs below the hook
             node.branch = ((hook.phase if hook.phase in COMPLETED else node.phase, 1),)
             node.outer = further(shown(hook, node.phase), 1)
+            node.hides_next = hook.type == "Retry"
         countdown.one(hook.fault)
 
     for name, hook in hooks.items():

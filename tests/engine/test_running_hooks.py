@@ -115,3 +115,10 @@ def test_a_hook_may_name_its_template_by_a_tag(tmp_path):
     spec = {"arguments": {"parameters": [{"name": "t", "value": "nop"}]}}
     outcome, _ = ran(workflow(main, NOP, **spec), tmp_path)
     assert (outcome.phase, outcome.nodes["main/x.onExit"].type) == ("Succeeded", "Suspend")
+
+
+def test_a_hook_of_the_workflow_may_name_its_template_by_a_tag(tmp_path):
+    hooks = {"h": {"template": "{{workflow.parameters.t}}", "expression": 'workflow.status == "Succeeded"'}}
+    spec = {"arguments": {"parameters": [{"name": "t", "value": "nop"}]}, "hooks": hooks}
+    outcome, _ = ran(workflow(dag("main", task("x", "nop")), NOP, **spec), tmp_path)
+    assert (outcome.phase, outcome.nodes["main.hooks.h"].type) == ("Succeeded", "Suspend")
