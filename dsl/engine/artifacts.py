@@ -7,14 +7,17 @@ has to stay as it was. A file that another takes the key of is set aside: a run 
 from __future__ import annotations
 
 import errno
+import gzip
 import itertools
 import os
+import re
 import shutil
 import stat
 import tarfile
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -34,8 +37,8 @@ class ArtifactError(ValueError):
     """An artifact cannot be read or written; the message becomes part of its leaf's."""
 
 
-class NotSupplied(ArtifactError):
-    """A leaf needs an artifact of which nobody said where it is; the message is all of the leaf's."""
+class Unusable(ArtifactError):
+    """An artifact is not supplied, or cannot be put in place; the message is all of its leaf's."""
 
 
 class Store:
@@ -118,7 +121,7 @@ class Store:
         if not any(location in artifact for location in ("s3", "raw")):
             if artifact.get("optional"):
                 return False
-            raise NotSupplied(f"required artifact '{artifact.get('name')}' not supplied")
+            raise Unusable(f"required artifact '{artifact.get('name')}' not supplied")
         source = self.path(str((artifact.get("s3") or {}).get("key") or ""))
         self._note_taken()
         if not source.exists():
@@ -131,7 +134,7 @@ class Store:
             why = "of two keys one is below the other, which no folder can hold; choose another for one"
             raise ArtifactError(f"{where}: {why}")
         if not is_own and target.is_dir():
-            raise ArtifactError(f"rename to {artifact.get('path')}: file exists")
+            raise Unusable(f"rename to {artifact.get('path')}: file exists")
         if source.is_file() and (unpack := _unpacker(artifact, source)):
             _unpacked(source, target, unpack)
         elif link and source.is_relative_to(self.root):
@@ -343,10 +346,16 @@ def _unpacker(artifact: Mapping[str, Any], source: Path) -> Callable[[Path, Path
         return None
     if archive.get("zip") is not None:
         return _unzip
-    with source.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return _untar if archive.get("tar") is not None else None
-    return _untar if tarfile.is_tarfile(source) else None
+    return _untar if archive.get("tar") is not None or _is_tarball(source) else None
+
+
+def _is_tarball(source: Path) -> bool:
+    """Whether a file is a tarball that is not empty (executor.go:isTarball, v4.1.2)."""
+    try:
+        with tarfile.open(source, "r:gz") as tarball:
+            return tarball.next() is not None
+    except (EOFError, OSError, tarfile.TarError, zlib.error):
+        return False
 
 
 def _unpacked(source: Path, target: Path, unpack: Callable[[Path, Path], None]) -> None:
@@ -371,7 +380,7 @@ def _unzip(source: Path, aside: Path) -> None:
                     path = aside / member.filename.lstrip("/")
                     path.chmod(member.external_attr >> 16 & 0o777 or 0o666)
     except (zipfile.BadZipFile, OSError) as wrong:
-        raise ArtifactError(f"zip: {wrong}") from None
+        raise Unusable(f"zip: {wrong}") from None
 
 
 def _zip(source: Path, target: Path, name: str) -> None:
@@ -394,37 +403,38 @@ def _zip(source: Path, target: Path, name: str) -> None:
 
 
 def _untar(source: Path, aside: Path) -> None:
-    with tarfile.open(source) as tarball:
-        for member in tarball.getmembers():
-            if member.issym() and leads_out(member.name, member.linkname):
-                raise ArtifactError(f"illegal symlink target: {member.name} -> {member.linkname}")
-        if hasattr(tarfile, "data_filter"):
-            tarball.extractall(aside, filter="data")
-        else:  # Python before 3.11.4
-            tarball.extractall(aside, refuse_escapes(tarball))
+    """Unpack a tarball, which is always compressed, as Argo does (executor.go:untar, v4.1.2)."""
+    try:
+        with tarfile.open(source, "r:gz") as tarball:
+            members = unpacked_members(tarball)
+            if hasattr(tarfile, "data_filter"):
+                tarball.extractall(aside, members, filter="data")
+            else:  # Python before 3.11.4
+                tarball.extractall(aside, members)
+    except (gzip.BadGzipFile, EOFError, tarfile.TarError, zlib.error) as wrong:
+        raise Unusable(_why_no_tarball(wrong)) from None
 
 
-def refuse_escapes(tarball: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    """Return the members of a tarball; raises ArtifactError when one would be made outside of its folder."""
-    members = tarball.getmembers()
+def _why_no_tarball(wrong: Exception) -> str:
+    """Return what Go says of it."""
+    if "not a gzip file" in str(wrong).lower():
+        return "gzip: invalid header"
+    is_short = isinstance(wrong, EOFError) or re.search("truncated|unexpected end", str(wrong))
+    return "unexpected EOF" if is_short else "archive/tar: invalid tar header"
+
+
+def unpacked_members(tarball: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    """Return the files, folders and links in a tarball.
+
+    Raises Unusable when one would be made outside of its folder.
+    """
+    members = [each for each in tarball.getmembers() if each.isreg() or each.isdir() or each.issym()]
     for member in members:
-        places = [PurePosixPath(member.name)]
-        if member.issym():
-            places.append(PurePosixPath(member.name).parent / member.linkname)
-        elif member.islnk():
-            places.append(PurePosixPath(member.linkname))
-        if any(place.is_absolute() or _climbs(place) for place in places) or member.isdev():
-            raise ArtifactError(f"{member.name} in the tarball leads out of it")
+        if leads_out("", member.name.lstrip("/")):
+            raise Unusable(f"illegal file path: {member.name}{'/' * member.isdir()}")
+        if member.issym() and leads_out(member.name, member.linkname):
+            raise Unusable(f"illegal symlink target: {member.name} -> {member.linkname}")
     return members
-
-
-def _climbs(place: PurePosixPath) -> bool:
-    depth = 0
-    for part in place.parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return True
-    return False
 
 
 def _pack(source: Path, target: Path, archive: Mapping[str, Any]) -> None:

@@ -39,6 +39,8 @@ from dsl.expr.gojson import Value
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
 
+_ENDS = ("Pod", "Suspend", "Skipped")
+"""What has nothing in it: what waits for it hangs below itself."""
 _LOOP_FIELDS = (
     "when", "arguments", "template", "templateRef", "inline", "withParam", "withSequence", "withItems",
     "hooks",
@@ -476,6 +478,10 @@ class DagRun:
                 continue
             arrivals[name] = arriving
             if node is None or not node.is_done:
+                continue
+            if names and all(self.nodes[dep].hides_next for dep in names if below.get(dep)):
+                del arrivals[name]
+                below[name] = outer[name] = arriving if node.type in _ENDS else node.branch or arriving
                 continue
             below[name] = arriving if node.branch is None else further(node.branch, arriving[0][1])
             outer[name] = below[name] if node.outer is None else further(node.outer, arriving[0][1])

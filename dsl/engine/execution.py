@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from dsl.engine.artifacts import ArtifactError, NotSupplied
+from dsl.engine.artifacts import ArtifactError, Unusable
 from dsl.engine.causes import DEADLINE, last_line, past_limit
 from dsl.engine.clock import duration, limit_of, seconds_of, whole
 from dsl.engine.collected import collected
@@ -79,7 +79,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> L
         try:
             given.put(name, artifact, places.store)
         except ArtifactError as wrong:
-            told = "" if isinstance(wrong, NotSupplied) else f"artifact {name} failed to load: "
+            told = "" if isinstance(wrong, Unusable) else f"artifact {name} failed to load: "
             return LeafResult("Error", f"init: Error (exit code 64): {told}{wrong}")
     result = _executed(leaf, places, layout, pod)
     changed = given.changed()

@@ -302,14 +302,17 @@ def _start(
         if node.type == "Retry" and hook.name.endswith(".onExit"):  # then what waits hangs below the hook
             node.branch = ((hook.phase if hook.phase in COMPLETED else node.phase, 1),)
             node.outer = further(shown(hook, node.phase), 1)
+            node.hides_next = hook.type == "Retry"
         countdown.one(hook.fault)
 
     for name, hook in hooks.items():
         suffix = ".onExit" if name == "onExit" else f".hooks.{name}"
-        template = engine.definition.called(hook, owner.prepared.template)
+        named = {key: hook.get(key) for key in ("template", "templateRef")}
+        holder = fill(named, owner.prepared.scope, Mode.LENIENT)
+        template = engine.definition.called(holder, owner.prepared.template)
         if template is None:
             missing = Node(node.name + suffix, node.path + suffix, "Skipped", node.boundary, flag="hooked")
-            missing.done, missing.fault = ended, f"template {hook.get('template')} not found"
+            missing.done, missing.fault = ended, f"template {holder.get('template')} not found"
             engine.finish(engine.add(missing), "Error", missing.fault)
             continue
         call = Call(node.name + suffix, node.path + suffix, template, ended, boundary=node.boundary)

@@ -117,6 +117,7 @@ class Node:
     `branch` are the phases that a DAG sees below the node, and how many edges away, the nearest first; None
     when it passes on what came from above; `outer` is what one above the node's own DAG or steps sees, where
     that differs: what waits for retried steps hangs below the last attempt, and out there below its steps;
+    `hides_next` is whether Argo passes over what waits for it, and sees what waits for that again;
     `fault` is the message of an error that kept it from running or from making its outputs; `memo` is the
     template's `memoize`, and `recalled` whether a cache had the outputs; `ip` is where a daemon listens;
     `taken` is whether a former run ran it, or all that ran below it; `beside` is whether it is, or stands in,
@@ -150,6 +151,7 @@ class Node:
     beside: bool = False
     branch: Branch | None = None
     outer: Branch | None = None
+    hides_next: bool = False
     ip: str = ""
     exports: Mapping[str, Any] = field(default_factory=_nothing)
     inside: Inside | None = None

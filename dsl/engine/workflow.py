@@ -130,9 +130,11 @@ class WorkflowRun:
                 continue
             self.seen.add(name)
             self.hooks += 1
-            template = self.engine.definition.called(hook)
+            named = {key: hook.get(key) for key in ("template", "templateRef")}
+            holder = fill(named, Scope(self.engine.globals, {}), Mode.LENIENT)
+            template = self.engine.definition.called(holder)
             if template is None:
-                self._refuse(hook, f".hooks.{name}", self._hook_ended)
+                self._refuse(holder, f".hooks.{name}", self._hook_ended)
                 continue
             arguments = hook.get("arguments") or {}
             self.engine.call(self._call(template, f".hooks.{name}", arguments, self._hook_ended))

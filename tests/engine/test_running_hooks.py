@@ -107,3 +107,18 @@ def test_a_hook_on_a_step_may_wait_for_another_of_its_group(tmp_path):
     main = {"name": "main", "steps": [steps, [{"name": "z", "template": "nop"}]]}
     outcome, _ = ran(workflow(main, slow, NOP), tmp_path)
     assert list(phases(outcome))[-3:] == ["main/y.hooks.h", "main/[1]", "main/z"]
+
+
+def test_a_hook_may_name_its_template_by_a_tag(tmp_path):
+    hooks = {"exit": {"template": "{{inputs.parameters.t}}"}}
+    main = dag("main", task("x", "nop", hooks=hooks), inputs=["t"])
+    spec = {"arguments": {"parameters": [{"name": "t", "value": "nop"}]}}
+    outcome, _ = ran(workflow(main, NOP, **spec), tmp_path)
+    assert (outcome.phase, outcome.nodes["main/x.onExit"].type) == ("Succeeded", "Suspend")
+
+
+def test_a_hook_of_the_workflow_may_name_its_template_by_a_tag(tmp_path):
+    hooks = {"h": {"template": "{{workflow.parameters.t}}", "expression": 'workflow.status == "Succeeded"'}}
+    spec = {"arguments": {"parameters": [{"name": "t", "value": "nop"}]}, "hooks": hooks}
+    outcome, _ = ran(workflow(dag("main", task("x", "nop")), NOP, **spec), tmp_path)
+    assert (outcome.phase, outcome.nodes["main.hooks.h"].type) == ("Succeeded", "Suspend")
