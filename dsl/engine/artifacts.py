@@ -193,9 +193,8 @@ class Store:
     ) -> tuple[Path, list[Path]]:
         """Move what a leaf left at `source` to `key`, packed unless `archive` says `none`.
 
-        `name` is what a zip calls it. Empty folders are nothing where it is not packed, nor links in a folder
-        (artifacts/s3/s3.go:generatePutTasks, v4.1.2); in a zip these become what they lead to. What is not
-        its own alone, but on a volume or a hard link, is copied.
+        `name` is what a zip calls it. Empty folders are nothing where it is not packed. What is not its own
+        alone, but on a volume or a hard link, is copied. Links become what they lead to, but in a tarball.
         Return the place of the key, and where in it the files and folders of this leaf are.
 
         Raises:
@@ -211,7 +210,7 @@ class Store:
                 _zip(source, made, name or source.name)
             elif archive is None or archive.get("none") is None:
                 _pack(source, made, archive or {})
-            elif is_own and settle(source):
+            elif is_own and settle(source, spare):
                 made = source
             else:
                 copy_kept(source, made)

@@ -10,7 +10,6 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.leaf import Leaf, LeafResult, Places
-from dsl.engine.links import leads_out, links_in
 from dsl.engine.pod import MAIN, Pod, is_set
 from dsl.engine.relocate import Layout, expand
 
@@ -100,12 +99,6 @@ def _keep_artifact(
     if not (source.is_file() or source.is_dir()):
         faults.append(f"artifact {name} failed to save: {path} is no regular file")
         return
-    links = list(links_in(source)) if unpacked and not layout.base else []
-    illegal = [] if _is_mounted(path, leaf) else [link for link in links if leads_out(link, source)]
-    if illegal:
-        which = illegal[0].relative_to(source.parent)
-        faults.append(f"illegal symlink target: {which} -> {illegal[0].readlink()}")
-        return
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
     ending = "zip" if zipped else "tgz"
     key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
@@ -116,10 +109,6 @@ def _keep_artifact(
     except (ArtifactError, OSError) as wrong:
         faults.append(f"artifact {name} failed to save: {wrong}")
         return
-    if links:
-        others = f" and {len(links) - 1} more" if links[1:] else ""
-        named = f"{links[0].relative_to(source.parent)}{others}"
-        leaf.add_to_log(f"argosy: {named}: links are not kept, as a store of objects has none")
     result.kept, result.left = (*result.kept, place), (*result.left, *placed)
     result.artifacts[name] = {**{k: v for k, v in artifact.items() if k != "s3"}, "s3": {"key": key}}
 

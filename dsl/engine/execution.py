@@ -130,10 +130,19 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
             why = str(wrong).partition(" as a duration: ")[2]
             return LeafResult("Error", f"failed to get retry strategy: {why}")
         if seconds is not None and leaf.group.stopped == DEADLINE:
-            leaf.add_to_log(last_line(leaf.template.task, past_limit(duration(seconds))))
+            _end_log(log, last_line(leaf.template.task, past_limit(duration(seconds))))
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
         return LeafResult("Error", f"{UNLOGGED}: {why}")
     return collected(leaf, places, layout, pod)
+
+
+def _end_log(log: IO[bytes], line: str) -> None:
+    """Add a line to what a program wrote, whose own last line may have no end."""
+    with contextlib.suppress(OSError):
+        size = log.seek(0, os.SEEK_END)
+        if size and os.pread(log.fileno(), 1, size - 1) != b"\n":
+            line = f"\n{line}"
+        log.write(f"{line}\n".encode(errors="replace"))
 
 
 @contextlib.contextmanager

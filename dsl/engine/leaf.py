@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,14 +115,6 @@ class Leaf:
         """Return all containers of its pod."""
         beside = (self.body.get(key) or [] for key in ("initContainers", "sidecars"))
         return [*self.own, *(container for containers in beside for container in containers)]
-
-    def add_to_log(self, line: str) -> None:
-        """Add a line to what its programs wrote, whose own last line may have no end."""
-        with suppress(OSError), self.lines.open("r+b", buffering=0) as log:
-            size = log.seek(0, os.SEEK_END)
-            if size and os.pread(log.fileno(), 1, size - 1) != b"\n":
-                line = f"\n{line}"
-            log.write(f"{line}\n".encode(errors="replace"))
 
     @property
     def folder_name(self) -> str:

@@ -1,4 +1,4 @@
-"""What a leaf left in; the files and folders that are kept of it out, and the links in it.
+"""What a leaf left in; the files and folders that are kept of it out, links as what they lead to.
 
 A pipe or a device in a folder is left out, as Argo leaves it out when it unpacks what a pod has packed; a
 socket cannot be packed (workflow/executor/executor.go:untar and Go's archive/tar, v4.1.2). All raise OSError.
@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 
     path: Path
     mode: int
+    is_link: bool
     has_others: bool
 
     @property
@@ -40,12 +41,13 @@ def entries(source: Path, *, follow: bool = True) -> Iterator[Entry]:
         path, folders = waiting.pop()
         status = path.lstat()
         mode = status.st_mode
-        if stat.S_ISLNK(mode) and follow:
+        is_link = stat.S_ISLNK(mode)
+        if is_link and follow:
             folders = (*folders, path.parent.resolve())
             mode = _followed(path, folders, path.relative_to(source.parent))
         elif stat.S_ISSOCK(mode):
             raise OSError(f"{path.relative_to(source.parent)}: sockets not supported")
-        yield Entry(path, mode, stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
+        yield Entry(path, mode, is_link, stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
         if stat.S_ISDIR(mode):
             waiting += [(inner, folders) for inner in sorted(path.iterdir(), reverse=True)]
 
@@ -68,13 +70,12 @@ def _followed(link: Path, folders: tuple[Path, ...], name: Path) -> int:
 
 
 def copy_kept(source: Path, target: Path) -> None:
-    """Copy a file, or the files of a folder, to a place where nothing is."""
-    top = source.resolve()
-    for path, mode, *_ in entries(top, follow=False):
-        place = target / path.relative_to(top)
+    """Copy what is kept, to a place where nothing is."""
+    for path, mode, *_ in (entry for entry in entries(source) if entry.is_kept):
+        place = target / path.relative_to(source)
         if stat.S_ISDIR(mode):
             place.mkdir()
-        elif stat.S_ISREG(mode):
+        else:
             copy_file(path, place)
             shutil.copystat(path, place)
 
@@ -87,37 +88,39 @@ def drop_empty(top: Path) -> None:
                 os.rmdir(folder)  # noqa: PTH106 - a text: this is done for every folder of a run
 
 
-def settle(source: Path) -> bool:
-    """Leave at a place nothing but files and folders.
+def _open_up(folder: Entry, odd: list[Entry]) -> None:
+    """Let a folder be written to, unless it is below a link."""
+    if not any(folder.path.is_relative_to(link.path) for link in odd):
+        with suppress(OSError):  # it is somebody else's
+            folder.path.chmod(stat.S_IMODE(folder.mode) | stat.S_IRWXU)
 
-    Return whether they can be kept as they are: not what a link leads to, nor where a file has other names,
-    by which somebody may change it. Then they are to be copied; to replace such a file would look like a
-    change of the one whose other name it is.
 
-    Folders can be written to then: to move them, and to remove them one day.
+def settle(source: Path, spare: Path) -> bool:
+    """Leave at a place what is kept alone: what links lead to may be gone with the folder of the leaf.
+
+    Return whether it is: not where a file has other names, by which somebody may change it. Then it is to be
+    copied; to replace it would look like a change of the file whose other name it is.
+
+    Its own folders can be written to then: to move them, and to remove them one day. At `spare` a copy
+    becomes whole; what is there when it fails is to be removed.
     """
-    if source.is_symlink():
-        return False
-    odd: list[Path] = []
-    for path, mode, has_others in entries(source, follow=False):
-        if has_others:
+    odd: list[Entry] = []
+    for entry in entries(source):
+        if entry.has_others:
             return False
-        if not stat.S_ISDIR(mode):
-            odd += [] if stat.S_ISREG(mode) else [path]
-        elif mode & stat.S_IRWXU != stat.S_IRWXU:
-            path.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
-    for path in odd:
-        path.unlink()
+        if entry.is_link or not entry.is_kept:
+            odd.append(entry)
+        elif stat.S_ISDIR(entry.mode) and entry.mode & stat.S_IRWXU != stat.S_IRWXU:
+            _open_up(entry, odd)
+    followed: Path | None = None
+    for path, _, is_link, _ in odd:
+        if followed and path.is_relative_to(followed):
+            continue
+        if is_link:
+            copy_kept(path, spare)
+            followed = path
+            path.unlink()
+            spare.rename(path)
+        else:
+            path.unlink()
     return True
-
-
-def links_in(source: Path) -> Iterator[Path]:
-    """Yield the links below a folder."""
-    for folder, folders, names in os.walk(source):
-        yield from filter(Path.is_symlink, (Path(folder, name) for name in sorted((*folders, *names))))
-
-
-def leads_out(link: Path, source: Path) -> bool:
-    """Whether Argo unpacks no link like that of what was packed (executor.go:untar, v4.1.2)."""
-    target = os.path.normpath(link.parent / link.readlink())
-    return link.readlink().is_absolute() or source.parent not in Path(target).parents
