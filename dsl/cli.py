@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsl.diagnostics import Diagnostic
     from dsl.documents import Document
     from dsl.plan import Analysis
+    from dsl.running import Refused
 
 KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate")
 INTERRUPTED = 130
@@ -267,8 +268,6 @@ def run(
     timeout: float,
 ) -> int:
     """Run a DAG file, or an Argo manifest, on this machine."""
-    from dsl.stages import is_manifest
-
     if listed:
         told = {"--keep": keep, "--resume": former, "--from": start, "--only": only, "--out": out}
         if others := [flag for flag, value in told.items() if value is not None]:
@@ -283,14 +282,10 @@ def run(
     if former and out:
         raise click.UsageError("--resume RUN and --out DIR both say which run to take up; give one")
     given = _pairs(parameters)
-    documents = [document for path in files for document in _documents(path)]
-    if is_manifest(file):
-        manifest, written = _read_manifest(file, given, documents)
-    else:
-        compiled = _compiled(file, dag, timeout, KINDS[0], given)
-        if compiled is None:
-            return 1
-        manifest, written = compiled.manifest, documents
+    found = _manifest_to_run(file, dag, timeout, given, files)
+    if found is None:
+        return 1
+    manifest, written = found
     keyed = [*_keyed("Secret", secrets), *_keyed("ConfigMap", configs)]
     folders = _folders(mounts)
     beside = [one.value for one in written if one.value is not manifest]
@@ -302,34 +297,53 @@ def run(
         **{"--mount": mounts, "--runtime": [runtime]},
     }
     kept = [word for flag, values in given_again.items() for one in values if one for word in (flag, one)]
-    resume = running.Resume(force, start or "", only or "")
+    resume = running.Resume(force=force, start=start or "", only=only or "")
     options = running.Options(
-        Path(file).parent,
-        given,
-        jobs,
-        Path(out) if out else None,
-        [*beside, *keyed],
-        folders,
-        runtime or "",
-        resume if former is not None or resume != running.Resume() else None,
-        former or "",
-        keep,
-        shlex.join(["dsl", "run", file, *kept, "--resume", *([former] if former else [])]),
+        inputs=Path(file).parent,
+        parameters=given,
+        jobs=jobs,
+        out=Path(out) if out else None,
+        objects=[*beside, *keyed],
+        mounts=folders,
+        runtime=runtime or "",
+        resume=resume if former is not None or resume != running.Resume() else None,
+        former=former or "",
+        keep=keep,
+        again=shlex.join(["dsl", "run", file, *kept, "--resume", *([former] if former else [])]),
     )
     try:
         return int(not running.run_here(manifest, options, quiet=quiet, as_json=as_json))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except running.Unsupported as unsupported:
-        from dsl.supplies import place_of
-
-        for reason in unsupported.reasons:
-            place = place_of(reason.template, written) if reason.template else None
-            click.echo(f"dsl: {place}: {reason}" if place else f"dsl: {reason}", err=True)
-        return 2
     except running.Refused as refused:
+        return _refused(refused, written)
+
+
+def _manifest_to_run(
+    file: str, dag: str | None, timeout: float, parameters: dict[str, str], files: tuple[str, ...]
+) -> tuple[dict[str, Any], list[Document]] | None:
+    """Return a manifest and the documents that come with it; None for a DAG that has been told of."""
+    from dsl.stages import is_manifest
+
+    documents = [document for path in files for document in _documents(path)]
+    if is_manifest(file):
+        return _read_manifest(file, parameters, documents)
+    compiled = _compiled(file, dag, timeout, KINDS[0], parameters)
+    return (compiled.manifest, documents) if compiled else None
+
+
+def _refused(refused: Refused, written: list[Document]) -> int:
+    """Say why nothing was started; return the exit code."""
+    from dsl import running
+    from dsl.supplies import place_of
+
+    if not isinstance(refused, running.Unsupported):
         click.echo(f"dsl: {refused}", err=True)
         return 2 if isinstance(refused, (running.Missing, running.Unusable)) else 1
+    for reason in refused.reasons:
+        place = place_of(reason.template, written) if reason.template else None
+        click.echo(f"dsl: {place}: {reason}" if place else f"dsl: {reason}", err=True)
+    return 2
 
 
 @dsl.command("report")
@@ -567,6 +581,7 @@ def exit_code(arguments: list[str]) -> int:
 
 def main() -> None:
     """Run the command of this process's arguments and exit. Raises KeyboardInterrupt after an interrupt."""
+    import gc
     import signal
 
     def ended(number: int, _: object) -> None:
@@ -580,6 +595,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:])
+    gc.freeze()  # else the interpreter walks all there is before it ends, for a tenth of a second
     if code == INTERRUPTED:
         sys.stdout.flush()
         raise KeyboardInterrupt

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -22,6 +22,7 @@ from rich.text import Text
 from dsl.documents import yaml_value
 from dsl.engine import (
     Missing,
+    Outcome,
     Refused,
     Resume,
     RunOptions,
@@ -47,7 +48,7 @@ _LISTED = 10
 _NO_ROOM = os.strerror(errno.ENOSPC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a run needs beside its manifest; input files are relative to the folder `inputs`.
 
@@ -77,28 +78,16 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     Progress goes to standard error, the table or results.json to standard output. Raises Refused, before it
     starts, for what the engine does not do, and KeyboardInterrupt or SystemExit, after telling, for a signal.
     """
-    parent, name = folder_of(manifest), fresh_name(manifest)
+    parent, name, screen = folder_of(manifest), fresh_name(manifest), console(sys.stderr)
     if options.resume:
         _require_tasks(manifest, options.resume)
         out = _followed(options.out or former_run(parent, options.former))
     else:
         out = options.out or parent / component(name)
-    place = out.resolve()
-
-    def point() -> None:
-        if place.parent == parent.resolve():
-            _point_to(place)
-
-    wanted = options.jobs or os.cpu_count() or 1
-    jobs = affordable(wanted)
-    screen = console(sys.stderr)
-    if jobs < wanted:
-        screen.print(
-            f"{counted(jobs, 'task')} at once instead of {wanted}: no more files may be open (ulimit -n)"
-        )
+    runs = _Runs(parent, out, out.resolve())
     chosen = RunOptions(
-        out=place,
-        jobs=jobs,
+        out=runs.place,
+        jobs=_jobs(options, screen),
         parameters=dict(options.parameters),
         inputs=options.inputs.absolute(),
         claims=options.mounts,
@@ -108,33 +97,84 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         name=name,
         resume=options.resume,
         yaml=yaml_value,
-        begun=point,
+        begun=runs.point,
     )
-
-    def tell(results: Mapping[str, Any], phase: str, message: str, taken: int = 0) -> None:
-        line = closing(phase, message, time.monotonic() - began, str(out), taken)
-        if options.keep is not None:
-            keep_newest(parent, options.keep, out)
-        if not (parent / "latest").exists():  # the newest has been removed
-            point()
-        if as_json:
-            console().out("".join(rows_of(results)), end="", highlight=False)
-        if not quiet:
-            _show(out, results["tasks"], line, screen if as_json else console())
-        elif phase != "Succeeded":
-            screen.print(line)
-        if phase != "Succeeded":
-            screen.print(going_on(options.again, has_room=has_room))
-
-    has_room = True
-    began = time.monotonic()
+    ending = _Ending(runs, options, screen, quiet=quiet, as_json=as_json)
     try:
         with watcher(screen, quiet=quiet) as watch:
             outcome = run(manifest, chosen, watch)
     except (KeyboardInterrupt, SystemExit):
         if results := _written(out):
-            tell(results, "interrupted", "")
+            ending.tell(results, "interrupted", "")
         raise
+    _warn(outcome, screen)
+    messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
+    has_room = not any(_NO_ROOM in message for message in messages)
+    ending.tell(outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken, has_room=has_room)
+    return outcome.succeeded
+
+
+def _jobs(options: Options, screen: Console) -> int:
+    """Return how many tasks run at once, and say so where they are fewer than wanted."""
+    wanted = options.jobs or os.cpu_count() or 1
+    jobs = affordable(wanted)
+    if jobs < wanted:
+        screen.print(
+            f"{counted(jobs, 'task')} at once instead of {wanted}: no more files may be open (ulimit -n)"
+        )
+    return jobs
+
+
+class _Runs(NamedTuple):
+    """The folder of a run as it is shown, and by no link; `parent` is where the runs of its DAG are."""
+
+    parent: Path
+    out: Path
+    place: Path
+
+    def point(self) -> None:
+        """Let `latest` point to this run, if it is among the others."""
+        if self.place.parent == self.parent.resolve():
+            _point_to(self.place)
+
+    def keep(self, count: int | None) -> None:
+        """Remove all but the newest runs, if a count is given; `latest` points to what is left."""
+        if count is not None:
+            keep_newest(self.parent, count, self.out)
+        if not (self.parent / "latest").exists():
+            self.point()
+
+
+class _Ending:
+    """What is said when a run has ended, which begins now."""
+
+    def __init__(self, runs: _Runs, options: Options, screen: Console, *, quiet: bool, as_json: bool) -> None:
+        self._runs = runs
+        self._options = options
+        self._screen = screen
+        self._quiet = quiet
+        self._as_json = as_json
+        self._began = time.monotonic()
+
+    def tell(
+        self, results: Mapping[str, Any], phase: str, message: str, taken: int = 0, *, has_room: bool = True
+    ) -> None:
+        """Print results, the table and the last line; `taken` leaves are those of a former run."""
+        out, screen = self._runs.out, self._screen
+        line = closing(phase, message, time.monotonic() - self._began, str(out), taken)
+        self._runs.keep(self._options.keep)
+        if self._as_json:
+            console().out("".join(rows_of(results)), end="", highlight=False)
+        if not self._quiet:
+            _show(out, results["tasks"], line, screen if self._as_json else console())
+        elif phase != "Succeeded":
+            screen.print(line)
+        if phase != "Succeeded":
+            screen.print(going_on(self._options.again, has_room=has_room))
+
+
+def _warn(outcome: Outcome, screen: Console) -> None:
+    """Say which failures nobody has been told of yet, and which results may not be what they seem."""
     states = {task: str(facts["state"]) for task, facts in outcome.results["tasks"].items()}
     screen.print(untold(outcome, states), end="")
     if outcome.outdated:
@@ -144,10 +184,6 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
         changed = f"the folder of {visible(name)} was changed after the run was killed"
         doubt = "a task of it went on alone, and the change is taken for its work; --force if it is not"
         screen.print(Text(f"{changed}: {doubt}", style="yellow"))
-    messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
-    has_room = not any(_NO_ROOM in message for message in messages)
-    tell(outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken)
-    return outcome.succeeded
 
 
 def _require_tasks(manifest: Mapping[str, Any], resume: Resume) -> None:

@@ -23,6 +23,7 @@ from dsl.compile import compile_dag
 from dsl.diagnostics import Rejected
 from dsl.engine import RunOptions, run
 from dsl.engine.definition import read_definition
+from dsl.engine.node import Node
 from dsl.engine.results import make_results
 
 LOWERINGS = ("explicit", "compact")
@@ -52,25 +53,6 @@ class Ended:
         """Return this run, which succeeded."""
         assert self.phase == "Succeeded", (self.message, self.states)
         return self
-
-
-@dataclass
-class Call:
-    """A node of Argo's status as `make_results` reads nodes."""
-
-    template: Any
-    name: str
-    type: str
-    phase: str
-    message: str
-    flag: str
-    ran: bool
-    outputs: Mapping[str, str | None]
-
-    @property
-    def status(self) -> str:
-        """Return what is told of its phase."""
-        return self.phase
 
 
 def write(folder: Path, text: str, name: str = "dag.py") -> Path:
@@ -126,7 +108,7 @@ def run_on_cluster(manifest: Mapping[str, Any], folder: Path, *options: str) -> 
     subprocess.run(["argo", "wait", name], stdout=subprocess.DEVNULL, timeout=WAIT, check=False)
     status = json.loads(argo("get", "-o", "json", name))["status"]
     definition = read_definition(manifest, name)
-    nodes = [_call(node, definition.templates) for node in status["nodes"].values()]
+    nodes = [_node(node, definition.templates) for node in status["nodes"].values()]
     results = make_results(definition, nodes, status["phase"])
     files: dict[str, dict[str, bytes]] = {}
     for template in definition.templates.values():
@@ -180,18 +162,20 @@ def _ended(results: Mapping[str, Any], message: str, files: Mapping[str, Mapping
     )
 
 
-def _call(node: Mapping[str, Any], templates: Mapping[str, Any]) -> Call:
+def _node(node: Mapping[str, Any], templates: Mapping[str, Any]) -> Node:
+    """Return a node of Argo's status as one of a run here."""
     flags = node.get("nodeFlag") or {}
     parameters = (node.get("outputs") or {}).get("parameters") or []
-    return Call(
-        templates.get(node.get("templateName", "")),
+    return Node(
+        node["name"],
         node["name"],
         node["type"],
-        node["phase"],
-        node.get("message", ""),
-        next((flag for flag in ("retried", "hooked") if flags.get(flag)), ""),
-        node["type"] == "Pod" and node["phase"] in ("Succeeded", "Failed", "Error"),
-        {parameter["name"]: parameter.get("value") for parameter in parameters},
+        template=templates.get(node.get("templateName", "")),
+        phase=node["phase"],
+        message=node.get("message", ""),
+        flag=" ".join(flag for flag in ("hooked", "retried") if flags.get(flag)),
+        ran=node["type"] == "Pod" and node["phase"] in ("Succeeded", "Failed", "Error"),
+        outputs={parameter["name"]: parameter.get("value") for parameter in parameters},
     )
 
 

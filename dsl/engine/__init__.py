@@ -188,7 +188,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         wholes = Wholes(definition, shared, places, history, left, out / WHOLES)
         jobs = _jobs(definition, options.jobs)
         engine = Engine(definition, shared, places, history, wholes, jobs, progress)
-        outcome = _outcome(engine, out)
+        outcome = _outcome(engine, journal, out)
         phase = outcome.phase
     except InTheWay as wrong:
         raise Unusable(str(wrong)) from None
@@ -198,9 +198,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         work.close()
         claims.clear()
         mounts.close()
-        lost = journal.close(phase, time.monotonic() - began)
-    if lost:
-        outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")
+        journal.close(phase, time.monotonic() - began)
     outdated, doubtful = tuple(sorted(history.outdated)), tuple(sorted(mounts.doubtful))
     return replace(outcome, taken=history.taken, outdated=outdated, doubtful=doubtful)
 
@@ -216,15 +214,15 @@ def _opened(
         raise Unusable(f"{out} cannot hold a run: {wrong.strerror or wrong}") from None
 
 
-def _outcome(engine: Engine, out: Path) -> Outcome:
+def _outcome(engine: Engine, journal: Journal, out: Path) -> Outcome:
     """Run to the end and leave the results, before daemons have had time to end."""
     try:
-        return _with_results(engine, out)
+        return _with_results(engine, journal, out)
     finally:
         engine.leaves.close()
 
 
-def _with_results(engine: Engine, out: Path) -> Outcome:
+def _with_results(engine: Engine, journal: Journal, out: Path) -> Outcome:
     workflow = WorkflowRun(engine)
     try:
         outcome = workflow.outcome()
@@ -240,14 +238,20 @@ def _with_results(engine: Engine, out: Path) -> Outcome:
                     results["phase"] = _INTERRUPTED
                 _write(out, engine, outcome, results)
                 engine.wholes.close(list(engine.nodes.values()))
+                link_files(engine.kept, results["tasks"], out)
         raise
     with paused_collection():
+        if lost := journal.settle():
+            outcome = replace(outcome, phase="Error", message=f"the journal cannot be written: {lost}")
         results = _results(out, engine, outcome)
         try:
+            link_files(engine.kept, results["tasks"], out)
             _write(out, engine, outcome, results)
         except OSError as wrong:
-            message, results = f"the results cannot be written: {wrong}", {**results, "phase": "Error"}
-            return replace(outcome, phase="Error", message=message, results=results)
+            results["phase"] = "Error"
+            outcome = replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
+            with suppress(OSError):
+                _write(out, engine, outcome, results)
         engine.wholes.close(list(engine.nodes.values()))
     return replace(outcome, results=results)
 

@@ -37,7 +37,7 @@ def _tasks_before(node: Node, boundary: Node) -> Collection[str]:
     if boundary.template is None:
         return ()
     found = before_task(boundary.template, node.task)
-    return found | {node.task} if node.flag == "hooked" else found
+    return found | {node.task} if "hooked" in node.flag else found
 
 
 def before_task(template: Template, name: str) -> frozenset[str]:

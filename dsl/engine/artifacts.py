@@ -23,7 +23,7 @@ from typing import Any
 from dsl.engine.contents import is_of, stamp_of
 from dsl.engine.copies import copy_alike, copy_file, copy_folder, remove
 from dsl.engine.journal import FileNote
-from dsl.engine.links import copy_kept, drop_empty, entries, settle
+from dsl.engine.links import copy_kept, drop_empty, entries, leads_out, settle
 from dsl.engine.stamps import Stamps
 
 _INPUTS = "inputs"
@@ -403,6 +403,9 @@ def _zip(source: Path, target: Path, name: str) -> None:
 
 def _untar(source: Path, aside: Path) -> None:
     with tarfile.open(source) as tarball:
+        for member in tarball.getmembers():
+            if member.issym() and leads_out(member.name, member.linkname):
+                raise ArtifactError(f"illegal symlink target: {member.name} -> {member.linkname}")
         if hasattr(tarfile, "data_filter"):
             tarball.extractall(aside, filter="data")
         else:  # Python before 3.11.4

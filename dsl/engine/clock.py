@@ -1,13 +1,14 @@
-"""Argo's texts of a duration in, seconds out, and the other way round."""
+"""Argo's texts of durations and moments in, seconds out, and the other way round."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+from dsl.expr import times
 
 
 def seconds_of(text: str) -> float:
@@ -21,12 +22,10 @@ def seconds_of(text: str) -> float:
     """
     if re.fullmatch(r"[+-]?\d+", text):
         return float(text)
-    sign, body = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
-    if body == "" or _PART.sub("", body):
-        is_bare = re.fullmatch(rf"(?:{_PART.pattern})*(?:\d+\.?\d*|\.\d+)", body)
-        what = "missing unit in" if is_bare else "invalid"
-        raise ValueError(f'unable to parse {text} as a duration: time: {what} duration "{text}"')
-    return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+    try:
+        return times.duration(text).nanoseconds / 1e9
+    except ValueError as wrong:
+        raise ValueError(f"unable to parse {text} as a duration: {wrong}") from None
 
 
 def duration(seconds: float) -> str:
@@ -41,19 +40,36 @@ def duration(seconds: float) -> str:
     return "".join(number + unit for number, unit in parts if number != "0") or "0s"
 
 
+@lru_cache(maxsize=1024)
+def moment(seconds: int) -> str:
+    """Return a time since 1970 as Argo writes it; many nodes of a large run share one.
+
+    >>> moment(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def limit_of(body: Mapping[str, Any]) -> float | None:
     """Return how many seconds a leaf may take, as its template says, or None. Raises ValueError."""
     limits = []
     if body.get("activeDeadlineSeconds") is not None:
         limits.append(float(whole(body["activeDeadlineSeconds"])))
-    for name in ("timeout", "pendingTimeout"):
-        try:
-            if body.get(name):
-                seconds = seconds_of(str(body[name]))
-                limits += [seconds] if name == "timeout" else []
-        except ValueError as wrong:
-            raise ValueError(f"invalid timeout format {wrong}") from None
-    return min(limits) if limits else None
+    limits += [seconds for name, seconds in _timeouts(body).items() if name == "timeout"]
+    return min(limits, default=None)
+
+
+def patience_of(body: Mapping[str, Any]) -> float | None:
+    """Return how many seconds a node may be pending, as its template says, or None. Raises ValueError."""
+    return min(_timeouts(body).values(), default=None)
+
+
+def _timeouts(body: Mapping[str, Any]) -> dict[str, float]:
+    names = (name for name in ("timeout", "pendingTimeout") if body.get(name))
+    try:
+        return {name: seconds_of(str(body[name])) for name in names}
+    except ValueError as wrong:
+        raise ValueError(f"invalid timeout format {wrong}") from None
 
 
 def whole(value: object) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.leaf import Leaf, LeafResult, Places
+from dsl.engine.links import drop_links
 from dsl.engine.pod import MAIN, Pod, is_set
 from dsl.engine.relocate import Layout, expand
 
@@ -32,7 +33,7 @@ def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
         if faults:  # Argo reads no more of them
             result.outputs[str(parameter["name"])] = None
         else:
-            _read_parameter(parameter, layout, result, faults)
+            _read_parameter(parameter, leaf, layout, result, faults)
     unkept: list[str] = []
     for artifact in outputs.get("artifacts") or []:
         _keep_artifact(artifact, leaf, places, layout, result, unkept)
@@ -51,7 +52,7 @@ def collected(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
 
 
 def _read_parameter(
-    parameter: Mapping[str, Any], layout: Layout, result: LeafResult, faults: list[str]
+    parameter: Mapping[str, Any], leaf: Leaf, layout: Layout, result: LeafResult, faults: list[str]
 ) -> None:
     name, source = str(parameter["name"]), parameter.get("valueFrom") or {}
     path = str(source.get("path") or "")
@@ -74,8 +75,8 @@ def _read_parameter(
         default = source.get("default")
         result.outputs[name] = None if default is None else str(default)
         if default is None:
-            file = f"/var/run/argo/outputs/parameters{path}"
-            faults.append(f"{_WAIT}open {file}: {_NOTHING}")
+            above = "/mainctrfs" if _is_mounted(path, leaf) else "/var/run/argo/outputs/parameters"
+            faults.append(f"{_WAIT}open {above}{path}: {_NOTHING}")
 
 
 def _keep_artifact(
@@ -102,9 +103,14 @@ def _keep_artifact(
     key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
     ending = "zip" if zipped else "tgz"
     key = key or f"{places.workflow}/{leaf.pod}/{source.name if unpacked else f'{name}.{ending}'}"
+    own = _is_own(source, layout)
+    # Programs of ours may have copied their inputs, which are links here and files in Argo.
+    drops = (unpacked or zipped) and own and not (layout.base or source.is_symlink())
     try:
+        if drops and (illegal := drop_links(source, leave_empty=zipped)):
+            faults.append(illegal)
+            return
         inner = _name_in_zip(source, path, name, leaf) if zipped else ""
-        own = _is_own(source, layout)
         place, placed = places.store.keep(source, key, archive, name=inner, is_own=own)
     except (ArtifactError, OSError) as wrong:
         faults.append(f"artifact {name} failed to save: {wrong}")

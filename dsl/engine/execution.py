@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from dsl.engine.artifacts import ArtifactError, NotSupplied
 from dsl.engine.causes import DEADLINE, last_line, past_limit
-from dsl.engine.clock import duration, limit_of
+from dsl.engine.clock import duration, limit_of, seconds_of, whole
 from dsl.engine.collected import collected
 from dsl.engine.environment import environment, known_to_kubelet
 from dsl.engine.given import Given
@@ -114,8 +114,18 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
         [container(raw) for raw in body.get("initContainers") or []],
         [container(raw, raw["name"] == MAIN) for raw in leaf.own],
         [container(raw) for raw in body.get("sidecars") or []],
-        (body["containerSet"].get("retryStrategy") or {}) if is_set(body) else {},
+        *(_attempts(body["containerSet"].get("retryStrategy") or {}) if is_set(body) else ()),
     )
+
+
+def _attempts(rule: Mapping[str, Any]) -> tuple[int, float]:
+    """Return how often each container of a set begins at most, and the seconds between. Raises ValueError."""
+    try:
+        pause = seconds_of(str(rule["duration"])) if rule.get("duration") else 0.0
+        return max(1, whole(rule.get("retries") or 1)), pause
+    except ValueError as wrong:
+        why = str(wrong).rpartition(" as a duration: ")[2]
+        raise ValueError(f"failed to get retry strategy: {why}") from None
 
 
 def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResult:
@@ -123,12 +133,8 @@ def _executed(leaf: Leaf, places: Places, layout: Layout, pod: Pod) -> LeafResul
     readiness = Readiness(names, leaf.ready) if leaf.ready else None
     seconds = limit_of(leaf.body)
     with leaf.lines.open("w+b", buffering=0) as log:
-        try:
-            with _limited(leaf, seconds):
-                pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
-        except ValueError as wrong:
-            why = str(wrong).partition(" as a duration: ")[2]
-            return LeafResult("Error", f"failed to get retry strategy: {why}")
+        with _limited(leaf, seconds):
+            pod.run(lambda container: _execute(leaf, places, container, log, pod, readiness))
         if seconds is not None and leaf.group.stopped == DEADLINE:
             _end_log(log, last_line(leaf.template.task, past_limit(duration(seconds))))
     if why := next((ended.unlogged for ended in pod.ended.values() if ended.unlogged), ""):
@@ -187,9 +193,9 @@ def _execute(
                 keeps_stdout=leaf.keeps_stdout and container.name == MAIN,
                 until=leaf.until if container in pod.own else None, start=begin,
             )  # fmt: skip
-        except OSError as wrong:
+        except (OSError, ValueError) as wrong:
             message = why_not_started(command, env, wrong)
-            log.write(f"{message}\n".encode())
+            log.write(f"{message}\n".encode(errors="replace"))
             return Ended(64, message=message)
         except Unlogged as wrong:
             return Ended(64, unlogged=str(wrong))

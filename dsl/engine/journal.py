@@ -183,7 +183,7 @@ class Journal:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._end = _whole(path)
         os.ftruncate(self._file, self._end)
-        self._lock = threading.Lock()
+        self._lock, self._settling = threading.Lock(), threading.Lock()
         self._durable = durable
         self._lost: OSError | None = None
         self._added, self._closing = threading.Event(), threading.Event()
@@ -211,15 +211,25 @@ class Journal:
         """Note a leaf that ended. Raises OSError; nothing of it is noted then."""
         self._add(record.__dict__)
 
-    def close(self, phase: str, seconds: float) -> OSError | None:
-        """Note the end, if it can be, and return when all is durable, or what kept it from being."""
+    def settle(self) -> OSError | None:
+        """Return when all that was added is durable, or what kept some of it from being."""
+        with self._settling:
+            if not self._lost:
+                try:
+                    self._durable(self._file)
+                except OSError as wrong:
+                    self._lost = wrong
+            return self._lost
+
+    def close(self, phase: str, seconds: float) -> None:
+        """Note the end, if it can be; what has to be known before, whether all is durable, `settle` tells."""
         with suppress(OSError):
             self._add({"ended": True, "phase": phase, "seconds": round(seconds, 3)})
         self._closing.set()
         self._added.set()
         self._thread.join()
+        self.settle()
         os.close(self._file)
-        return self._lost
 
     def _add(self, line: Mapping[str, Any]) -> None:
         text = _JSON.encode(line).encode() + b"\n"
@@ -236,15 +246,11 @@ class Journal:
         self._added.set()
 
     def _make_durable(self) -> None:
-        try:
-            while not self._closing.is_set():
-                self._added.wait()
-                self._added.clear()
-                self._durable(self._file)
-                self._closing.wait(_PAUSE)
-            self._durable(self._file)
-        except OSError as wrong:
-            self._lost = wrong
+        while not self._closing.is_set():
+            self._added.wait()
+            self._added.clear()
+            self.settle()
+            self._closing.wait(_PAUSE)
 
 
 def _whole(path: Path) -> int:

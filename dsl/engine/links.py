@@ -1,4 +1,4 @@
-"""What a leaf left in; the files and folders that are kept of it out, links as what they lead to.
+"""What a leaf left in; the files and folders that are kept of it out, links as what they lead to, or without.
 
 A pipe or a device in a folder is left out, as Argo leaves it out when it unpacks what a pod has packed; a
 socket cannot be packed (workflow/executor/executor.go:untar and Go's archive/tar, v4.1.2). All raise OSError.
@@ -7,6 +7,7 @@ socket cannot be packed (workflow/executor/executor.go:untar and Go's archive/ta
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import stat
 from collections.abc import Iterator
@@ -67,6 +68,35 @@ def _followed(link: Path, folders: tuple[Path, ...], name: Path) -> int:
     elif not stat.S_ISREG(mode):
         raise OSError(f"{name} is a link to what is neither a file nor a folder")
     return mode
+
+
+def leads_out(name: str, link: str) -> bool:
+    """Whether a link, by its name in a tarball, leads out of where that is unpacked, or to it itself.
+
+    Argo refuses those (workflow/executor/executor.go:untar, v4.1.2).
+
+    >>> [leads_out("a/l", link) for link in ("b", "../b", "..", "../../b", "/a/b")]
+    [False, False, True, True, True]
+    """
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+    return link.startswith("/") or place.split("/")[0] in (".", "..")
+
+
+def drop_links(top: Path, *, leave_empty: bool) -> str:
+    """Remove the links in a folder, or leave empty files, as Argo does when it has unpacked its own tarball.
+
+    Return what it says of one that leads out, `""` if none does.
+    """
+    found = [entry.path for entry in entries(top, follow=False) if entry.is_link]
+    for path in found:
+        name, link = os.fspath(path.relative_to(top.parent)), os.readlink(path)  # noqa: PTH115 - as it is written
+        if leads_out(name, link):
+            return f"illegal symlink target: {name} -> {link}"
+    for path in found:
+        path.unlink()
+        if leave_empty:
+            path.touch()
+    return ""
 
 
 def copy_kept(source: Path, target: Path) -> None:

@@ -28,10 +28,16 @@ class Locks:
         self._holders: dict[str, list[object]] = {}
 
     def of(self, rule: Mapping[str, Any]) -> tuple[Lock, ...]:
-        """Return what a `synchronization` asks for. Raises NodeFault when a semaphore has no limit."""
+        """Return what a `synchronization` asks for.
+
+        Raises NodeFault when a semaphore has no limit, or when one lock is asked for twice.
+        """
         mutexes = (self._name(mutex, "Mutex", mutex.get("name")) for mutex in rule.get("mutexes") or [])
         semaphores = (self._semaphore(semaphore) for semaphore in rule.get("semaphores") or [])
-        return tuple(dict.fromkeys((*(Lock(name, 1) for name in mutexes), *semaphores)))
+        locks = (*(Lock(name, 1) for name in mutexes), *semaphores)
+        if len(set(locks)) < len(locks):
+            raise NodeFault("requested configuration is invalid: duplicate synchronization item found")
+        return locks
 
     def _semaphore(self, semaphore: Mapping[str, Any]) -> Lock:
         reference = semaphore.get("configMapKeyRef") or {}

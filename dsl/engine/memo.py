@@ -18,22 +18,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dsl.engine.artifacts import ArtifactError, Store
-from dsl.engine.clock import seconds_of
 from dsl.engine.contents import digest_of_text
 from dsl.engine.copies import remove
 from dsl.engine.folder import component, write
 from dsl.engine.node import Node, NodeFault
+from dsl.engine.objects import NoValue, Objects
+from dsl.expr.times import duration
 
 _DAY = 86400.0  # seconds; no entry takes as long to be made
 _LONGEST, _SHORT = 253, 200  # characters that a key of a ConfigMap, and a name of a file, may have
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 
 
 class Memo(NamedTuple):
-    """The caches of a project, and the artifact store of the run that uses them."""
+    """The caches of a project, the artifact store of the run that uses them, and the objects it is given."""
 
     folder: Path
     store: Store
+    objects: Objects
 
     def recall(self, rule: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the outputs that are kept for a `memoize` whose tags are filled, None when there are none.
@@ -43,6 +46,7 @@ class Memo(NamedTuple):
         key = str(rule.get("key") or "")
         if not _KEY.fullmatch(key):
             raise NodeFault(f"invalid cache key: {key}")
+        self._require_cache(_cache(rule))
         oldest = time.time() - _seconds(str(rule.get("maxAge") or "")) if rule.get("maxAge") else 0.0
         try:
             entry = json.loads(self._place(rule, ".json").read_text(encoding="utf-8"))
@@ -61,14 +65,14 @@ class Memo(NamedTuple):
         return outputs
 
     def keep(self, rule: Mapping[str, Any], node: Node) -> None:
-        """Keep the outputs of a node; under a key too long for a ConfigMap nothing is kept of DAGs and steps.
+        """Keep the outputs of a node; of DAGs and steps nothing where no ConfigMap could hold them.
 
         Raises OSError and ArtifactError.
         """
-        if len(str(rule["key"])) > _LONGEST:
+        if wrong := _wrong_with(rule):
             if node.type != "Pod":
                 return
-            raise ArtifactError(f"data[{rule['key']}]: must be no more than {_LONGEST} characters")
+            raise ArtifactError(wrong)
         place, all_files = self._place(rule, ".json"), self._place(rule, ".files")
         all_files.mkdir(parents=True, exist_ok=True)
         files = all_files / secrets.token_hex(8)
@@ -101,11 +105,36 @@ class Memo(NamedTuple):
         keys = ((artifact.get("s3") or {}).get("key") for artifact in node.artifacts.values())
         return tuple(place for key in keys if key and (place := self.store.path(key)).exists())
 
+    def _require_cache(self, name: str) -> None:
+        """Raise NodeFault for the name of no cache, or of a ConfigMap that is for something else."""
+        if not name:
+            raise NodeFault("resource name may not be empty")
+        try:
+            self.objects.require_cache(name)
+        except NoValue as wrong:
+            raise NodeFault(str(wrong)) from None
+
     def _place(self, rule: Mapping[str, Any], ending: str) -> Path:
-        cache = ((rule.get("cache") or {}).get("configMap") or {}).get("name")
         key = str(rule["key"])
         name = key if len(key) < _SHORT else f"{key[:_SHORT]}.{digest_of_text(key)[:16]}"
-        return self.folder / component(str(cache)) / f"{name}{ending}"
+        return self.folder / component(_cache(rule)) / f"{name}{ending}"
+
+
+def _wrong_with(rule: Mapping[str, Any]) -> str:
+    """Return why Kubernetes would not take an entry, `""` if it would."""
+    cache, key = _cache(rule), str(rule["key"])
+    if not _NAME.fullmatch(cache):
+        return (
+            f'ConfigMap "{cache}" is invalid: metadata.name: Invalid value: "{cache}": a lowercase RFC 1123 '
+            "subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+            "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            f"'{_NAME.pattern}')"
+        )
+    return f"data[{key}]: must be no more than {_LONGEST} characters" if len(key) > _LONGEST else ""
+
+
+def _cache(rule: Mapping[str, Any]) -> str:
+    return str(((rule.get("cache") or {}).get("configMap") or {}).get("name") or "")
 
 
 def _files_of(place: Path) -> str:
@@ -123,9 +152,7 @@ def _is_left(path: Path) -> bool:
 
 
 def _seconds(age: str) -> float:
-    if re.fullmatch(r"[+-]?\d*[1-9]\d*", age):
-        raise NodeFault(f'invalid maxAge: time: missing unit in duration "{age}"')
     try:
-        return seconds_of(age)
+        return duration(age).nanoseconds / 1e9
     except ValueError as wrong:
-        raise NodeFault(f"invalid maxAge: {str(wrong).partition(' as a duration: ')[2]}") from None
+        raise NodeFault(f"invalid maxAge: {wrong}") from None

@@ -6,11 +6,11 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dsl.engine.clock import moment
 from dsl.engine.definition import Template
 from dsl.engine.outcome import NodeOutcome
 from dsl.engine.scope import View
@@ -160,6 +160,11 @@ class Node:
         return self.phase not in ("Pending", "Running")
 
     @property
+    def is_attempt(self) -> bool:
+        """Whether it is one of those that a Retry node groups."""
+        return "retried" in self.flag and self.type != "Retry"
+
+    @property
     def status(self) -> str:
         """Return its phase as others see it."""
         return "Running" if self.phase == DAEMONED else self.phase
@@ -220,10 +225,6 @@ def _located(artifact: Mapping[str, Any]) -> dict[str, Any]:
     return {"key": (artifact.get("s3") or {}).get("key", "")}
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def view_of(node: Node, workflow: str, *, with_artifacts: bool = False) -> View:
     """Return what other nodes may read of a node; made once when it is done.
 
@@ -235,12 +236,12 @@ def view_of(node: Node, workflow: str, *, with_artifacts: bool = False) -> View:
     flat: dict[str, Any] = {
         "id": source.identity(workflow),
         "status": source.status,
-        "startedAt": _moment(source.started),
+        "startedAt": moment(int(source.started)),
     }
     if source.type == "Pod":
         flat["hostNodeName"] = platform.node()
     if source.finished:
-        flat["finishedAt"] = _moment(source.finished)
+        flat["finishedAt"] = moment(int(source.finished))
     if ip := source.ip or node.ip:
         flat["ip"] = ip
     if node.type == "TaskGroup":

@@ -22,7 +22,7 @@ _TYPE = "workflows.argoproj.io/configmap-type"
 
 
 class NoValue(ValueError):
-    """A ConfigMap does not have the value of a parameter, or is not there; the message is Argo's.
+    """A ConfigMap does not have what is asked for, or is not there; the message is Argo's.
 
     `is_absent` is false where Argo does not take a default instead.
     """
@@ -83,6 +83,16 @@ class Objects:
             needs = f"ConfigMap '{name}' needs to have the {label} to load parameters"
             raise NoValue(needs, is_absent=False)
         return self.key(reference)
+
+    def require_cache(self, name: str) -> None:
+        """Raise NoValue when a ConfigMap of this name is there that is no cache.
+
+        Source: workflow/controller/cache/configmap_cache.go:validateConfigmap (v4.1.2).
+        """
+        if self.values("ConfigMap", name) is None or self.labels[name].get(_TYPE) == "Cache":
+            return
+        lacks = f"label {_TYPE} = Cache" if _TYPE in self.labels[name] else f"{_TYPE} label"
+        raise NoValue(f"memoization configmap doesn't have {lacks}, refusing to use it")
 
     def key(self, reference: Mapping[str, Any]) -> str:
         """Return the value of a ConfigMap that a `configMapKeyRef` names. Raises NoValue."""

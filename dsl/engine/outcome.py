@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from dsl.engine.clock import moment
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -15,8 +15,8 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class NodeOutcome(NamedTuple):
     """How one node ended. `outputs` has None for what was declared and never set.
 
-    `flag` is `retried` or `hooked`; `memo_hit` says of a template with `memoize` whether a cache had
-    its outputs; `daemoned` is whether it is a daemon that has not ended; `kind` is that of its template,
+    `flag` is `retried`, `hooked` or both words; `memo_hit` says of a template with `memoize` whether a cache
+    had its outputs; `daemoned` is whether it is a daemon that has not ended; `kind` is that of its template,
     `task` what this is for; `started` and `finished` are seconds since 1970, 0 for never.
     """
 
@@ -55,7 +55,7 @@ class NodeOutcome(NamedTuple):
         if self.daemoned:
             status["daemoned"] = True
         if self.flag:
-            status["flag"] = {self.flag: True}
+            status["flag"] = dict.fromkeys(self.flag.split(), True)
         return status
 
     def to_timeline(self) -> dict[str, str]:
@@ -113,18 +113,12 @@ class Outcome:
 
 def _times(started: float, finished: float) -> dict[str, str]:
     """Return times in Argo's fields, with milliseconds."""
-    times = {"startedAt": _moment(started)} if started else {}
+    times = {"startedAt": _exactly(started)} if started else {}
     if finished:
-        times["finishedAt"] = _moment(finished)
+        times["finishedAt"] = _exactly(finished)
     return times
 
 
-def _moment(seconds: float) -> str:
+def _exactly(seconds: float) -> str:
     whole, thousandths = divmod(round(seconds * 1e6) // 1000, 1000)
-    return f"{_second(whole)}.{thousandths:03}Z"
-
-
-@lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    """Return what many nodes of a large run share."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment(whole)[:-1]}.{thousandths:03}Z"

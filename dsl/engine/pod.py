@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from dsl.engine.clock import seconds_of
 from dsl.engine.process import Group
 from dsl.engine.relocate import Layout
 
@@ -54,43 +53,56 @@ Execute = Callable[[Container], Ended]
 
 @dataclass(slots=True)
 class Pod:
-    """The containers of a pod; `retry` is the `retryStrategy` of a set. `ended` fills while it runs."""
+    """The containers of a pod; `ended` fills while it runs.
+
+    A container of its own begins up to `attempts` times, with a `pause` in seconds between them.
+    """
 
     init: Sequence[Container]
     own: Sequence[Container]
     sidecars: Sequence[Container]
-    retry: Mapping[str, Any] = field(default_factory=dict)
+    attempts: int = 1
+    pause: float = 0.0
     ended: dict[str, Ended] = field(default_factory=dict)
     _over: dict[str, threading.Event] = field(default_factory=dict)
     _codes: dict[str, int] = field(default_factory=dict)
 
     def run(self, execute: Execute) -> None:
-        """Run all to their end. Raises ValueError for a duration that is none."""
-        wait = seconds_of(str(self.retry["duration"])) if self.retry.get("duration") else 0.0
+        """Run all to their end: none is at work any more when this returns or raises."""
         for container in self.init:
             self._execute(container, execute)
             if self.ended[container.name].code:
                 return
         self._over = {container.name: threading.Event() for container in self.own}
-        beside = [_started(self._execute, container, execute) for container in self.sidecars]
-        others = [_started(self._run_own, container, execute, wait) for container in self.own[1:]]
-        self._run_own(self.own[0], execute, wait)
-        for thread in others:
-            thread.join()
-        for container in self.sidecars:
-            container.group.stop("the pod has ended")
-        for thread in beside:
-            thread.join()
+        beside: list[threading.Thread] = []
+        others: list[threading.Thread] = []
+        try:
+            for container in self.sidecars:
+                beside.append(_started(self._execute, container, execute))
+            for container in self.own[1:]:
+                others.append(_started(self._run_own, container, execute))
+            self._run_own(self.own[0], execute)
+            for thread in others:
+                thread.join()
+        finally:
+            for over in self._over.values():  # of those for which there was no thread, too
+                over.set()
+            for container in self.sidecars:
+                container.group.stop("the pod has ended")
+            for thread in (*others, *beside):
+                thread.join()
 
     def _execute(self, container: Container, execute: Execute) -> Ended:
         try:
             ended = execute(container)
         except OSError as wrong:
             ended = Ended(64, message=str(wrong))
+        except Exception as wrong:  # who waits for it, and the pod, have to learn that it did not begin
+            ended = Ended(64, message=f"{type(wrong).__name__}: {wrong}")
         self.ended[container.name] = ended
         return ended
 
-    def _run_own(self, container: Container, execute: Execute, wait: float) -> None:
+    def _run_own(self, container: Container, execute: Execute) -> None:
         """Run a container of the pod's own, once those it depends on have ended well."""
         try:
             for name in container.dependencies:
@@ -100,9 +112,9 @@ class Pod:
                     why = f'dependency "{name}" exited with non-zero code: {code}'
                     self.ended[container.name] = Ended(64, message=why)
                     return
-            for attempt in range(max(1, int(self.retry.get("retries") or 1))):
+            for attempt in range(self.attempts):
                 if attempt:
-                    container.group.pause(wait)
+                    container.group.pause(self.pause)
                     if container.group.stopped:
                         return
                 before = self.ended[container.name].stdout if attempt else b""
@@ -128,10 +140,9 @@ class Pod:
     def fault(self) -> str:
         """Return what failed the pod: an init container, one of its own, a sidecar; nothing if none did."""
         own = sorted(self.own, key=lambda container: container.name)
-        for container in (*self.init, *own):
-            ended = self.ended.get(container.name)
-            if ended and ended.code:
-                return ended.told(container.name)
+        for container in (*self.init, *own):  # all before one that failed have ended
+            if self.ended[container.name].code:
+                return self.ended[container.name].told(container.name)
         for container in sorted(self.sidecars, key=lambda container: container.name):
             ended = self.ended.get(container.name)
             if ended and ended.code and ended.code not in _KILLED:

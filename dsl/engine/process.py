@@ -116,6 +116,7 @@ class Group:
 
         Raises:
             OSError: the program cannot be started.
+            ValueError: nor could any with such words or variables.
             Unlogged: what it wrote could not be put into the log.
         """
         with self._lock:
@@ -125,7 +126,7 @@ class Group:
             written = pump.written if pump else log.fileno()
             try:
                 self._process = start(Program(command, env, folder, written, log.fileno()))
-            except OSError:
+            except Exception:
                 if pump:
                     pump.end()
                 raise

@@ -46,7 +46,7 @@ def make_results(
         if template.is_task or template in by_template or states.callers.get(template):
             tasks[template.task] = _merged(tasks.get(template.task), _task(template, by_template, states))
     for node in (node for found in by_template.values() for node in found):
-        task = tasks.get(node.template.task) if node.template and node.flag != "retried" else None
+        task = tasks.get(node.template.task) if node.template and not node.is_attempt else None
         has_failed = node.phase in BAD and node.message
         if task and has_failed and node.phase == task["state"] and "reason" not in task:
             task["reason"] = reason(_last_attempt(node))
@@ -65,14 +65,14 @@ def _last_attempt(node: Node) -> Node:
 def _task(template: Template, by_template: Mapping[Template, list[Node]], states: _States) -> dict[str, Any]:
     own = by_template.get(template, [])
     ran = [node for node in own if node.ran]
-    pods = {node.name.rsplit("(", 1)[0] if node.flag == "retried" else node.name for node in ran}
+    pods = {node.name.rsplit("(", 1)[0] if node.is_attempt else node.name for node in ran}
     counts = states.counts(template)
     return {
         "state": next(iter(counts)),
         "states": counts,
         "pods": len(pods),
         "attempts": len(ran),
-        "value": _value(template, [node for node in own if node.flag != "retried"]),
+        "value": _value(template, [node for node in own if not node.is_attempt]),
     }
 
 
@@ -118,7 +118,7 @@ class _States:
         phases = [
             "Succeeded" if node.message == _EMPTY else node.status
             for node in self.by_template.get(template, [])
-            if node.type != "TaskGroup" and node.flag != "retried"
+            if node.type != "TaskGroup" and not node.is_attempt
         ]
         if not phases:
             above = [caller for caller in self.callers.get(template, []) if caller not in seen]

@@ -38,6 +38,7 @@ class RetryRun:
         self.rule: Mapping[str, Any] = fill(unfilled, prepared.scope, Mode.LENIENT)
         self.attempts: list[Node] = []
         self.node = engine.node_of(prepared, node_type="Retry")
+        self.node.flag = self.node.flag and f"{self.node.flag} retried"  # a hook shares it with its attempts
         self.node.done = prepared.call.done
         self.node.children = self.attempts
         engine.runs(prepared.call, self.node)

@@ -20,7 +20,7 @@ from typing import Any
 
 from dsl.engine.artifacts import ArtifactError
 from dsl.engine.call import Call, Prepared, in_pod, prepare
-from dsl.engine.clock import limit_of
+from dsl.engine.clock import limit_of, patience_of
 from dsl.engine.dag import DagPlan, DagRun
 from dsl.engine.definition import NODE_TYPES, Definition, Template
 from dsl.engine.folder import log_file
@@ -39,7 +39,7 @@ from dsl.engine.retry import RetryRun
 from dsl.engine.scope import Globals
 from dsl.engine.steps import StepsRun
 from dsl.engine.suspend import suspend
-from dsl.engine.tags import TagError, substitute
+from dsl.engine.tags import substitute
 from dsl.engine.volumes import require_volumes, volumes_by_name
 from dsl.engine.whole import Whole
 from dsl.engine.wholes import Wholes
@@ -61,6 +61,12 @@ _Action = tuple[Any, ...]
 def _around(node: Node) -> Inside | None:
     """Return the calls among which a node counts, if it counts."""
     return node.boundary.inside if node.boundary and node.type in COUNTED else None
+
+
+def _take_in(node: Node, result: LeafResult) -> None:
+    """Give a node what its leaf left."""
+    node.outputs, node.artifacts = result.outputs, result.artifacts
+    node.result, node.exit_code = result.result, result.exit_code
 
 
 def _limit(prepared: Prepared) -> int:
@@ -119,7 +125,7 @@ class Engine:
         self.locks = Locks(definition.objects, places.namespace)
         self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
         self.plans: dict[tuple[Template, str], DagPlan] = {}
-        self._memo = Memo(places.cache, places.store)
+        self._memo = Memo(places.cache, places.store, places.objects)
         self.backing_off: dict[Node, Callable[[], None]] = {}
         self._daemons: dict[Node | None, list[Node]] = {}
         self.early_hooks: dict[Node, Early] = {}
@@ -226,7 +232,8 @@ class Engine:
             _limit(prepared)
             rule = prepared.body.get("synchronization")
             locks = self.locks.of(rule) if rule else ()
-        except (NodeFault, TagError) as wrong:
+            patience = patience_of(prepared.body) if locks else None
+        except ValueError as wrong:
             self.refuse_call(call, str(wrong))
             return
         if locks:
@@ -234,6 +241,8 @@ class Engine:
             if wait := self.locks.full(locks):
                 waiting = self._pending(prepared, wait)
                 heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
+                if patience is not None:
+                    self.at(time.monotonic() + patience, self._give_up, waiting)
                 return
             self.locks.take(locks, call)
         self._execute(prepared)
@@ -301,7 +310,7 @@ class Engine:
             call.boundary,
             prepared.template,
             call.task,
-            flag=flag or call.flag,
+            flag=f"{call.flag} {flag}".strip(),
             order=call.order,
             depth=call.depth,
             inputs=prepared.inputs,
@@ -373,13 +382,13 @@ class Engine:
         node.finished, node.view = moment or time.time(), None
         if self.history.taken and not moment:
             node.take_times()
-        is_known = node.recalled or node.taken or node.ip
-        if node.memo and phase == "Succeeded" and node.type in COUNTED and not is_known:
-            phase, message = self._memoized(node, node.memo)
+        if phase == "Succeeded" and node.type in ("DAG", "Steps") and (why := self._unkept(node)):
+            phase, message = "Error", why
         node.phase, node.message = phase, message
         self.history.node_ended(node)
         if node.branch is None and phase in COMPLETED:
-            node.branch = alone(phase)
+            is_bare = node.type == "Retry" and not node.children  # what waits hangs below the last attempt
+            node.branch = () if is_bare else alone(phase)
         if node.type in ("Pod", "Steps") and not node.recalled:  # of others when the DAG ends that calls them
             self.export(node)
         if node.inside:
@@ -395,13 +404,14 @@ class Engine:
             self.later(node.done, node)
             node.done = None
 
-    def _memoized(self, node: Node, memo: Mapping[str, Any]) -> tuple[str, str]:
-        """Keep what a node made; return its phase and message."""
-        try:
-            self._memo.keep(memo, node)
-        except (OSError, ArtifactError) as wrong:
-            return "Error", f"could not save to config map cache: {wrong}"
-        return "Succeeded", ""
+    def _unkept(self, node: Node) -> str:
+        """Keep in a cache what a node made that has success, if that is wanted; return why it cannot be."""
+        if node.memo and not (node.recalled or node.taken or node.ip):
+            try:
+                self._memo.keep(node.memo, node)
+            except (OSError, ArtifactError) as wrong:
+                return f"could not save to config map cache: {wrong}"
+        return ""
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""
@@ -480,6 +490,14 @@ class Engine:
         for entry in passed_over:
             heapq.heappush(self._lock_queue, entry)
         done(node)
+
+    def _give_up(self, waiting: Node) -> None:
+        """End a node that has waited for its locks as long as its template lets it."""
+        for entry in [entry for entry in self._lock_queue if entry[-1] is waiting]:
+            self._lock_queue.remove(entry)
+            heapq.heapify(self._lock_queue)
+            waiting.done = entry[3].call.done
+            self.finish(waiting, "Failed", "timeout")
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]
@@ -609,11 +627,19 @@ class Engine:
         moment = time.time()
         if leaf.node.ran:
             try:
-                self.history.ended(leaf, result, moment)
+                result = self._put_down(leaf, result, moment)
             except OSError as wrong:
                 result = LeafResult("Error", f"the journal cannot be written: {wrong}")
         self._end_leaf(leaf, result, moment)
         self._tell_ended(leaf, result)
+
+    def _put_down(self, leaf: Leaf, result: LeafResult, moment: float) -> LeafResult:
+        """Put down how a leaf that ran has ended, and what it made in a cache first. Raises OSError."""
+        _take_in(leaf.node, result)
+        if result.phase == "Succeeded" and (why := self._unkept(leaf.node)):
+            result = replace(result, phase="Error", message=why)
+        self.history.ended(leaf, result, moment)
+        return result
 
     def put_down_ended(self) -> None:
         """After a signal: take note of the leaves that had ended before it."""
@@ -622,8 +648,7 @@ class Engine:
             leaf, moment = self.leaves.forget(node), time.time()
             if leaf and result.phase == "Succeeded":
                 with suppress(OSError):
-                    self.history.ended(leaf, result, moment)
-                    self._end_leaf(leaf, result, moment)
+                    self._end_leaf(leaf, self._put_down(leaf, result, moment), moment)
 
     def _end_leaf(self, leaf: Leaf, result: LeafResult, moment: float) -> None:
         node = leaf.node
@@ -631,8 +656,7 @@ class Engine:
         for name, (phase, message) in result.members.items():
             member = Node(f"{node.name}.{name}", f"{node.path}/{name}", "Container", node, flag=node.flag)
             self.finish(self.add(member), phase, message, moment)
-        node.outputs, node.artifacts = result.outputs, result.artifacts
-        node.result, node.exit_code = result.result, result.exit_code
+        _take_in(node, result)
         if result.kept and result.phase == "Succeeded":
             self.kept.append((leaf.template.task, result.kept))
         self.finish(node, result.phase, result.message, moment)

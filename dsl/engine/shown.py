@@ -20,22 +20,38 @@ _LIST = Path(".argosy", "shown.json")
 def show(files: Mapping[str, str], tasks: Iterable[str], out: Path) -> None:
     """Show files, and no others of a run, by their paths below `out`; folders end in `/` and have no file.
 
-    Where there is no list all that is in the folders `tasks` was shown. Raises OSError.
+    Where there is no list all that is in the folders `tasks` was shown. Raises OSError, and then too when all
+    is shown but what has the path of something that no run has shown, which stays as it is.
     """
     listed = _listed(out)
     known = set(listed if listed is not None else _found(out, tasks))
-    gone = known - files.keys()
-    if listed is None or files.keys() - known:
-        _write(out, known | files.keys())
-    _hide(out, gone)
-    for path, source in files.items():
+    _hide(out, known - files.keys())
+    taken = _taken(files, known, out)
+    shown = {path: source for path, source in files.items() if path not in taken}
+    if listed is None or shown.keys() - known:
+        _write(out, known | shown.keys())
+    for path, source in shown.items():
         target = f"{out}/{path}"
         if path.endswith("/"):
-            _make_folder(Path(target))
+            Path(target).mkdir(parents=True, exist_ok=True)
         else:
             _link(source, target)
-    if gone:
-        _write(out, files)
+    if known - shown.keys():
+        _write(out, shown)
+    if first := next(iter(taken), ""):
+        raise OSError(f"{out / first} was made by no run and has the name of a result; move it away")
+
+
+def _taken(files: Iterable[str], known: Collection[str], out: Path) -> dict[str, None]:
+    """Return the paths at which something else is; folders come before what is in them."""
+    taken: dict[str, None] = {}
+    for path in files:
+        holder, place = f"{path.rstrip('/').rpartition('/')[0]}/", Path(out, path)
+        is_folder = place.is_dir() and not place.is_symlink()
+        is_free = is_folder if path.endswith("/") else path in known and not is_folder
+        if holder in taken or (not is_free and os.path.lexists(place)):
+            taken[path] = None
+    return taken
 
 
 def hide(tasks: Collection[str], out: Path) -> None:
@@ -90,12 +106,6 @@ def _hide(out: Path, paths: Iterable[str]) -> None:
                 place.rmdir()
         elif place.is_symlink() or not place.is_dir():
             remove(place)
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_symlink() or not folder.is_dir():
-        remove(folder)
-        folder.mkdir(parents=True)
 
 
 def _link(source: str, target: str) -> None:

@@ -41,6 +41,8 @@ class StepsRun:
         self.group = node
         self.steps: list[Task] = []
         self.children: list[tuple[Task, Node]] = []
+        self.hooked: list[tuple[Hooked, Node]] = []
+        """What has ended and has hooks that may still start: the others of the group have not all ended."""
         self.open = 0
         self.distance = 1
         """Edges from the node to the group."""
@@ -175,6 +177,8 @@ class StepsRun:
             self._broken(f"step group deemed errored due to child {node.name} error: {node.fault}")
             settled()
         else:
+            if hooked.others:
+                self.hooked.append((hooked, node))
             run_hooks(self.engine, self, hooked, node, settled)
 
     def _broken(self, fault: str) -> None:
@@ -199,7 +203,13 @@ class StepsRun:
 
     def _one_less(self) -> None:
         self.open -= 1
-        if not self.open:
+        if self.open:
+            return
+        again, self.hooked = sorted(self.hooked, key=lambda ended: ended[1].order), []
+        self.open = len(again)
+        for hooked, node in again:
+            run_hooks(self.engine, self, hooked, node, self._one_less, "others")
+        if not again:
             self._group_ended()
 
     # --- ends ---

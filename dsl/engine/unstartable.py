@@ -14,16 +14,18 @@ LONGEST = 32 * mmap.PAGESIZE - 1
 """Bytes that Linux takes in an argument, or in a variable with its name (MAX_ARG_STRLEN, its end a zero)."""
 
 
-def why_not_started(command: Sequence[str], env: Mapping[str, str], wrong: OSError) -> str:
+def why_not_started(command: Sequence[str], env: Mapping[str, str], wrong: Exception) -> str:
     """Return why a program could not be started with its arguments and variables."""
     program = command[0] if command else ""
     if isinstance(wrong, FileNotFoundError):
         missing = f"stat {program}: no such file or directory"
         why = missing if "/" in program else "executable file not found in $PATH"
-    else:
+    elif isinstance(wrong, OSError):
         why = (wrong.strerror or str(wrong)).lower()
         if wrong.errno == errno.E2BIG:
             why = f"{why}: {_too_long(command, env)}"
+    else:
+        why = str(wrong)
     return f'failed to find name in PATH: exec: "{program}": {why}'
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsl.engine.call import configured, text_of
+from dsl.engine.clock import moment
 from dsl.engine.definition import Definition
 from dsl.engine.node import NodeFault
 from dsl.engine.objects import Objects
@@ -44,7 +45,7 @@ def make_globals(definition: Definition, given: Mapping[str, str], created: floa
     if spec.get("priority") is not None:
         flat["workflow.priority"] = str(spec["priority"])
     now = time.gmtime(created)
-    flat["workflow.creationTimestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
+    flat["workflow.creationTimestamp"] = moment(int(created))
     flat["workflow.creationTimestamp.s"] = str(int(created))
     flat["workflow.creationTimestamp.RFC3339"] = flat["workflow.creationTimestamp"]
     flat |= {

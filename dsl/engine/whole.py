@@ -161,7 +161,7 @@ def _mixed(nodes: Iterable[Node], reads: Mapping[str, Mapping[str, str]]) -> set
 
 
 def _is_plain(node: Node, reads: Mapping[str, Mapping[str, str]]) -> bool:
-    if node.phase != "Succeeded" or node.message or node.recalled or node.flag == "hooked":
+    if node.phase != "Succeeded" or node.message or node.recalled or "hooked" in node.flag:
         return False
     if node.type == "Pod":
         return node.path in reads and not brings_tags((node.result, *node.outputs.values()))

@@ -10,6 +10,7 @@ from typing import Any
 
 from dsl.engine.arguments import fill, parameters_of
 from dsl.engine.call import Call
+from dsl.engine.clock import moment
 from dsl.engine.definition import Template
 from dsl.engine.hooks import exit_hook
 from dsl.engine.node import BAD, Node, NodeFault
@@ -186,7 +187,7 @@ class WorkflowRun:
                 "templateName": node.template.name if node.template else "",
                 "phase": node.phase,
                 "podName": node.identity(self.engine.workflow),
-                "finishedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(node.finished)),
+                "finishedAt": moment(int(node.finished)),
             }
             for node in self.engine.nodes.values()
             if node.phase in BAD

@@ -60,18 +60,24 @@ def test_a_member_that_stays_inside_is_kept(name, kind, target):
 LIST = "find /got -type f | sort | xargs cat > /tmp/o; if test -x /got/run; then echo x >> /tmp/o; fi"
 
 
-def passed_on(source, artifact, out):
+def making(name, source, artifact, *, ours=False):
+    """Return a template whose script leaves an artifact at /made; one of ours is told where that is."""
+    script = {"image": "i", "command": ["sh"], "source": source}
+    if ours:
+        script["env"] = [{"name": "ARGOSY_ROOT", "value": "/argosy"}]
+        script["source"] = source.replace("/made", "$ARGOSY_ROOT/made")
+    path = "/argosy/made" if ours else "/made"
+    outputs = {"artifacts": [{"name": "a", "path": path, **artifact}]}
+    return {"name": name, "script": script, "outputs": outputs}
+
+
+def passed_on(source, artifact, out, *, ours=False):
     """Make an artifact at /made by a script, and list what another finds at /got."""
-    shell = {"image": "i", "command": ["sh"]}
-    make = {
-        "name": "make",
-        "script": {**shell, "source": source},
-        "outputs": {"artifacts": [{"name": "a", "path": "/made", **artifact}]},
-    }
+    make = making("make", source, artifact, ours=ours)
     read = {
         "name": "read",
         "inputs": {"artifacts": [{"name": "a", "path": "/got"}]},
-        "script": {**shell, "source": LIST},
+        "script": {"image": "i", "command": ["sh"], "source": LIST},
         "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]},
     }
     given = [{"name": "a", "from": "{{tasks.make.outputs.artifacts.a}}"}]
@@ -122,23 +128,36 @@ def test_a_pipe_in_a_folder_is_left_out(archive, tmp_path, within_a_minute):
 
 
 @pytest.mark.parametrize("archive", [NONE, TAR, ZIP])
-def test_a_link_is_followed_into_an_archive_and_a_folder(archive, tmp_path):
+def test_a_link_that_a_program_of_ours_leaves_is_followed(archive, tmp_path):
     source = "mkdir /made; echo a > /made/f; mkdir -p far/deep; echo b > far/deep/f; ln -s far/deep near"
     links = "ln -s $PWD/near /made/l; ln -s $PWD/near /made/m; ln -s f /made/g"
     if archive is TAR:  # which has links as links
         source, links = "mkdir far; echo a > far/f", "ln -s f far/g; ln -s $PWD/far /made"
     expected = "a\na\nb\nb" if archive is not TAR else "a"
-    assert passed_on(f"{source}; {links}", archive, tmp_path)[1] == expected
+    assert passed_on(f"{source}; {links}", archive, tmp_path, ours=True)[1] == expected
+
+
+@pytest.mark.parametrize("archive", [NONE, ZIP])
+def test_a_link_in_a_folder_is_left_out_where_argo_unpacks_its_own_tarball(archive, tmp_path):
+    key, found = passed_on("mkdir /made; echo a > /made/f; ln -s f /made/run", archive, tmp_path)
+    assert found == "a"
+    if archive is ZIP:
+        with zipfile.ZipFile(tmp_path / ".argosy/artifacts" / key) as packed:
+            assert {name: packed.read(name) for name in packed.namelist()} == {"a/f": b"a\n", "a/run": b""}
+
+
+@pytest.mark.parametrize("archive", [NONE, ZIP])
+@pytest.mark.parametrize("link", ["/etc", "..", "deep/../../../f"])
+def test_a_link_in_a_folder_that_leads_out_of_it_is_an_error(link, archive, tmp_path):
+    main = making("main", f"mkdir /made; ln -s {link} /made/l", {"s3": {"key": "k"}, **archive})
+    node = run(workflow(main), RunOptions(tmp_path)).nodes["main"]
+    why = f"illegal symlink target: made/l -> {link}; "
+    assert (node.phase, node.message) == ("Error", f"wait: Error (exit code 64): {why}")
 
 
 def kept(source, archive, out):
-    """Run a script that leaves /made; return its node."""
-    output = {"name": "a", "path": "/made", "s3": {"key": "k"}, **archive}
-    main = {
-        "name": "main",
-        "script": {"image": "i", "command": ["sh"], "source": source},
-        "outputs": {"artifacts": [output]},
-    }
+    """Run a script of ours that leaves /made; return its node."""
+    main = making("main", source, {"s3": {"key": "k"}, **archive}, ours=True)
     return run(workflow(main), RunOptions(out)).nodes["main"]
 
 

@@ -116,6 +116,34 @@ def test_a_folder_in_the_place_of_a_new_task_keeps_the_run_from_being_taken_up(t
     assert (tmp_path / "mine/mine.txt").exists()
 
 
+def test_a_result_takes_no_place_of_what_no_run_made(tmp_path):
+    def leaving(text):
+        tasks = [task(name, parameters={"index": "0"}) for name in "ab"]
+        return workflow(dag("main", *tasks), *(leaf(name, text) for name in "ab"))
+
+    put = {"a/notes.txt": "mine", "a/dir/deep/mine.txt": "mine", "b/dir": "mine"}
+    later = leaving("mkdir -p out/dir; echo its | tee out/notes.txt > out/new; echo its > out/dir/notes.txt")
+    ran(leaving("mkdir out; echo its > out/old"), tmp_path)
+    for path, text in put.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    for _ in range(2):
+        outcome = run(later, RunOptions(tmp_path, resume=Resume()))
+        why = f"{tmp_path}/a/notes.txt was made by no run and has the name of a result; move it away"
+        assert (outcome.phase, outcome.message) == ("Error", f"the results cannot be written: {why}")
+        assert json.loads((tmp_path / "results.json").read_text())["phase"] == "Error"
+        assert {path: (tmp_path / path).read_text() for path in put} == put
+        assert not (tmp_path / "a/old").exists()
+        assert [(tmp_path / path).read_text() for path in ("a/new", "b/new", "a/dir/notes.txt")] == [
+            "its\n"
+        ] * 3
+    for path in put:
+        (tmp_path / path).unlink()
+    outcome = run(later, RunOptions(tmp_path, resume=Resume()))
+    assert (outcome.phase, outcome.taken) == ("Succeeded", 2)
+    assert names(tmp_path / "a") == names(tmp_path / "b") == ["dir/notes.txt", "new", "notes.txt"]
+
+
 BOTH = workflow(dag("main", loop("a", ["x", "y"]), loop("b", ["x"])), leaf("a", SUMMARY), leaf("b", SUMMARY))
 ONE = workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY))
 
@@ -299,7 +327,8 @@ def test_results_that_cannot_be_written_are_an_error_and_not_half_there(tmp_path
     out = tmp_path / "out"
     outcome = run(workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY)), RunOptions(out), Filling(out))
     assert (outcome.phase, outcome.message[:33]) == ("Error", "the results cannot be written: [E")
-    assert not (out / "results.json").exists()
+    told = [json.loads((out / name).read_text())["phase"] for name in ("results.json", "status.json")]
+    assert told == ["Error", "Error"]
 
 
 class Lines(Silent):

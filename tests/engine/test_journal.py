@@ -1,6 +1,7 @@
 """The journal of a run: what it cannot make durable is told of, and nothing is added to it any more."""
 
 import errno
+import json
 import os
 import time
 from pathlib import Path
@@ -27,7 +28,8 @@ def test_what_a_disk_has_lost_is_an_error_of_all_that_comes_after(tmp_path):
     journal = Journal(tmp_path / "journal", losing)
     with pytest.raises(OSError, match="Input/output error"):
         add_on(journal)
-    assert journal.close("Succeeded", 1.0).errno == errno.EIO
+    assert journal.settle().errno == errno.EIO
+    journal.close("Succeeded", 1.0)
     assert read_journal(tmp_path / "journal").phase == ""
 
 
@@ -69,4 +71,6 @@ def test_a_run_whose_journal_was_lost_is_an_error(tmp_path):
     assert phases(outcome) == dict.fromkeys(("main", "main/a", "main/b"), "Succeeded")
     assert outcome.phase == "Error"
     assert outcome.message == "the journal cannot be written: [Errno 9] Bad file descriptor"
+    for name in ("results", "status"):
+        assert json.loads((tmp_path / f"{name}.json").read_text())["phase"] == "Error"
     assert run(manifest, RunOptions(tmp_path, resume=Resume())).succeeded

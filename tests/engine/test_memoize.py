@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
@@ -14,7 +15,9 @@ from dsl.engine.artifacts import Store
 from dsl.engine.copies import remove
 from dsl.engine.memo import Memo
 from dsl.engine.node import Node
+from dsl.engine.objects import Objects
 
+TYPE = "workflows.argoproj.io/configmap-type"
 RULE = {"key": "k-{{inputs.parameters.x}}", "cache": {"configMap": {"name": "memo"}}}
 
 
@@ -72,7 +75,7 @@ class Cached:
 
     def __init__(self, folder):
         self.store = Store(folder / "store", folder)
-        self.memo = Memo(folder / "cache", self.store)
+        self.memo = Memo(folder / "cache", self.store, Objects())
         self.rule = {"key": "k", "cache": {"configMap": {"name": "memo"}}}
 
     def keep(self, text, names="fg", odd=""):
@@ -90,7 +93,7 @@ class Cached:
     def recalled(self, other):
         """Return what is in the files that a run with another store gets."""
         store = Store(other, other)
-        if Memo(self.memo.folder, store).recall(self.rule) is None:
+        if self.memo._replace(store=store).recall(self.rule) is None:
             return None
         return [store.path(name).read_text() for name in "fg"]
 
@@ -109,7 +112,7 @@ def test_an_artifact_that_was_nothing_is_nothing_again(tmp_path):
     cached = Cached(tmp_path)
     cached.keep("one", names="f")
     store = Store(tmp_path / "a/store", tmp_path)
-    assert Memo(cached.memo.folder, store).recall(cached.rule) is not None
+    assert cached.memo._replace(store=store).recall(cached.rule) is not None
     assert [store.path(name).exists() for name in "fg"] == [True, False]
 
 
@@ -220,6 +223,35 @@ def test_a_key_or_an_age_that_is_none_is_the_node_s_error(rule, why, tmp_path):
     assert outcome.nodes["main/make"].memo_hit is None
 
 
+@pytest.mark.parametrize(
+    ("cache", "labels", "why"),
+    [
+        ("", {}, "task 'wf.make' errored: resource name may not be empty"),
+        ("Memo", {}, 'could not save to config map cache: ConfigMap "Memo" is invalid: metadata.name: '),
+        ("conf", {}, f"task 'wf.make' errored: memoization configmap doesn't have {TYPE} label, refusing"),
+        ("conf", {TYPE: "Parameter"},
+         f"task 'wf.make' errored: memoization configmap doesn't have label {TYPE} = Cache, refusing"),
+        ("conf", {TYPE: "Cache"}, ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_cache_is_the_node_s_error(cache, labels, why, tmp_path):
+    template = made(memoize={"key": "k", "cache": {"configMap": {"name": cache}}})
+    objects = [{"kind": "ConfigMap", "metadata": {"name": "conf", "labels": labels}, "data": {}}]
+    outcome = ran(workflow(dag("main", task("make")), template), tmp_path, objects=objects)
+    assert outcome.nodes["main/make"].message.startswith(why)
+    assert outcome.phase == ("Error" if why else "Succeeded")
+
+
+def test_what_could_not_be_kept_runs_again_when_its_run_is_taken_up(tmp_path):
+    long = made(f"echo x >> {tmp_path}/log; touch /tmp/o /tmp/f", memoize={**RULE, "key": 300 * "k"})
+    manifest = workflow(dag("main", task("make")), long)
+    options = RunOptions(tmp_path / "out", cache=tmp_path / "cache")
+    outcomes = [run(manifest, options), run(manifest, replace(options, resume=Resume()))]
+    assert [outcome.nodes["main/make"].phase for outcome in outcomes] == ["Error", "Error"]
+    assert outcomes[1].nodes["main/make"].message.startswith("could not save to config map cache: ")
+    assert (tmp_path / "log").read_text() == "x\nx\n"
+
+
 def test_what_failed_is_not_kept_and_a_retry_keeps_what_succeeded_at_last(tmp_path):
     source = (
         f"echo x >> {tmp_path}/log; test $(wc -l < {tmp_path}/log) = 2 && echo made > /tmp/o && echo > /tmp/f"
@@ -319,6 +351,25 @@ def test_a_deadline_ends_a_wait_for_a_lock(tmp_path):
         activeDeadlineSeconds=1,
     )  # fmt: skip
     assert ran(manifest, tmp_path).nodes["main/x"].message == "Step exceeded its deadline"
+
+
+@pytest.mark.parametrize("limit", [{"timeout": "1s"}, {"timeout": "1m", "pendingTimeout": "1s"}])
+def test_a_timeout_of_its_own_ends_a_wait_for_a_lock(limit, tmp_path):
+    held = {"synchronization": {"mutexes": [{"name": "m"}]}}
+    holds = {"name": "holds", "suspend": {"duration": "2"}, **held}
+    manifest = workflow(
+        dag("main", task("a", "holds"), task("make"), task("b", "nop", depends="make.Failed")),
+        holds, made(memoize=None, **limit, **held), NOP,
+    )  # fmt: skip
+    outcome = ran(manifest, tmp_path)
+    assert (outcome.nodes["main/make"].phase, outcome.nodes["main/make"].message) == ("Failed", "timeout")
+    assert phases(outcome)["main/b"] == "Succeeded"
+
+
+def test_a_lock_that_is_asked_for_twice_is_the_node_s_error(tmp_path):
+    twice = {"mutexes": [{"name": "m"}, {"name": "m"}]}
+    outcome = ran(workflow(dag("main", task("x", "nop")), {**NOP, "synchronization": twice}), tmp_path)
+    assert outcome.nodes["main/x"].message.endswith("is invalid: duplicate synchronization item found")
 
 
 @pytest.mark.parametrize(

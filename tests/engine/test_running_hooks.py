@@ -95,3 +95,15 @@ def test_hooks_on_running_tasks_need_room_in_the_parallelism_of_the_workflow(tmp
     scripts = script("x", most), script("hook", most)
     outcome, _ = ran(workflow(main, *scripts, parallelism=1), tmp_path / "out")
     assert set(phases(outcome).values()) == {"Succeeded"}
+
+
+def test_a_hook_on_a_step_may_wait_for_another_of_its_group(tmp_path):
+    both = 'steps.x.status == "Succeeded" && steps.y.status == "Succeeded"'
+    slow = {"name": "slow", "suspend": {"duration": "1"}}
+    steps = [
+        {"name": "x", "template": "slow"},
+        {"name": "y", "template": "nop", "hooks": {"h": {"template": "nop", "expression": both}}},
+    ]
+    main = {"name": "main", "steps": [steps, [{"name": "z", "template": "nop"}]]}
+    outcome, _ = ran(workflow(main, slow, NOP), tmp_path)
+    assert list(phases(outcome))[-3:] == ["main/y.hooks.h", "main/[1]", "main/z"]
