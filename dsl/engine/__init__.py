@@ -185,7 +185,7 @@ def _run(definition: Definition, options: RunOptions, out: Path, program: str, p
         options.begun()
         stored = task_folders(definition, claims) if resume else []
         history = History(out, places, journal, former, mounts, resume, stored)
-        wholes = Wholes(definition, shared, places, history, left)
+        wholes = Wholes(definition, shared, places, history, left, out / WHOLES)
         jobs = _jobs(definition, options.jobs)
         engine = Engine(definition, shared, places, history, wholes, jobs, progress)
         outcome = _outcome(engine, journal, out)
@@ -237,7 +237,7 @@ def _with_results(engine: Engine, journal: Journal, out: Path) -> Outcome:
                 if not isinstance(wrong, Exception):
                     results["phase"] = _INTERRUPTED
                 _write(out, engine, outcome, results)
-                _write_wholes(out, engine)
+                engine.wholes.close(list(engine.nodes.values()))
                 link_files(engine.kept, results["tasks"], out)
         raise
     with paused_collection():
@@ -252,7 +252,7 @@ def _with_results(engine: Engine, journal: Journal, out: Path) -> Outcome:
             outcome = replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
             with suppress(OSError):
                 _write(out, engine, outcome, results)
-        _write_wholes(out, engine)
+        engine.wholes.close(list(engine.nodes.values()))
     return replace(outcome, results=results)
 
 
@@ -284,9 +284,3 @@ def _write(out: Path, engine: Engine, outcome: Outcome, results: Mapping[str, An
     write(out / RESULTS, rows_of(results))
     write(out / STATUS, rows(bare.to_status(), "nodes", ((p, node.to_status()) for p, node in nodes)))
     link_files(engine.kept, results["tasks"], out)
-
-
-def _write_wholes(out: Path, engine: Engine) -> None:
-    wholes = engine.wholes.left(list(engine.nodes.values()))
-    with suppress(OSError):  # the next run looks at each leaf then
-        write(out / WHOLES, (f"{whole.to_line()}\n" for whole in wholes))

@@ -57,6 +57,7 @@ class Store:
         self._aside = root.with_name("aside")
         self._aside.mkdir(parents=True, exist_ok=True)
         self._replaced = {path.name for path in self._aside.iterdir()}
+        self._has_apart = (root / _INPUTS).is_dir()
         self._tickets = itertools.count()
         self._moving = threading.Lock()
         self._stamps = Stamps()
@@ -66,7 +67,7 @@ class Store:
     def path(self, key: str) -> Path:
         """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
         plain = self._plain(key)
-        if not plain.is_relative_to(self.root):
+        if not self._has_apart or not plain.is_relative_to(self.root):
             return plain
         found = [path for path in (plain, *self._all_apart(plain)) if path.exists()]
         return next((path for path in found if path.is_file()), found[0] if found else plain)
@@ -85,14 +86,21 @@ class Store:
 
     def _all_apart(self, plain: Path) -> list[Path]:
         """Return where all may be that has the key of a place, or is in a folder, and is apart."""
+        if not self._has_apart:
+            return []
         inside = plain.relative_to(self.root)
         return [others / inside for others in sorted((self.root / _INPUTS).glob("*"))]
 
     def _room(self, source: Path, plain: Path) -> Path:
         """Return where there is room for what has the key of a place."""
-        apart = self._apart(plain)
-        is_taken = not _fits(source, plain) or any(above.is_file() for above in plain.parents)
-        return apart if _fits(source, apart) and (is_taken or apart.exists()) else plain
+        is_below = not plain.parent.is_dir() and any(above.is_file() for above in plain.parents)
+        is_taken = is_below or not _fits(source, plain)
+        if is_taken or self._has_apart:
+            apart = self._apart(plain)
+            if _fits(source, apart) and (is_taken or apart.exists()):
+                self._has_apart = True
+                return apart
+        return plain
 
     def fetch(self, artifact: Mapping[str, Any], target: Path, *, link: bool, is_own: bool = True) -> bool:
         """Put an artifact at `target`: a copy that its reader may change. Tarballs are unpacked.

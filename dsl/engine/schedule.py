@@ -423,6 +423,7 @@ class Engine:
             self.export(node)
         if node.inside:
             node.inside.abort = None
+        self.wholes.ended(node)
         if around := _around(node):
             around.active -= 1
             around.bad += phase in BAD

@@ -17,8 +17,8 @@ from dsl.engine.journal import Record
 from dsl.engine.node import NOTHING, Branch, Node
 from dsl.garbage import paused_collection
 
-_INSIDE = ("DAG", "Steps")
-_GROUPS = (*_INSIDE, "TaskGroup", "StepGroup", "Retry")
+INSIDE = ("DAG", "Steps")
+_GROUPS = (*INSIDE, "TaskGroup", "StepGroup", "Retry")
 _OF_LEAF = 6
 """Fields in the row of a leaf."""
 _JSON = json.JSONEncoder(separators=(",", ":"))
@@ -132,7 +132,7 @@ def gathered(
         else:
             inside, above = [], 0
             found.append(inside)
-        if node.type in _INSIDE:
+        if node.type in INSIDE:
             holders[node] = inside, len(inside)
         inside.append((node, above))
     for inside in found:

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from typing import Any
 from dsl.engine.call import Prepared
 from dsl.engine.contents import digest_of
 from dsl.engine.definition import Definition, Template, has_tag
+from dsl.engine.folder import write
 from dsl.engine.history import History
 from dsl.engine.leaf import Places
 from dsl.engine.node import Node
 from dsl.engine.scope import Globals
 from dsl.engine.tags import parts
-from dsl.engine.whole import Whole, brings_tags, gathered
+from dsl.engine.whole import INSIDE, Whole, brings_tags, gathered
 from dsl.expr.gojson import Value
 
 _KINDS = ("dag", "steps", "container", "script")
@@ -47,12 +49,15 @@ class Wholes:
         places: Places,
         history: History,
         former: Mapping[str, Whole],
+        record: Path,
     ) -> None:
+        """Take those of a former run; what ends is put down at `record`."""
         self._definition = definition
         self._globals = shared
         self._places = places
         self._history = history
         self._former = former
+        self._record = record
         self._keys: dict[Node, str] = {}
         self._taken: dict[Node, Whole] = {}
         self._called: dict[Template, list[Template]] = {}
@@ -80,8 +85,20 @@ class Wholes:
         self._taken[node] = whole
         return whole
 
-    def left(self, nodes: Sequence[Node]) -> Iterator[Whole]:
-        """Yield what the next run may take over, of all nodes of this one."""
+    def ended(self, node: Node) -> None:
+        """Put down a node in which no others like it are: of a run that is killed nothing else is left."""
+        inside = node.inside.nodes if node.inside else []
+        if node in self._keys and not any(each.type in INSIDE for each in inside):
+            lines = [f"{whole.to_line()}\n" for whole in self._left([node, *inside])]
+            with suppress(OSError), self._record.open("a", encoding="utf-8") as file:
+                file.writelines(lines)
+
+    def close(self, nodes: Sequence[Node]) -> None:
+        """Put down what the next run may take over, of all nodes of this one."""
+        with suppress(OSError):  # the next run looks at each leaf then
+            write(self._record, (f"{whole.to_line()}\n" for whole in self._left(nodes)))
+
+    def _left(self, nodes: Sequence[Node]) -> Iterator[Whole]:
         if self._history.is_partial:
             return
         for whole in gathered(nodes, self._keys, self._taken, self._history.reads, self.called):

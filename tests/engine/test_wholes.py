@@ -1,7 +1,9 @@
 """DAGs and steps that are taken over as a whole: all is as it is leaf by leaf, for less work."""
 
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -228,6 +230,25 @@ def test_a_run_that_was_interrupted_keeps_what_had_ended_as_wholes(bench):
     with pytest.raises(KeyboardInterrupt):
         run(manifest, RunOptions(bench.out, jobs=1, inputs=bench.folder), Interrupting())
     assert wholes(bench) == ["main/lane/partition(0:0)"]
+
+
+def test_a_run_that_was_killed_keeps_what_had_ended_as_wholes(bench):
+    manifest = loop_of(bench, 4)
+    child = os.fork()
+    if not child:
+        run(manifest, RunOptions(bench.out, jobs=1, inputs=bench.folder), Killing())
+    os.waitpid(child, 0)
+    assert wholes(bench) == [f"main/lane/partition({number}:{number})" for number in (0, 1)]
+    assert bench.again(manifest, jobs=1).taken == 2
+    assert (bench.ran, wholes(bench)) == (["a-2", "a-3"], ["main"])
+
+
+class Killing(Silent):
+    """Kills the run when the third leaf starts."""
+
+    def started(self, event):
+        if event.node.startswith("main/lane/partition(2:2)"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Interrupting(Silent):
