@@ -113,6 +113,7 @@ class Engine:
         self.kept: list[tuple[str, tuple[Path, ...]]] = []
         self._ready: deque[_Action] = deque()
         self._when_quiet: deque[_Action] = deque()
+        self._taken_over: deque[_Action] = deque()
         self._freed: deque[Inside] = deque()
         self._timers: list[tuple[float, int, _Action]] = []
         self._tickets = itertools.count()
@@ -135,6 +136,10 @@ class Engine:
         """Run `action` when all that can happen now has happened: in Argo, the next time it is woken."""
         self._when_quiet.append((action, *arguments))
 
+    def take_over(self, action: Callable[..., None], *arguments: object) -> None:
+        """Run `action`, which ends what a former run ended: when it is quiet, as that ran a while."""
+        self._taken_over.append((action, *arguments))
+
     def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when `time.monotonic()` has reached `moment`."""
         heapq.heappush(self._timers, (moment, next(self._tickets), (action, *arguments)))
@@ -144,9 +149,12 @@ class Engine:
         while not is_over():
             with paused_collection():  # most of what is made now stays
                 self._work_off(is_over)
-            if not self._ready and self._when_quiet:
+            if not self._ready and (self._when_quiet or self._taken_over):
                 self._woken()
-                self._ready.append(self._when_quiet.popleft())
+                if self._when_quiet:
+                    self._ready.append(self._when_quiet.popleft())
+                else:
+                    self._ready, self._taken_over = self._taken_over, self._ready
                 continue
             if is_over():  # a clock that nobody needs any more may be left
                 return
@@ -157,14 +165,22 @@ class Engine:
                 return
 
     def _work_off(self, is_over: Callable[[], bool]) -> None:
-        """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile."""
+        """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile.
+
+        Not before much is done: what a short run comes to must not depend on how fast its leaves are.
+        """
+        unseen = 0
         while self._ready and not is_over():
-            for _ in range(min(len(self._ready), _AT_A_TIME)):
+            count = min(len(self._ready), _AT_A_TIME)
+            for _ in range(count):
                 action = self._ready.popleft()
                 action[0](*action[1:])
+            unseen += count
             if self._ready and not is_over():
                 self.leaves.start_waiting(self._leaf_starts)
-                self._take_event(0.0)
+                if unseen >= _AT_A_TIME:
+                    self._take_event(0.0)
+                    unseen = 0
 
     def _is_idle(self) -> bool:
         timers = len(self._timers) - (self.has_deadline and not self._is_open())
@@ -334,8 +350,7 @@ class Engine:
             self.runs(prepared.call, node)
             whole = None if self.past_deadline else self.wholes.former(node, prepared)
             if whole:
-                with paused_collection():
-                    self._take_whole(node, whole)
+                self.take_over(self._take_whole, node, whole)
                 return
             self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
@@ -528,18 +543,21 @@ class Engine:
         if call.runs:
             self._called[node] = call
         if record := self.history.former(leaf):
-            self.later(self._take_over, leaf, record)
+            self.take_over(self._take_leaf, leaf, record)
         elif self.history.leaves_out(leaf):
             self.progress.skipped(leaf.template.task, 1)
             self.later(self.finish, node, "Omitted", _LEFT_OUT)
         else:
             self.leaves.add(leaf, node.order)
 
-    def _take_over(self, leaf: Leaf, record: Record) -> None:
-        """End a leaf as it ended in a former run."""
-        self._woken()
-        leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
-        self._leaf_starts(leaf)
+    def _take_leaf(self, leaf: Leaf, record: Record) -> None:
+        """Let a leaf start, and end as it ended in a former run."""
+        if not leaf.node.is_done:
+            leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
+            self._leaf_starts(leaf)
+            self.later(self._end_taken, leaf, record)
+
+    def _end_taken(self, leaf: Leaf, record: Record) -> None:
         leaf.node.started, leaf.node.taken = record.started, True
         result = LeafResult(
             record.phase,
@@ -557,6 +575,8 @@ class Engine:
     def _take_whole(self, node: Node, whole: Whole) -> None:
         """End a DAG or steps node with all that was in it in a former run."""
         assert node.template is not None
+        if node.is_done:
+            return
         taken = list(self.history.take_whole(whole))
         self.kept += [(record.task, kept) for record, kept in taken if kept]
         records = {record.leaf: record for record, _ in taken}
