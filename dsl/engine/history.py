@@ -101,6 +101,7 @@ class History:
 
     def former(self, leaf: Leaf) -> Record | None:
         """Return how a leaf ended in a former run if that stands; else make room for it to run again."""
+        self._note_again(leaf.node)
         if self._open:
             self._hide(self._fingerprints.places(leaf))
         record = self._records.get(leaf.node.path)
@@ -135,7 +136,8 @@ class History:
             self._drop(self._below.get(path, ()))
 
     def has_waited(self, node: Node, fingerprint: str) -> bool:
-        """Whether a suspend node has ended in a former run."""
+        """Whether a suspend node that begins has ended in a former run."""
+        self._note_again(node)
         record = self._records.get(node.path)
         return bool(record and record.fingerprint == fingerprint and not self._is_withdrawn(node))
 
@@ -163,12 +165,12 @@ class History:
 
     def _is_concerned(self, node: Node, choice: Choice) -> bool:
         task, is_alone = choice
-        again, found = self._again[choice], _is_of(node, task)
-        if not (found or is_alone):
-            found = not again.isdisjoint(before(node))
-        if found:
-            again.update(positions(node))
-        return found
+        return _is_of(node, task) or not (is_alone or self._again[choice].isdisjoint(before(node)))
+
+    def _note_again(self, node: Node) -> None:
+        """Take note that what stands after a node that begins runs again, if the node is to."""
+        for choice in self._concerning(node):
+            self._again[choice].update(positions(node))
 
     def is_chosen(self, node: Node, definition: Definition) -> bool:
         """Whether a node, or something that it calls, shall run whatever there is of it in a cache."""

@@ -484,6 +484,19 @@ def test_from_a_task_on_all_after_it_runs_again(bench):
     assert bench.ran == ["b-0", "c-0"]
 
 
+@pytest.mark.parametrize("skipped", [leaf("a", "true"), {"name": "a", "suspend": {"duration": "10ms"}}])
+def test_from_a_task_that_was_skipped_all_after_it_runs_again(skipped, bench):
+    tasks = task("a", parameters=FIRST, when="{{workflow.parameters.p}} == yes"), task("b", "nop", "a")
+    tasks = *tasks, task("c", depends="b", parameters=FIRST)
+    arguments = {"parameters": [{"name": "p", "value": "no"}]}
+    manifest = workflow(dag("main", *tasks), skipped, NOP, leaf("c", bench.source("c")), arguments=arguments)
+    assert phases(bench.run(manifest))["main/a"] == "Skipped"
+    assert bench.again(manifest, Resume(start="a"), parameters={"p": "yes"}).succeeded
+    assert bench.ran == ["c-0"]
+    assert bench.again(manifest).succeeded
+    assert bench.ran == []
+
+
 class Stopping(Silent):
     """Interrupts the run when a task starts."""
 
