@@ -66,11 +66,17 @@ class Store:
 
     def path(self, key: str) -> Path:
         """Return where a key is. Raises ArtifactError for a key that leads out of the store."""
+        if not self._has_apart:
+            return self._plain(key)
+        found = [path for path in self.places(key) if path.exists()]
+        return next((path for path in found if path.is_file()), found[0] if found else self._plain(key))
+
+    def places(self, key: str) -> list[Path]:
+        """Return where leaves may have left something of a key. Raises ArtifactError as `path` does."""
         plain = self._plain(key)
-        if not self._has_apart or not plain.is_relative_to(self.root):
-            return plain
-        found = [path for path in (plain, *self._all_apart(plain)) if path.exists()]
-        return next((path for path in found if path.is_file()), found[0] if found else plain)
+        if not plain.is_relative_to(self.root):
+            return []
+        return [plain, *(self._all_apart(plain) if self._has_apart else ())]
 
     def _plain(self, key: str) -> Path:
         parts = PurePosixPath(key.strip("/")).parts
@@ -271,13 +277,17 @@ class Store:
         return stamp is not None and is_of(stamp, note)
 
     def set_aside(self, place: Path) -> None:
-        """Set a file aside, unless it is on another file system. Raises OSError."""
+        """Set a file aside, unless it is on another file system, and no folder for it. Raises OSError."""
         with self._moving:
             try:
                 self._set_aside(place)
             except OSError as wrong:
                 if wrong.errno != errno.EXDEV:
                     raise
+            folders = place.parents if place.is_relative_to(self.root) else ()
+            with suppress(OSError):  # there is something in it
+                for folder in itertools.takewhile(self.root.__ne__, folders):
+                    folder.rmdir()
 
     def put_back(self, inode: int, target: Path) -> None:
         """Put a file that was replaced where it was, and set aside what is there now. Raises OSError."""

@@ -56,15 +56,16 @@ class Contents:
 
     def note(self, place: Path) -> list[FileNote]:
         """Return what there is at a place that a leaf has just left."""
-        self._forget(place)
+        self.forget(place)
         return list(self._notes(os.fspath(place), is_left=True))
 
     def put_back(self, note: FileNote) -> None:
         """Take note of a file that is again where it was."""
-        self._forget(Path(note[0]))
+        self.forget(Path(note[0]))
         self._known[note[0]] = note
 
-    def _forget(self, place: Path) -> None:
+    def forget(self, place: Path) -> None:
+        """Take note that what is at a place has come there, or is gone from it."""
         with self._lock:
             for above in map(os.fspath, (place, *place.parents)):
                 self._folders.pop(above, None)
@@ -76,7 +77,7 @@ class Contents:
         return found is not None and (is_of(found, note) or self.of(Path(note[0])) == note[-1])
 
     def _notes(self, path: str, *, is_left: bool) -> Iterator[FileNote]:
-        for each in _files(path):
+        for each in files_at(path):
             stamp = stamp_of(each)
             note = self._known.get(each)
             if stamp is None:  # it has just been removed
@@ -105,7 +106,8 @@ def digest_of_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _files(path: str) -> Iterator[str]:
+def files_at(path: str) -> Iterator[str]:
+    """Yield a place, or where it is a folder the files below it."""
     if not os.path.isdir(path):  # noqa: PTH112  # texts: this is done for every file of a run
         yield path
     else:

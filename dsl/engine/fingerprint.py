@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,12 @@ class Fingerprints:
             self.reads[leaf.node.path] = reads or NOTHING
         return digest_of_text(f"[{body}, {json_of(others)[1:]}")
 
+    def places(self, leaf: Leaf) -> Iterator[Path]:
+        """Yield where there may be something of the artifacts that a leaf reads."""
+        for artifact in leaf.artifacts.values():
+            with suppress(ArtifactError):
+                yield from self._places.store.places(_key(artifact))
+
     def ended(self, leaf: Leaf, record: Record) -> None:
         """Note what a leaf may have left on a volume: a program of ours its files alone."""
         if record.phase != "Succeeded" or not _is_shared(self._mounted(leaf).values()):
@@ -83,9 +89,8 @@ class Fingerprints:
         return self._programs.get(source) or self._programs.setdefault(source, digest_of(source))
 
     def _content(self, artifact: Mapping[str, Any], reads: dict[str, str]) -> str:
-        key = expand(str((artifact.get("s3") or {}).get("key") or ""), {})
         try:
-            return self._read(self._places.store.path(key), reads)
+            return self._read(self._places.store.path(_key(artifact)), reads)
         except ArtifactError:
             return ""
 
@@ -170,6 +175,10 @@ class Texts:
     def _written(self, unfilled: Value) -> str:
         self._unfilled.append(unfilled)  # nothing else may get its id
         return self._known.setdefault(id(unfilled), json_of(unfilled))
+
+
+def _key(artifact: Mapping[str, Any]) -> str:
+    return expand(str((artifact.get("s3") or {}).get("key") or ""), {})
 
 
 def _containers(leaf: Leaf) -> list[Mapping[str, Any]]:

@@ -1,7 +1,8 @@
 """A leaf in; how it ended in a former run in the same folder, if that stands, out; how it ends now put down.
 
 A leaf is taken over when its fingerprint is the one on record and all files that it left are what they were,
-or were replaced by another leaf and can be put back: who reads them next shall find what it found.
+or were set aside and can be put back: who reads them next shall find what it found, and nothing that was left
+later. So what is not taken over yet is set aside before a leaf looks at a place where it is.
 What a former run left and this one does not take over is removed before anybody could read it.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from dsl.engine.ancestry import Position, before, positions
 from dsl.engine.chosen import calls
-from dsl.engine.contents import LASTING, Contents, digest_of_text, stamp_of
+from dsl.engine.contents import LASTING, Contents, digest_of_text, files_at, stamp_of
 from dsl.engine.definition import Definition, Template
 from dsl.engine.fingerprint import Fingerprints
 from dsl.engine.journal import Choice, FileNote, Former, Journal, Record
@@ -82,6 +83,8 @@ class History:
         self._live: set[str] = set()
         self._ends: dict[str, str] = {}
         self._open = dict.fromkeys(self._records)
+        self._hidden: dict[str, Record] = {}
+        self._seen: set[Path] = set()
         self._chosen = {} if self._resume.only else {key: left for key, left in former.again.items() if left}
         if choice := self._resume.choice:
             self._chosen[choice] = set(self._records)
@@ -98,6 +101,9 @@ class History:
 
     def former(self, leaf: Leaf) -> Record | None:
         """Return how a leaf ended in a former run if that stands; else make room for it to run again."""
+        self._note_again(leaf.node)
+        if self._open:
+            self._hide(self._fingerprints.places(leaf))
         record = self._records.get(leaf.node.path)
         if record and self._stands(leaf, record):
             if self._resume.only and record.fingerprint != self.fingerprint(leaf):
@@ -130,7 +136,8 @@ class History:
             self._drop(self._below.get(path, ()))
 
     def has_waited(self, node: Node, fingerprint: str) -> bool:
-        """Whether a suspend node has ended in a former run."""
+        """Whether a suspend node that begins has ended in a former run."""
+        self._note_again(node)
         record = self._records.get(node.path)
         return bool(record and record.fingerprint == fingerprint and not self._is_withdrawn(node))
 
@@ -158,12 +165,12 @@ class History:
 
     def _is_concerned(self, node: Node, choice: Choice) -> bool:
         task, is_alone = choice
-        again, found = self._again[choice], _is_of(node, task)
-        if not (found or is_alone):
-            found = not again.isdisjoint(before(node))
-        if found:
-            again.update(positions(node))
-        return found
+        return _is_of(node, task) or not (is_alone or self._again[choice].isdisjoint(before(node)))
+
+    def _note_again(self, node: Node) -> None:
+        """Take note that what stands after a node that begins runs again, if the node is to."""
+        for choice in self._concerning(node):
+            self._again[choice].update(positions(node))
 
     def is_chosen(self, node: Node, definition: Definition) -> bool:
         """Whether a node, or something that it calls, shall run whatever there is of it in a cache."""
@@ -189,11 +196,15 @@ class History:
 
     def take(self, leaf: Leaf, record: Record) -> tuple[Path, ...]:
         """Take a leaf over; return where the files are that it left."""
+        self._fingerprints.ended(leaf, record)
+        return self._take(record)
+
+    def _take(self, record: Record) -> tuple[Path, ...]:
         self.taken += 1
         for note in record.files:
             if self._places.store.is_aside(note):
                 self._put_back(record, self._absolute(note))
-        self._enter(leaf, record)
+        self._note_end(record)
         kept = tuple(self._out / place for place in record.kept)
         self._places.store.take(kept)
         return kept
@@ -217,26 +228,25 @@ class History:
         """Whether all files that a leaf left are where it left them, and no other has left any of them."""
         is_aside, is_as_noted = self._places.store.is_aside, self._contents.is_as_noted
         return not any(
-            self._writers[note[0]] > 1 or is_aside(note) or not is_as_noted(self._absolute(note))
+            len(self._writers[note[0]]) > 1 or is_aside(note) or not is_as_noted(self._absolute(note))
             for note in record.files
         )
 
     @cached_property
-    def _writers(self) -> Counter[str]:
-        """How many leaves of former runs have left a file, by its path: one may be put in another's place."""
-        return Counter(note[0] for record in self._records.values() for note in record.files)
+    def _writers(self) -> dict[str, list[Record]]:
+        """The leaves of former runs that have left a file, by its path: one may be put in another's place."""
+        writers: defaultdict[str, list[Record]] = defaultdict(list)
+        for record in self._records.values():
+            for path, *_ in record.files:
+                writers[path].append(record)
+        return dict(writers)
 
     def take_whole(self, whole: Whole) -> Iterator[tuple[Record, tuple[Path, ...]]]:
         """Take over all leaves of a node; yield how they ended, and where the files are that they left."""
         self.reads[whole.path] = whole.reads
         for path in whole.leaves():
-            record = self._records[path]
-            self.taken += 1
             self.reads[path] = NOTHING
-            self._note_end(record)
-            kept = tuple(self._out / place for place in record.kept)
-            self._places.store.take(kept)
-            yield record, kept
+            yield self._records[path], self._take(self._records[path])
 
     def ends(self, leaves: Iterable[str]) -> str:
         """Return a digest of how leaves have ended, `""` where that is not on record."""
@@ -244,12 +254,35 @@ class History:
         return _digest_of_ends(found) if all(found) else ""
 
     def _put_back(self, record: Record, note: FileNote) -> None:
-        there = self._owner(note[0])
-        raced = there and there.started < record.finished and record.started < there.finished
-        if not raced:  # else that one has won
+        there = self._owner(note[0]) or self._hidden.get(note[0]) or record
+        raced = there.started < record.finished and record.started < there.finished
+        if there is record or not raced:  # else that one has won
             with _able():
                 self._places.store.put_back(note[1], Path(note[0]))
             self._contents.put_back(note)
+
+    def _hide(self, places: Iterable[Path]) -> None:
+        """Set aside what is at places, or below them, and not taken over yet."""
+        for place in places:
+            if place not in self._seen:
+                self._seen.add(place)
+                for path in list(files_at(os.fspath(place))):
+                    self._hide_file(path)
+
+    def _hide_file(self, path: str) -> None:
+        owner = self._owner(path)
+        for record in self._writers.get(self._relative(path), ()):
+            if record.leaf in self._open and owner in (None, record) and self._set_aside(path):
+                self._hidden[path] = record
+                self._contents.forget(Path(path))
+
+    def _set_aside(self, path: str) -> bool:
+        """Set a file aside if it is not of this run; return whether it was."""
+        if self._relative(path) in self._live:
+            return False
+        with _able():
+            _opened(Path(path).parent, partial(self._places.store.set_aside, Path(path)))
+        return True
 
     def _owner(self, path: str) -> Record | None:
         """Return the record of the leaf that left the file that is at a place now."""
@@ -340,10 +373,9 @@ class History:
         """Set aside what leaves have left: nobody in this run shall read it, and the next one may need it."""
         for record in (self._records[path] for path in paths if path in self._open):
             del self._open[record.leaf]
-            with _able():
-                for path in (self._absolute(note)[0] for note in record.files):
-                    if self._owner(path) is record and self._relative(path) not in self._live:
-                        _opened(Path(path).parent, partial(self._places.store.set_aside, Path(path)))
+            for path in (self._absolute(note)[0] for note in record.files):
+                if self._owner(path) is record:
+                    self._set_aside(path)
             self._remove_left(record)
 
     @cached_property

@@ -122,6 +122,7 @@ class Engine:
         self._begun: list[_Action] = []
         """What the action at work has left to do, in order."""
         self._when_quiet: deque[_Action] = deque()
+        self._taken_over: list[_Action] = []
         self._freed: deque[Inside] = deque()
         self._timers: list[tuple[float, int, _Action]] = []
         self._tickets = itertools.count()
@@ -151,6 +152,10 @@ class Engine:
         """Run `action` when all else that can happen now has happened, and before Argo is woken again."""
         self._when_quiet.appendleft((action, *arguments))
 
+    def take_over(self, action: Callable[..., None], *arguments: object) -> None:
+        """Run `action`, which ends what a former run ended: when it is quiet, as that ran a while."""
+        self._taken_over.append((action, *arguments))
+
     def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when `time.monotonic()` has reached `moment`."""
         heapq.heappush(self._timers, (moment, next(self._tickets), (action, *arguments)))
@@ -160,9 +165,13 @@ class Engine:
         while not is_over():
             with paused_collection():  # most of what is made now stays
                 self._work_off(is_over)
-            if not self._has_work() and self._when_quiet:
+            if not self._has_work() and (self._when_quiet or self._taken_over):
                 self._woken()
-                self._ready.append(self._when_quiet.popleft())
+                if self._when_quiet:
+                    self._ready.append(self._when_quiet.popleft())
+                else:
+                    self._ready += reversed(self._taken_over)
+                    self._taken_over.clear()
                 continue
             if is_over():  # a clock that nobody needs any more may be left
                 return
@@ -173,7 +182,10 @@ class Engine:
                 return
 
     def _work_off(self, is_over: Callable[[], bool]) -> None:
-        """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile."""
+        """Do what is ready, and what gets ready by it; now and then see what has ended meanwhile.
+
+        Not before much is done: what a short run comes to must not depend on how fast its leaves are.
+        """
         while self._has_work() and not is_over():
             for _ in range(_AT_A_TIME):
                 self._ready += reversed(self._begun)
@@ -373,8 +385,7 @@ class Engine:
             self.runs(prepared.call, node)
             whole = None if self.past_deadline else self.wholes.former(node, prepared)
             if whole:
-                with paused_collection():
-                    self._take_whole(node, whole)
+                self.take_over(self._take_whole, node, whole)
                 return
             self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
@@ -588,18 +599,21 @@ class Engine:
         if call.runs:
             self._called[node] = call
         if record := self.history.former(leaf):
-            self.later(self._take_over, leaf, record)
+            self.take_over(self._take_leaf, leaf, record)
         elif self.history.leaves_out(leaf):
             self.progress.skipped(leaf.template.task, 1)
             self.later(self.finish, node, "Omitted", _LEFT_OUT)
         else:
             self.leaves.add(leaf, node.order)
 
-    def _take_over(self, leaf: Leaf, record: Record) -> None:
-        """End a leaf as it ended in a former run."""
-        self._woken()
-        leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
-        self._leaf_starts(leaf)
+    def _take_leaf(self, leaf: Leaf, record: Record) -> None:
+        """Let a leaf start, and end as it ended in a former run."""
+        if not leaf.node.is_done:
+            leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
+            self._leaf_starts(leaf)
+            self.later(self._end_taken, leaf, record)
+
+    def _end_taken(self, leaf: Leaf, record: Record) -> None:
         leaf.node.started, leaf.node.taken = record.started, True
         result = LeafResult(
             record.phase,
@@ -617,6 +631,8 @@ class Engine:
     def _take_whole(self, node: Node, whole: Whole) -> None:
         """End a DAG or steps node with all that was in it in a former run."""
         assert node.template is not None
+        if node.is_done:
+            return
         taken = list(self.history.take_whole(whole))
         self.kept += [(record.task, kept) for record, kept in taken if kept]
         records = {record.leaf: record for record, _ in taken}

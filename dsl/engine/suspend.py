@@ -27,11 +27,16 @@ def suspend(engine: Engine, prepared: Prepared, node: Node) -> None:
         return
     fingerprint = digest_of([prepared.body, dict(prepared.inputs)]) if duration > 0 else ""
     supplied = prepared if prepared.template.outputs else None
-    if engine.past_deadline or duration <= 0 or engine.history.has_waited(node, fingerprint):
+    is_seen = prepared.call.runs and duration > _UNSEEN
+    if engine.past_deadline or duration <= 0:
         engine.later(_resume, engine, node, supplied)
+    elif engine.history.has_waited(node, fingerprint):
+        if is_seen:
+            engine.when_quiet(engine.runs, prepared.call, node)
+        engine.take_over(_resume, engine, node, supplied)
     else:
         engine.at(time.monotonic() + duration, _resume, engine, node, supplied, fingerprint)
-        if prepared.call.runs and duration > _UNSEEN:
+        if is_seen:
             engine.at(time.monotonic() + _UNSEEN, engine.runs, prepared.call, node)
 
 

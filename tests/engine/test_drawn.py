@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 from collections import Counter
@@ -9,7 +10,7 @@ from collections import Counter
 import pytest
 
 from dsl.argo import validate_manifest
-from dsl.engine import RunOptions, run
+from dsl.engine import Resume, RunOptions, run
 from dsl.location import Location
 from tests.drawn import drawn
 
@@ -36,6 +37,34 @@ def test_they_end_the_same_way_each_time(outcomes, tmp_path):
     for seed in SEEDS[::5]:
         again = run(drawn(seed), RunOptions(tmp_path / str(seed), jobs=1))
         assert again.to_status() == outcomes[seed].to_status()
+
+
+def hooked(manifest):
+    """Give tasks of DAGs hooks that begin when the tasks run and when they have succeeded."""
+    templates = manifest["spec"]["templates"]
+    templates.append({"name": "hook", "suspend": {"duration": "50ms"}})
+    tasks = [task for template in templates for task in (template.get("dag") or {}).get("tasks") or []]
+    for number, task in enumerate(tasks):
+        for name in ("Running", "Succeeded") if number % 2 else ():
+            expression = f"tasks['{task['name']}'].status == '{name}'"
+            task.setdefault("hooks", {})[name.lower()] = {"template": "hook", "expression": expression}
+    return manifest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("made", "seeds"), [(drawn, SEEDS[::2]), (lambda seed: hooked(drawn(seed)), SEEDS[1::4])]
+)
+def test_taken_up_from_any_place_of_the_journal_they_end_as_undisturbed(made, seeds, tmp_path):
+    for seed in seeds:
+        out = tmp_path / str(seed)
+        first = run(made(seed), RunOptions(out, jobs=4))
+        journal = out / ".argosy/journal.jsonl"
+        whole = journal.read_bytes()
+        for length in (len(whole), random.Random(seed).randrange(len(whole))):
+            journal.write_bytes(whole[:length])
+            again = run(made(seed), RunOptions(out, jobs=4, resume=Resume()))
+            assert again.to_status() == first.to_status(), seed
 
 
 def test_our_checks_find_nothing_in_them():

@@ -50,7 +50,7 @@ for path in ("out/" + name, "result"):
 
 
 def pipeline(log):
-    """36 leaves in lanes of three and three that gather, then what may have faults of its own.
+    """36 leaves in lanes of three and three that gather, hooks, then what may have faults of its own.
 
     Each tells the log that it ran, and leaves a file; the last two write on in one that was given.
     """
@@ -76,14 +76,26 @@ def pipeline(log):
         foreign["script"]["volumeMounts"] = [{"name": "given", "mountPath": "/mnt"}]
         return foreign
 
+    def hooks(name, *statuses):
+        hooks = {each.lower(): f"tasks.{name}.status == '{each}'" for each in statuses}
+        return {each: {"template": "hook", "expression": expression, "arguments": called(f"{name}-{each}")}
+                for each, expression in hooks.items()}  # fmt: skip
+
+    def called(index):
+        return {"parameters": [{"name": "index", "value": index}]}
+
     python = leaf("py", "")
     python["script"] |= {"command": ["python3"], "source": PYTHON % str(log)}
     lane = dag("lane", *stages, inputs=["index"])
     return workflow(
-        dag("main", task("lane", withSequence={"count": "11"}, parameters=INDEX),
+        dag("main", task("lane", withSequence={"count": "11"}, parameters=INDEX,
+                         hooks=hooks("lane", "Running", "Succeeded")),
             task("all", depends="lane", parameters={"index": "0"}),
             task("end", depends="all", withSequence={"count": "2"}, parameters=INDEX),
-            task("pause", depends="all"),
+            task("again", depends="all", parameters={"index": "0"},
+                 hooks=hooks("again", "Running", "Succeeded")),
+            task("pause", depends="again",
+                 hooks={"exit": {"template": "hook", "arguments": called("pause-exit")}}),
             task("py", depends="pause", withSequence={"count": "3"}, parameters=INDEX),
             *(task(name, depends=above, parameters={"index": "0"}) for above, name in pairwise(
                 ("all", "volume", "retried", "cached", "old", "new", "stored", "restored")))),
@@ -95,10 +107,12 @@ def pipeline(log):
         on_given("restored"),
         leaf("retried", program("retried", "echo {{retries}} > out/f; [ {{retries}} = 1 ] || exit 1"),
              retryStrategy={"limit": "2"}),
+        leaf("again", program("again", "echo x > out/f"), retryStrategy={"limit": "2"}),
+        leaf("hook", program("hook", "echo x > out/f")),
         leaf("cached", program("cached", "echo x > out/f"),
              memoize={"key": "k", "cache": {"configMap": {"name": "m"}}}),
-        leaf("old", program("old", "echo old > out/f"), key="latest"),
-        leaf("new", program("new", "echo new > out/f"), key="latest"),
+        *(leaf(name, program(name, f"echo {name} > out/f; ls in > out/before-{name}"), key="latest",
+               artifacts=[{**read("latest")[0], "optional": True}]) for name in ("old", "new")),
         leaf("a", program("a", "echo $INDEX > out/f")),
         leaf("b", program("b", "cat in/f > out/f; echo b >> out/f"), artifacts=read(own % "a")),
         leaf("c", program("c", "cat in/f > out/f; echo c >> out/f"), artifacts=read(own % "b")),

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,57 @@ def test_leaves_that_race_for_one_key_leave_it_to_the_one_that_had_it_last(bench
     assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
 
 
+def test_leaves_that_race_leave_a_key_as_it_was_after_one_has_read_it_before(bench):
+    read = {"name": "in", "path": "/argosy/in", "s3": {"key": "latest.txt"}, "optional": True}
+    text = "[ $INDEX = x ] || sleep 0.5; echo x > out/latest"
+    manifest = workflow(
+        dag("main", task("r", parameters=FIRST),
+            task("a", depends="r", withItems=["x", "y"], parameters=INDEX)),
+        leaf("r", bench.source("r"), artifacts=[read]), leaf("a", bench.source("a", text), key="latest.txt"),
+    )  # fmt: skip
+    bench.run(manifest)
+    inode = (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino
+    assert bench.again(manifest).taken == 3
+    assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
+
+
+def growing(bench, last="true", **texts):
+    """Three tasks in a row that tell how many files there are under a key and add one; then one more."""
+    read = {"name": "in", "path": "/argosy/in", "s3": {"key": "all/of/them"}, "optional": True}
+
+    def grows(name):
+        text = f"find -L in -type f | wc -l > result; {texts.get(name, '')} echo {name} > out/{name}"
+        return leaf(name, bench.source(name, text), key="all/of/them", artifacts=[read])
+
+    tasks = [task(name, depends=above, parameters=FIRST) for above, name in pairwise(["", *"abcz"])]
+    return workflow(dag("main", *tasks), *map(grows, "abc"), leaf("z", bench.source("z", last)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [({}, "z"), ({"a": "true;"}, "az"), ({"b": "true;"}, "bz"), ({"a": "echo >> out/other;"}, "abcz")],
+)
+def test_nobody_reads_what_others_left_under_a_key_later(changed, again, bench):
+    bench.run(growing(bench, last="false"))
+    for _ in range(2):
+        outcome = bench.again(growing(bench, **changed))
+        assert bench.ran == [f"{name}-0" for name in again]
+        extra = len(again) - 2 if "other" in str(changed) else 0
+        counts = [outcome.nodes[f"main/{name}"].outputs["result"] for name in "abc"]
+        assert counts == ["0", str(1 + bool(extra)), str(2 + bool(extra))]
+        again = ""
+    left = sorted(path.name for path in (bench.out / ".argosy/artifacts/all/of/them").iterdir())
+    assert left == sorted(["a", "b", "c", *(["other"] if extra else [])])
+
+
+def test_what_is_read_before_a_run_stops_again_is_put_back_by_the_next(bench):
+    bench.run(growing(bench, last="false"))
+    bench.again(growing(bench, last="false", a="exit 1;"))
+    assert not (bench.out / ".argosy/artifacts/all").exists()
+    assert bench.again(growing(bench)).taken == 2
+    assert bench.ran == ["a-0", "z-0"]
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 @pytest.mark.parametrize("keys", [("k/a", "k/a/b"), ("k/a/b", "k/a")])
 def test_keys_of_which_one_is_below_the_other_are_two_objects(keys, kind, bench):
@@ -430,6 +482,19 @@ def test_from_a_task_on_all_after_it_runs_again(bench):
     bench.run(chain(bench))
     bench.again(chain(bench), Resume(start="b"))
     assert bench.ran == ["b-0", "c-0"]
+
+
+@pytest.mark.parametrize("skipped", [leaf("a", "true"), {"name": "a", "suspend": {"duration": "10ms"}}])
+def test_from_a_task_that_was_skipped_all_after_it_runs_again(skipped, bench):
+    tasks = task("a", parameters=FIRST, when="{{workflow.parameters.p}} == yes"), task("b", "nop", "a")
+    tasks = *tasks, task("c", depends="b", parameters=FIRST)
+    arguments = {"parameters": [{"name": "p", "value": "no"}]}
+    manifest = workflow(dag("main", *tasks), skipped, NOP, leaf("c", bench.source("c")), arguments=arguments)
+    assert phases(bench.run(manifest))["main/a"] == "Skipped"
+    assert bench.again(manifest, Resume(start="a"), parameters={"p": "yes"}).succeeded
+    assert bench.ran == ["c-0"]
+    assert bench.again(manifest).succeeded
+    assert bench.ran == []
 
 
 class Stopping(Silent):
