@@ -6,6 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from dsl.expr import gojson
+
+LONGEST = float(2**63 // 10**9)
+"""The seconds that a duration of Go's has at most."""
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
@@ -19,14 +23,17 @@ def seconds_of(text: str) -> float:
     >>> seconds_of("1m30s")
     90.0
     """
-    if re.fullmatch(r"[+-]?\d+", text):
-        return float(text)
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return min(float(text), LONGEST)
     sign, body = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     if body == "" or _PART.sub("", body):
         is_bare = re.fullmatch(rf"(?:{_PART.pattern})*(?:\d+\.?\d*|\.\d+)", body)
         what = "missing unit in" if is_bare else "invalid"
         raise ValueError(f'unable to parse {text} as a duration: time: {what} duration "{text}"')
-    return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+    if seconds > LONGEST:
+        raise ValueError(f'unable to parse {text} as a duration: time: invalid duration "{text}"')
+    return sign * seconds
 
 
 def duration(seconds: float) -> str:
@@ -58,6 +65,7 @@ def limit_of(body: Mapping[str, Any]) -> float | None:
 
 def whole(value: object) -> int:
     """Return a whole number. Raises ValueError in Argo's words."""
-    if not re.fullmatch(r"[+-]?\d+", str(value)):
+    number = gojson.whole(str(value))
+    if number is None:
         raise ValueError(f"value '{value}' cannot be resolved to an int")
-    return int(str(value))
+    return number
