@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from dsl.expr import times
+from dsl.expr import gojson, times
+
+LONGEST = times.MOST / 1e9
+"""The seconds that a duration of Go's has at most."""
 
 
 def seconds_of(text: str) -> float:
@@ -20,8 +23,8 @@ def seconds_of(text: str) -> float:
     >>> seconds_of("1m30s")
     90.0
     """
-    if re.fullmatch(r"[+-]?\d+", text):
-        return float(text)
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return min(float(text), LONGEST)
     try:
         return times.duration(text).nanoseconds / 1e9
     except ValueError as wrong:
@@ -74,6 +77,7 @@ def _timeouts(body: Mapping[str, Any]) -> dict[str, float]:
 
 def whole(value: object) -> int:
     """Return a whole number. Raises ValueError in Argo's words."""
-    if not re.fullmatch(r"[+-]?\d+", str(value)):
+    number = gojson.whole(str(value))
+    if number is None:
         raise ValueError(f"value '{value}' cannot be resolved to an int")
-    return int(str(value))
+    return number

@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from dsl.engine.relocate import ROOT, expand
 from dsl.engine.volumes import claims_of, keyed_sources, volumes_by_name
 from dsl.expr.gojson import Value
 
+_PROGRAMS = 64
+"""Long texts, that leaves may share, of which the digests are kept: each leaf may have one of its own."""
 _SHARED = ("persistentVolumeClaim", "claimTemplate", "hostPath")
 
 
@@ -34,7 +37,7 @@ class Fingerprints:
         self._places = places
         self._contents = contents
         self._mounts = mounts
-        self._programs: dict[str, str] = {}
+        self._program = lru_cache(maxsize=_PROGRAMS)(digest_of)
         self._texts = Texts()
         self._left: defaultdict[Position, dict[str, object]] = defaultdict(dict)
         self._digests: dict[Position, tuple[int, str]] = {}
@@ -83,10 +86,6 @@ class Fingerprints:
     def at_work(self, leaf: Leaf) -> AbstractContextManager[None]:
         """Return what is to surround the work of a leaf: it may change folders given for volumes."""
         return self._mounts.at_work() if self._outer(self._mounted(leaf)) else nullcontext()
-
-    def _program(self, source: str) -> str:
-        """Return a digest of a long text that many leaves share."""
-        return self._programs.get(source) or self._programs.setdefault(source, digest_of(source))
 
     def _content(self, artifact: Mapping[str, Any], reads: dict[str, str]) -> str:
         try:

@@ -2,7 +2,8 @@
 
 Lines are added at the end, each by one write: what kills the run loses the line that was being written, no
 other. A thread makes them durable in their order, once a second: a power failure loses the last of them, and
-none before a line that it leaves.
+none before a line that it leaves. The files that a line tells of it may have emptied, though they look as
+they did: what the system has not outlived that was at work then is to be known by its contents alone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 FileNote = tuple[str, int, *tuple[int, ...], str]
 """A file: path, inode and more of what `contents.stamp_of` says of it, digest of what is in it."""
+
+_UNSEEN = -1
+"""The size, in a note, of a file that may not be what it looks like: no file has it."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(eq=False)
@@ -77,7 +82,8 @@ class Former:
 
     `older` are the leaves that had ended before the run was taken up last, and have not since. `again` has
     those that had ended before it was taken up to run a task again, alone or with all after it, and have not
-    since: by the task, and whether alone.
+    since: by the task, and whether alone. `unsettled` are the leaves that ended since the system was started
+    under which it was written, `boot`, and in no run that came to an end.
     """
 
     name: str = ""
@@ -91,6 +97,8 @@ class Former:
     mounts: dict[str, MountNote] = field(default_factory=dict)
     phase: str = ""
     seconds: float = 0.0
+    boot: str = ""
+    unsettled: set[str] = field(default_factory=set)
 
 
 def read_journal(path: Path) -> Former:
@@ -99,6 +107,7 @@ def read_journal(path: Path) -> Former:
     with suppress(FileNotFoundError), paused_collection():
         for line in _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n")):
             _enter(former, line)
+        _go_on(former, _boot())
     return former
 
 
@@ -136,6 +145,7 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
         if line["files"]:
             line["files"] = [tuple(note) for note in line["files"]]
         former.records[line["leaf"]] = Record(**line)
+        former.unsettled.add(line["leaf"])
         for leaves in (former.older, *former.again.values()):
             leaves.discard(line["leaf"])
     elif "file" in line:
@@ -143,6 +153,7 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
     elif "mount" in line:
         former.mounts[line["mount"]] = MountNote(**line)
     elif "began" in line:
+        _go_on(former, line.get("boot", ""))
         former.name = line.get("name", "")  # in the journals of before there is none
         former.created = former.created or line["began"]
         former.parameters, former.phase = line["parameters"], ""
@@ -152,8 +163,26 @@ def _enter(former: Former, line: dict[str, Any]) -> None:
             former.again[line["again"], former.is_partial] = set(former.records)
     elif "ended" in line:
         former.phase, former.seconds = line["phase"], line["seconds"]
+        former.unsettled.clear()
         if former.phase == "Succeeded" and not former.is_partial:
             former.again.clear()
+
+
+def _go_on(former: Former, boot: str) -> None:
+    """Trust no looks of files if the system has been started since a run that came to no end."""
+    if not former.phase and (boot != former.boot or not boot):
+        former.read.clear()
+        for record in map(former.records.__getitem__, former.unsettled):
+            record.files = [(path, inode, _UNSEEN, digest) for path, inode, *_, digest in record.files]
+        former.unsettled.clear()
+    former.boot = boot
+
+
+def _boot() -> str:
+    """Return what names this start of the system, `""` where nothing does: it may be any then."""
+    with suppress(OSError):
+        return _BOOT.read_text(encoding="ascii").strip()
+    return ""
 
 
 def make_durable(file: int) -> None:
@@ -194,7 +223,7 @@ class Journal:
         self, name: str, created: float, parameters: Mapping[str, str], choice: Choice | None = None
     ) -> None:
         """Note that a run begins, or goes on, when it was begun first, and what is chosen. Raises OSError."""
-        line = {"began": created, "name": name, "parameters": dict(parameters)}
+        line = {"began": created, "name": name, "parameters": dict(parameters), "boot": _boot()}
         self._add({**line, "again": choice[0], "alone": choice[1]} if choice else line)
 
     def add_file(self, note: FileNote) -> None:

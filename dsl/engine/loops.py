@@ -16,7 +16,7 @@ from dsl.expr import gojson
 from dsl.expr.condition import is_false
 
 _BLANKS = " \t\r\n"
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(parse_int=float)  # of numbers the texts are shown
 _NAMES = {dict: "object", bool: "bool", str: "string"}
 
 

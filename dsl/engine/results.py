@@ -18,10 +18,11 @@ from dsl.engine.definition import Definition, Template
 from dsl.engine.folder import task_folder
 from dsl.engine.node import BAD, Node
 from dsl.engine.shown import entries, show
-from dsl.expr.gojson import Value
+from dsl.expr.gojson import Value, load_with
 
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
+_DECODER = json.JSONDecoder()
 _DIGITS = 20  # more than any index has, and fewer than Python would read
 _EMPTY = "Skipped, empty params"
 
@@ -145,7 +146,7 @@ def _value(template: Template, nodes: list[Node]) -> Value:
 
 def _decoded(text: str) -> Value:
     try:
-        return json.loads(text)
+        return load_with(text, _DECODER)
     except ValueError:
         return text
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.engine.arguments import fill
 from dsl.engine.call import Prepared, again, pod_name
-from dsl.engine.clock import seconds_of, whole
+from dsl.engine.clock import LONGEST, seconds_of, whole
 from dsl.engine.node import BAD, Node, NodeFault, alone
 from dsl.engine.tags import Mode, TagError, substitute
 from dsl.expr.depends import DAEMONED
@@ -169,7 +169,7 @@ class RetryRun:
             raise NodeFault("no base duration specified for retryStrategy")
         wait = seconds_of(str(backoff["duration"]))
         if backoff.get("factor") is not None and (factor := whole(backoff["factor"])) > 0:
-            wait *= float(factor) ** (count - 1)
+            wait = min(wait * min(factor ** (count - 1), 2**63), LONGEST)  # Go's own bounds
         if backoff.get("cap"):
             wait = min(wait, seconds_of(str(backoff["cap"])))
         if self.attempts[-1].finished + wait > self.last_moment:

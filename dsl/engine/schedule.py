@@ -50,6 +50,7 @@ MAX_DEPTH = 99
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
 _EXCEEDED = "Step exceeded its deadline"
 _LEFT_OUT = "left out: only another task is to run, and there is nothing of a former run to take over"
+_MOST_SECONDS = 2**31 - 1
 _AT_A_TIME = 256
 _LONGEST_SLEEP = 0.5
 
@@ -80,9 +81,9 @@ def _limit(prepared: Prepared) -> int:
         raise NodeFault(f"parallelism of template {prepared.template.name} is no number: {limit}") from None
 
 
-def _without_time(prepared: Prepared) -> str:
-    """Return what Kubernetes says of a pod that may take no time at all."""
-    wrong = "Invalid value: 0: must be between 1 and 2147483647, inclusive"
+def _unlimited(prepared: Prepared, limit: float) -> str:
+    """Return what Kubernetes says of a pod that may take no time at all, or too much."""
+    wrong = f"Invalid value: {limit:.0f}: must be between 1 and {_MOST_SECONDS}, inclusive"
     return f'Pod "{prepared.scope.local["pod.name"]}" is invalid: spec.activeDeadlineSeconds: {wrong}'
 
 
@@ -584,8 +585,9 @@ class Engine:
             if prepared.has_tags:
                 prepared = in_pod(prepared)
             body = self._patched(prepared)
-            if limit_of(body) == 0:
-                raise ValueError(_without_time(prepared))
+            limit = limit_of(body)
+            if limit is not None and (limit == 0 or limit > _MOST_SECONDS):
+                raise ValueError(_unlimited(prepared, limit))
             leaf = Leaf(
                 node, prepared.template, body, prepared.inputs, prepared.artifacts, keeps, attempt,
                 str(prepared.scope.local.get("pod.name", "")), until,

@@ -48,9 +48,11 @@ def texts_of(sequence: Mapping[str, Any]) -> list[str]:
 
 def _whole(value: Value) -> int:
     text = str(value)
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise NodeFault(f'strconv.Atoi: parsing "{text}": invalid syntax')
-    return int(text)
+    number = gojson.whole(text)
+    if number is None:
+        why = "value out of range" if re.fullmatch(r"[+-]?[0-9]+", text) else "invalid syntax"
+        raise NodeFault(f'strconv.Atoi: parsing "{text}": {why}')
+    return number
 
 
 def _formatted(pattern: str, number: int) -> str:

@@ -75,6 +75,7 @@ class WorkflowRun:
             phase, message = "Error", f"error in exit template execution : {self.exit.fault}"
         elif self.exit and self.exit.phase in BAD and phase == "Succeeded":
             phase, message = self.exit.phase, self.exit.message
+        self._end_open()
         return self._ended(phase, message)
 
     def _call(self, template: Template, suffix: str, arguments: Mapping[str, Any], done: Value) -> Call:
@@ -205,6 +206,22 @@ class WorkflowRun:
         """
         is_bug = isinstance(why, Exception)
         phase, message = ("Error", f"{type(why).__name__}: {why}") if is_bug else ("Failed", "interrupted")
+        self._break_off(message)
+        return self._ended(phase, message)
+
+    def _end_open(self) -> None:
+        """End what is still at work when the workflow has ended, as its entry did at once with an error.
+
+        Argo leaves such nodes as they were, for ever, and their pods to themselves.
+        """
+        self.engine.end_daemons(None)
+        if not all(node.is_done for node in self.engine.nodes.values()):
+            self.engine.leaves.stop()
+            self.engine.put_down_ended()
+            self._break_off("stopped when the workflow ended")
+
+    def _break_off(self, message: str) -> None:
+        """Let what had begun and is open be failed, and what had not be omitted."""
         nodes = self.engine.nodes
         ran = [path for path, node in nodes.items() if node.ran]
         begun = {path[: mark.start()] for path in ran for mark in re.finditer(r"[/(]|$", path)}
@@ -212,7 +229,6 @@ class WorkflowRun:
             if not node.is_done or node.phase == DAEMONED:
                 node.phase, node.message = ("Failed" if path in begun else "Omitted"), message
                 node.finished = time.time()
-        return self._ended(phase, message)
 
     def _start_deadline(self) -> None:
         seconds = self.spec.get("activeDeadlineSeconds")

@@ -61,8 +61,9 @@ def is_true(when: str) -> bool:
         raise ConditionError(f"Invalid 'when' expression '{when}': {wrong}{hint}") from None
     try:
         value = evaluate()
-    except Fault as wrong:
-        raise ConditionError(f"Failed to evaluate 'when' expresion '{when}': {wrong}") from None
+    except (Fault, RecursionError) as wrong:
+        why = wrong if isinstance(wrong, Fault) else gojson.TOO_DEEP
+        raise ConditionError(f"Failed to evaluate 'when' expresion '{when}': {why}") from None
     if not isinstance(value, bool):
         raise ConditionError(f"Expected boolean evaluation for '{when}'. Got {gojson.sprint(value)}")
     return value
@@ -88,7 +89,10 @@ def _planned(when: str) -> Stage:
     tokens = tokens_of(when)
     check_syntax(tokens)
     _check_patterns(tokens)
-    stage = _Plan(tokens).whole()
+    try:
+        stage = _Plan(tokens).whole()
+    except RecursionError:
+        raise Fault(gojson.TOO_DEEP) from None
     if all(token.kind != "VARIABLE" for token in tokens):
         return stage
     try:

@@ -63,12 +63,14 @@ class Expression(NamedTuple):
 
     def value(self, variables: Mapping[str, Any]) -> Value:
         """Return the value. Raises ExpressionError."""
-        if why := self._fault(variables):
-            raise Uncompiled(why)
         try:
+            if why := self._fault(variables):
+                raise Uncompiled(why)
             return self.evaluate(_Frame(variables))
-        except (ExpressionError, RecursionError):
+        except ExpressionError:
             raise
+        except RecursionError:
+            raise ExpressionError(gojson.TOO_DEEP) from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as wrong:
             raise ExpressionError(fault(str(wrong) or type(wrong).__name__, self.source, 0)) from wrong
 
@@ -114,10 +116,13 @@ def _as_text(value: Value) -> str:
 @lru_cache(maxsize=4096)
 def compiled(source: str) -> Expression:
     """Return the expression of `source`. Raises SyntaxFault when it is none."""
-    tree = parse(source)
-    compiler = _Compiler(source)
-    evaluate = compiler.compile(tree)
-    return Expression(source, frozenset(compiler.roots), tuple(required_paths(tree)), evaluate, tree, {})
+    try:
+        tree = parse(source)
+        compiler = _Compiler(source)
+        evaluate = compiler.compile(tree)
+        return Expression(source, frozenset(compiler.roots), tuple(required_paths(tree)), evaluate, tree, {})
+    except RecursionError:
+        raise SyntaxFault(gojson.TOO_DEEP) from None
 
 
 def _truth(value: Value) -> bool:

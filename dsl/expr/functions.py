@@ -53,8 +53,8 @@ def wrapped(value: int) -> int:
 
 
 def _int(value: Value) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value) and -_TOP <= int(value) < _TOP:
-        return int(value)
+    if isinstance(value, str) and (whole := gojson.whole(value)) is not None:
+        return whole
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(value)
     raise ValueError(f"invalid operation: int({value if isinstance(value, str) else go_type(value)})")
@@ -371,7 +371,7 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "divf": lambda x, *xs: _plain_float(x) / math.prod(map(_plain_float, xs)),
     "maxf": lambda *xs: max(map(_plain_float, xs)), "minf": lambda *xs: min(map(_plain_float, xs)),
     "biggest": lambda *xs: max(map(_plain_int, xs)), "toRawJson": lambda x: _raw_json(x),
-    "toDecimal": lambda text: int(str(text), 8) if re.fullmatch("[0-7]+", str(text)) else 0,
+    "toDecimal": lambda text: int(str(text), 8) if re.fullmatch("0*[0-7]{1,21}", str(text)) else 0,
     "kindOf": lambda x: kind_in_go(x), "kindIs": lambda kind, x: kind == kind_in_go(x),
     "typeOf": go_type, "typeIs": lambda kind, x: kind == go_type(x), "deepEqual": lambda a, b: a == b,
     "dig": lambda *xs: _dug(*xs), "pluck": lambda key, *ms: [m[key] for m in ms if key in m],
@@ -453,7 +453,7 @@ def _unix(time: Value) -> str:
 
 
 def _seconds_of(value: Value) -> int:
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value) else 0
+    return (gojson.whole(value) if isinstance(value, str) else None) or 0
 
 
 def _fail(message: str) -> None:

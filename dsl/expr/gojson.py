@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from dsl.expr.times import Duration, Time, plain
@@ -25,8 +26,11 @@ _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
 _ODD = re.compile(r'("(?:[^"\\]|\\.)*")|(-?[0-9.]+)e-0([0-9])|-0\.0(?![0-9])', re.DOTALL)
 _HEX = "[0-9a-fA-F]{2}"
 _HALF = re.compile(rf"\\u[dD][89abAB]{_HEX}\\u[dD][c-fC-F]{_HEX}|\\u[dD][89a-fA-F]{_HEX}|\\.", re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
+_DEEPEST = 200
+"""Levels of nesting that are read: all that walks over a value is to have room. Go reads 10,000."""
+TOO_DEEP = "exceeded max depth"
 _NOT_QUOTABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f]|[\U00010000-\U0010ffff]")
 
 
@@ -64,8 +68,22 @@ def html_escaped(text: str) -> str:
     return _HTML_CHARACTER.sub(lambda found: _HTML[found[0]], text)
 
 
+def whole(text: str) -> int | None:
+    """Return what Go's `strconv.ParseInt` reads, a whole number of 64 bits, or None.
+
+    >>> [whole(text) for text in ("-007", "9223372036854775808", "1.0", "9" * 5000)]
+    [-7, None, None, None]
+    """
+    found = re.fullmatch(r"[+-]?0*([0-9]{1,19})", text)
+    number = int(text) if found and len(text) < 4300 else -(2**63) - 1
+    return number if -(2**63) <= number < 2**63 else None
+
+
 def _written(value: object) -> str:
-    text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError(f"json: unsupported value: {TOO_DEEP}") from None
     return _ODD.sub(_odd, text) if "e-0" in text or "-0.0" in text else text
 
 
@@ -120,6 +138,8 @@ def load_with(text: str, decoder: json.JSONDecoder) -> object:
     begin = start.end() if start else 0
     if begin == len(text):
         raise ValueError("unexpected end of JSON input")
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST:
+        raise ValueError(TOO_DEEP)
     try:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as wrong:
@@ -128,6 +148,11 @@ def load_with(text: str, decoder: json.JSONDecoder) -> object:
     if rest:
         raise ValueError(f"invalid character {_quoted(rest[0])} after top-level value")
     return value
+
+
+def _depth(text: str) -> int:
+    brackets = _BRACKET.findall(_STRING.sub("", text))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets))
 
 
 def _whole(found: re.Match[str]) -> str:
@@ -140,12 +165,11 @@ def _refuse(constant: str) -> float:
 
 
 _EXACT_AS_FLOAT = json.JSONDecoder(parse_int=float, parse_constant=_refuse)
-_PLAIN = json.JSONDecoder(parse_constant=_refuse)
 
 
 def parsed(text: str) -> object:
-    """Parse JSON with the numbers of Python. Raises ValueError with the message of Go's decoder."""
-    return load_with(text, _PLAIN)
+    """Parse JSON as `loads` does, and keep nothing. Raises ValueError with the message of Go's decoder."""
+    return load_with(text, _EXACT_AS_FLOAT)
 
 
 def _complaint(text: str, begin: int, wrong: json.JSONDecodeError) -> str:

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 _NANO: Final = 1_000_000_000
+MOST: Final = 2**63 - 1
+"""The nanoseconds that a duration has at most."""
 _UNITS: Final = {"ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9}
-_PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _LAYOUT: Final = re.compile(
     r"January|Jan|Monday|Mon|MST|2006|-07:00|-0700|-07|Z07:00|Z0700|Z07|002|01|02|03|04|05|06|15|[.,]0+|[.,]9+"
     r"|PM|pm|_2|1|2|3|4|5"
@@ -83,7 +85,10 @@ def duration(text: str) -> Duration:
     if body == "" or _PART.sub("", body):
         is_bare = body and re.fullmatch(rf"(?:{_PART.pattern})*(?:\d+\.?\d*|\.\d+)", body)
         raise ValueError(f'time: {"missing unit in" if is_bare else "invalid"} duration "{text}"')
-    return Duration(sign * sum(round(float(number) * _UNITS[unit]) for number, unit in _PART.findall(body)))
+    parts = [float(number) * _UNITS[unit] for number, unit in _PART.findall(body)]
+    if sum(parts) > MOST:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return Duration(sign * sum(map(round, parts)))
 
 
 def date(text: str, layout: str = "", zone: str = "") -> Time:

@@ -9,6 +9,7 @@ from engine.manifests import NOP, ROOT, dag, ran, task, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsl.engine import RunOptions, Silent, run
 from dsl.engine.contents import json_of
 from dsl.engine.fingerprint import Texts
 from dsl.engine.scope import Scope
@@ -42,6 +43,32 @@ def peak(count, folder, more, template):
 def test_a_node_without_a_process_takes_little_memory(more, template, tmp_path):
     small, large = (peak(count, tmp_path / str(count), more, template) for count in (100, 800))
     assert (large - small) / 700 < 1280
+
+
+class Weighing(Silent):
+    """Notes how many bytes are taken when a number of leaves have ended."""
+
+    def __init__(self, count):
+        self.left, self.taken = count, 0
+
+    def ended(self, event):
+        self.left -= 1
+        if not self.left:
+            gc.collect()
+            self.taken = tracemalloc.get_traced_memory()[0]
+
+
+def test_leaves_that_have_ended_take_no_memory_for_their_programs(tmp_path):
+    script = {"image": "i", "command": ["sh"], "source": f": {'x' * 100_000} {{{{inputs.parameters.p}}}}"}
+    template = {"name": "x", "script": script, "inputs": {"parameters": [{"name": "p"}]}}
+    main = dag("main", task("x", withSequence={"count": "160"}, **PARAMETER))
+    weighing = Weighing(160)
+    tracemalloc.start()
+    try:
+        run(workflow(main, template), RunOptions(tmp_path, jobs=4), weighing)
+    finally:
+        tracemalloc.stop()
+    assert 0 < weighing.taken < 160 * 100_000 / 2
 
 
 def test_garbage_is_not_searched_for_again_and_again_while_nodes_are_made(tmp_path):

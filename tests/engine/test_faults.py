@@ -66,6 +66,28 @@ def test_a_hook_that_cannot_be_evaluated_is_an_error_of_its_node(expression, tmp
     assert json.loads((tmp_path / "status.json").read_text())["phase"] == "Error"
 
 
+NEEDY = script("needy", "true", inputs={"parameters": [{"name": "p"}]})
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        {"name": "main", "steps": [[task("a"), task("b", "needy")]]},
+        dag("main", task("a"), hooked(expression="true", template="gone") | {"name": "b"}),
+    ],
+)
+def test_what_is_at_work_when_an_entry_fails_at_once_has_ended_when_the_results_say_so(main, tmp_path):
+    source = "trap 'sleep 0.3; touch {0}/over; exit' TERM; touch {0}/begun; sleep 60 & wait"
+    slow = script("a", source.format(tmp_path))
+    outcome, results = ran(workflow(main, slow, script("x", "sleep 60"), NEEDY, NOP), tmp_path / "out")
+    assert outcome.phase in ("Failed", "Error")
+    assert outcome.nodes["main/a"].message == "stopped when the workflow ended"
+    status = json.loads((tmp_path / "out/status.json").read_text())["nodes"]
+    assert results["a"]["state"] == status["main/a"]["phase"] == "Failed"
+    assert not {"Running", "Pending"} & {node["phase"] for node in status.values()}
+    assert (tmp_path / "over").exists() or not (tmp_path / "begun").exists()
+
+
 def test_a_deadline_ends_what_waits_for_its_next_attempt(tmp_path):
     retry = {"limit": "2", "backoff": {"duration": "60"}}
     manifest = workflow(
@@ -97,6 +119,72 @@ def test_the_longest_duration_of_a_retry_does_not_end_the_first_attempt(tmp_path
     retry = {"limit": "3", "backoff": {"duration": "10ms", "maxDuration": "1s"}}
     x = script("x", "sleep 1.5", retryStrategy=retry)
     assert ran(workflow(dag("main", task("x")), x), tmp_path / "a")[0].succeeded
+
+
+def test_a_pause_between_attempts_grows_to_no_more_than_its_cap(tmp_path):
+    backoff = {"duration": "1ns", "factor": 2**31 - 1, "cap": "1ms"}
+    retry = {"limit": 40, "backoff": backoff}  # the last would take more than a float can hold
+    outcome, _ = ran(workflow(dag("main", task("x")), script("x", "exit 1", retryStrategy=retry)), tmp_path)
+    assert outcome.nodes["main/x"].message == "No more retries left"
+    assert len(outcome.nodes) == 43
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"timeout": "9999999999s"}, 'invalid timeout format unable to parse 9999999999s as a duration: '
+         'time: invalid duration "9999999999s"'),
+        ({"timeout": "9999999999"}, 'is invalid: spec.activeDeadlineSeconds: Invalid value: 9223372036: '
+         "must be between 1 and 2147483647, inclusive"),
+        ({"activeDeadlineSeconds": 2**31}, "Invalid value: 2147483648: must be between 1 and 2147483647"),
+        ({"activeDeadlineSeconds": "9" * 5000}, "cannot be resolved to an int"),
+    ],
+)  # fmt: skip
+def test_a_limit_of_time_that_no_pod_can_have_is_the_node_s_error(more, why, tmp_path):
+    outcome, _ = ran(workflow(dag("main", task("x")), script("x", "true", **more)), tmp_path)
+    assert outcome.nodes["main/x"].phase == "Error"
+    assert why in outcome.nodes["main/x"].message
+
+
+@pytest.mark.parametrize("depth", [300, 3000])
+def test_a_value_that_is_nested_too_deeply_is_an_error_of_who_reads_it(depth, tmp_path):
+    deep = script("a", f"printf '[%.0s' $(seq {depth}); printf ']%.0s' $(seq {depth})")
+    taking = script("x", "true", inputs={"parameters": [{"name": "p"}]})
+    read = {"parameters": {"p": "{{=toJson(fromJSON(tasks.a.outputs.result))}}"}}
+    main = dag(
+        "main", task("a"), task("each", "a", withItems=[1, 2]),
+        task("loop", "nop", "a", withParam="{{tasks.a.outputs.result}}"),
+        task("expression", "x", "a", **read),
+        task("list", "x", "each", parameters={"p": "{{tasks.each.outputs.result}}"}),
+        failFast=False,
+    )  # fmt: skip
+    outcome, results = ran(workflow(main, deep, taking, NOP), tmp_path)
+    assert results["a"]["state"] == "Succeeded"
+    for name in ("loop", "expression"):
+        assert outcome.nodes[f"main/{name}"].phase == "Error"
+        assert "exceeded max depth" in outcome.nodes[f"main/{name}"].message
+
+
+@pytest.mark.parametrize("depth", [150, 5000])
+@pytest.mark.parametrize("when", ["{}1 == 1{}", "{{{{={}1{}}}}} == 1"])
+def test_a_condition_that_is_nested_too_deeply_is_an_error_or_holds(when, depth, tmp_path):
+    condition = when.format(depth * "(", depth * ")")
+    outcome, _ = ran(workflow(dag("main", task("a", "nop", when=condition)), NOP), tmp_path)
+    if outcome.phase != "Succeeded":
+        assert outcome.phase == "Error"
+        assert "exceeded max depth" in str([node.message for node in outcome.nodes.values()])
+
+
+def test_a_number_of_many_digits_is_the_text_that_it_is(tmp_path):
+    digits = "9" * 5000
+    make = script("a", f"printf '[{digits},{{\"k\":{digits}}}]'")
+    show = script("x", "cat /in/p > /tmp/o", inputs={"artifacts": [{"name": "p", "path": "/in/p"}]})
+    show["outputs"] = {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}]}
+    raw = {"name": "p", "raw": {"data": "{{item}}"}}
+    loop = task("x", depends="a", withParam="{{tasks.a.outputs.result}}", artifacts=[raw])
+    outcome, _ = ran(workflow(dag("main", task("a"), loop), make, show), tmp_path)
+    shown = [node.outputs["o"] for path, node in outcome.nodes.items() if path.startswith("main/x(")]
+    assert shown == [digits, f'{{"k":{digits}}}']
 
 
 def test_a_limit_of_attempts_may_come_from_the_inputs(tmp_path):

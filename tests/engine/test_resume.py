@@ -82,6 +82,34 @@ def test_what_succeeded_is_taken_over(bench):
     assert first.to_status() == again.to_status()
 
 
+def emptied(path):
+    """Let a file be zeros that looks as before, as a power failure may leave it."""
+    status = path.stat()
+    path.write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("boot", "has_ended", "again"), [("before", False, ["a-x"]), ("before", True, []), (None, False, [])]
+)
+def test_after_a_power_failure_files_are_what_they_hold_and_not_what_they_look_like(
+    boot, has_ended, again, bench
+):
+    manifest = two_stages(bench)
+    bench.run(manifest)
+    left, journal = bench.left(), bench.out / ".argosy/journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    if not lines[0]["boot"]:
+        pytest.skip("nothing tells here when the system was started")
+    lines[0]["boot"] = boot or lines[0]["boot"]
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines if has_ended or "ended" not in line))
+    emptied(bench.out / ".argosy/artifacts/wf/a/x/a-x")
+    assert bench.again(manifest).taken == 3 - len(again)
+    assert bench.ran == again
+    if again:
+        assert bench.left() == left
+
+
 def test_what_holds_nodes_of_a_former_run_has_their_times(bench):
     def manifest(last=""):
         a = leaf("a", bench.source("a"), retryStrategy={"limit": 1})
