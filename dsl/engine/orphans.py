@@ -2,9 +2,9 @@
 
 Sessions are on record from their start. One is that which was noted when its leader began no later than
 that. Where the leader has ended a stranger may have its id once nobody is left in it: then only who began
-soon after the note is known to be of it. What has left its session is known by a variable that Argo sets in
-pods too, in the environment that its program, or what it is a fork of, was started with; where a system does
-not tell that of a process, as only Linux does, it is not found.
+soon after the note is known to be of it. What has left its session is known by a variable in the environment
+that its program, or what it is a fork of, was started with; where a system does not tell that of a process,
+as only Linux does, it is not found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-MARK = "ARGO_WORKFLOW_UID"
+MARK = "ARGOSY_RUN"
 _GROUPS = "groups"
 _PAUSE, _TIMES = 0.01, 100
 _DEAD = ("Z", "X")
