@@ -22,6 +22,7 @@ from rich.text import Text
 from dsl.documents import yaml_value
 from dsl.engine import (
     Missing,
+    NoTask,
     Outcome,
     Refused,
     Resume,
@@ -30,8 +31,6 @@ from dsl.engine import (
     Unusable,
     component,
     fresh_name,
-    known_tasks,
-    read_definition,
     rows_of,
     run,
     task_folder,
@@ -80,7 +79,6 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     """
     parent, name, screen = folder_of(manifest), fresh_name(manifest), console(sys.stderr)
     if options.resume:
-        _require_tasks(manifest, options.resume)
         out = _followed(options.out or former_run(parent, options.former))
     else:
         out = options.out or parent / component(name)
@@ -103,6 +101,8 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     try:
         with watcher(screen, quiet=quiet) as watch:
             outcome = run(manifest, chosen, watch)
+    except NoTask as wrong:
+        raise Unusable(f"there is no task {visible(wrong.task)}; {visible(_meant(wrong))}") from None
     except (KeyboardInterrupt, SystemExit):
         if results := _written(out):
             ending.tell(results, "interrupted", "")
@@ -186,14 +186,9 @@ def _warn(outcome: Outcome, screen: Console) -> None:
         screen.print(Text(f"{changed}: {doubt}", style="yellow"))
 
 
-def _require_tasks(manifest: Mapping[str, Any], resume: Resume) -> None:
-    """Raise Unusable for a task that the run does not have."""
-    known = known_tasks(read_definition(manifest))
-    for task in (resume.start, resume.only):
-        if task and task not in known:
-            guess = did_you_mean(task, known)
-            hint = f"did you mean {guess}?" if guess else f"there are: {', '.join(known)}"
-            raise Unusable(f"there is no task {visible(task)}; {visible(hint)}")
+def _meant(wrong: NoTask) -> str:
+    guess = did_you_mean(wrong.task, wrong.known)
+    return f"did you mean {guess}?" if guess else f"there are: {', '.join(wrong.known)}"
 
 
 def _followed(out: Path) -> Path:

@@ -20,7 +20,7 @@ from typing import Any
 
 from dsl.engine.artifacts import Store
 from dsl.engine.causes import cause_of
-from dsl.engine.chosen import known_tasks, refuse_without_inputs
+from dsl.engine.chosen import refuse_unknown, refuse_without_inputs
 from dsl.engine.definition import Definition, read_definition
 from dsl.engine.folder import (
     JOURNAL,
@@ -52,7 +52,7 @@ from dsl.engine.orphans import Groups, end_left, marks_of
 from dsl.engine.outcome import NodeOutcome, Outcome
 from dsl.engine.progress import LeafEvent, Progress, Silent
 from dsl.engine.refusals import refuse
-from dsl.engine.refused import Missing, Refused, Unsupported
+from dsl.engine.refused import Missing, NoTask, Refused, Unsupported
 from dsl.engine.results import link_files, make_results, rows, rows_of, tasks_of
 from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
@@ -69,6 +69,7 @@ from dsl.garbage import paused_collection
 __all__ = [
     "LeafEvent",
     "Missing",
+    "NoTask",
     "NodeOutcome",
     "Outcome",
     "Progress",
@@ -82,8 +83,6 @@ __all__ = [
     "discard",
     "fresh_name",
     "how_it_ended",
-    "known_tasks",
-    "read_definition",
     "rows_of",
     "run",
     "task_folder",
@@ -128,6 +127,7 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
 
     Raises:
         Refused: it uses what the engine does not do, or what Argo would not accept; nothing was started.
+        NoTask: it has not the task that is chosen to run again; nothing was started.
         Unusable: `out` holds something else, is in use, or cannot be written; nothing was started, unless
             what a former run left there cannot be removed.
         KeyboardInterrupt, SystemExit: from a signal; every process group was killed first.
@@ -137,6 +137,8 @@ def run(manifest: Mapping[str, Any], options: RunOptions, progress: Progress | N
     refuse(definition, in_containers=bool(program))
     if not options.resume:
         make_globals(definition, options.parameters, 0.0)
+    elif options.resume.choice:
+        refuse_unknown(definition, options.resume.choice[0])
     out = options.out.resolve()  # a link on the way may lead elsewhere before the run ends
     with occupied(out, resumed=options.resume is not None):
         return _run(definition, options, out, program, progress or Silent())

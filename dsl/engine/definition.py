@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dsl.engine.callgraph import bottom_up
 from dsl.engine.merging import joined, merged
 from dsl.engine.objects import Objects
 from dsl.engine.refused import Missing, Refused
@@ -270,21 +271,32 @@ class Definition:
             for template in library.values()
         ]
 
-    def leaf_counts(self, template: Template | None, above: tuple[Template, ...] = ()) -> Counter[str]:
+    def below(self, template: Template) -> list[Template]:
+        """Return a template and all that its tasks, and theirs, call, as far as that is known."""
+        return bottom_up(template, lambda caller: self._callees(caller, caller.calls))
+
+    def leaf_counts(self, template: Template | None) -> Counter[str]:
         """Return how many pods per task one instance of a template starts, without those of its loops."""
-        if template in self._counts and not above:
-            return self._counts[template]
-        counts: Counter[str] = Counter()
-        if template is None or template in above:
-            return counts
-        if template.is_leaf:
-            return Counter({template.task: 1})
-        for task in template.calls:
-            if not task.is_loop and not has_tag(task.raw):
-                counts += self.leaf_counts(self.called(task.raw, template), (*above, template))
-        if not above:
-            self._counts[template] = counts
+        if template is None:
+            return Counter()
+        if template not in self._counts:
+            for each in bottom_up(template, self._counted):
+                self._counts.setdefault(each, self._counts_of(each))
+        return self._counts[template]
+
+    def _counted(self, template: Template) -> list[Template]:
+        known = (task for task in template.calls if not task.is_loop and not has_tag(task.raw))
+        return self._callees(template, known)
+
+    def _counts_of(self, template: Template) -> Counter[str]:
+        counts = Counter([template.task] if template.is_leaf else [])
+        for called in self._counted(template):
+            counts += self._counts.get(called, Counter())
         return counts
+
+    def _callees(self, caller: Template, tasks: Iterable[Task]) -> list[Template]:
+        found = (self.called(task.raw, caller) for task in tasks)
+        return [template for template in found if template is not None]
 
 
 def has_tag(holder: Mapping[str, Any]) -> bool:

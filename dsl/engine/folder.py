@@ -137,8 +137,9 @@ def _made_by_former(record: Path) -> list[str]:
 
 
 def _remove_all(out: Path, names: Collection[str]) -> None:
-    if any(path.name not in (STATE, *names) for path in _entries(out)):
-        raise Unusable(f"{out} is not empty and holds no run; choose another folder")
+    for path in _entries(out):
+        if path.name not in (STATE, *names):
+            raise Unusable(f"{path} was made by no run; move it away, or choose another folder")
     for name in names:
         remove(out / name)
     for path in sorted((out / STATE).iterdir(), key=lambda path: path.name == _RECORD):

@@ -102,11 +102,15 @@ class Former:
 
 
 def read_journal(path: Path) -> Former:
-    """Return what the runs in a folder left; nothing where there is no journal. A broken line is left out."""
+    """Return what the runs in a folder left; nothing where there is no journal.
+
+    A broken line is left out, and one that another version has written in another form.
+    """
     former = Former()
     with suppress(FileNotFoundError), paused_collection():
         for line in _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n")):
-            _enter(former, line)
+            with suppress(TypeError, KeyError):
+                _enter(former, line)
         _go_on(former, _boot())
     return former
 

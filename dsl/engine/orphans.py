@@ -2,10 +2,10 @@
 
 Sessions are on record from their start. One is that which was noted when its leader began no later than
 that. Where the leader has ended a stranger may have its id once nobody is left in it: then only who began
-soon after the note is known to be of it. What has left its session is known by a variable that Argo sets in
-pods too, in the environment that its program, or what it is a fork of, was started with; where a system does
-not tell that of a process, as only Linux does, it is not found. Where a task runs another run, what that one
-starts has a second variable, with the marks of all around it.
+soon after the note is known to be of it. What has left its session is known by a variable in the environment
+that its program, or what it is a fork of, was started with; where a system does not tell that of a process,
+as only Linux does, it is not found. Where a task runs another run, what that one starts has a second
+variable, with the marks of all around it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-MARK, OUTER = "ARGO_WORKFLOW_UID", "ARGO_OUTER_WORKFLOW_UIDS"
+MARK, OUTER = "ARGO_LOCAL_RUN", "ARGO_LOCAL_RUNS_AROUND"
+"""Not ARGOSY_ variables: our programs take those away from the author's."""
 _GROUPS = "groups"
 _PAUSE, _TIMES = 0.01, 100
 _DEAD = ("Z", "X")

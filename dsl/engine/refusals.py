@@ -38,7 +38,7 @@ def refuse(definition: Definition, *, in_containers: bool) -> None:
     `in_containers` says that images run and not processes. Raises Missing when it refers to objects that are
     not given.
     """
-    templates = _reachable(definition)
+    templates = reachable(definition)
     reasons = [Reason(*fact) for fact in _reasons(definition)]
     for template in templates:
         by_runtime = _container_only_reasons if in_containers else _image_reasons
@@ -133,8 +133,8 @@ def _reasons(definition: Definition) -> Iterator[Fact]:
     yield from _volume_reasons(spec.get("volumes") or [])
 
 
-def _reachable(definition: Definition) -> list[Template]:
-    """Return the templates that can be called; all of them when which one is a tag."""
+def reachable(definition: Definition) -> list[Template]:
+    """Return the templates that can be called; all of them when which one is a tag. Raises Missing."""
     spec = definition.spec
     holders = [{"template": spec.get("entrypoint")}, *_hooks_of(spec)]
     waiting: list[tuple[Mapping[str, Any], Template | None]] = [(holder, None) for holder in holders]

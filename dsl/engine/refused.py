@@ -36,3 +36,12 @@ class Unsupported(Refused):
 
 class Missing(Refused):
     """The manifest refers to an object that the run was not given; the text names it."""
+
+
+class NoTask(Refused):
+    """A task is chosen that the run does not have; `known` are those that it has."""
+
+    def __init__(self, task: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no task {task}")
+        self.task = task
+        self.known = known

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dsl.engine.callgraph import bottom_up
 from dsl.engine.definition import Definition, Template
 from dsl.engine.folder import task_folder
 from dsl.engine.node import BAD, Node
@@ -108,25 +109,37 @@ class _States:
     """
 
     def __init__(self, definition: Definition, by_template: Mapping[Template, list[Node]]) -> None:
-        self.by_template = by_template
-        self.callers: dict[Template | None, list[Template]] = {}
+        self._ended = {template: list(_phases(nodes)) for template, nodes in by_template.items()}
+        self.callers: dict[Template | None, dict[Template, None]] = {}
         for template in definition.every_template():
             for task in template.calls:
-                self.callers.setdefault(definition.called(task.raw, template), []).append(template)
+                self.callers.setdefault(definition.called(task.raw, template), {})[template] = None
 
-    def counts(self, template: Template, seen: tuple[Template, ...] = ()) -> dict[str, int]:
+    def counts(self, template: Template) -> dict[str, int]:
         """Return how many nodes ended in each state, the worst first."""
-        phases = [
-            "Succeeded" if node.message == _EMPTY else node.status
-            for node in self.by_template.get(template, [])
-            if node.type != "TaskGroup" and not node.is_attempt
-        ]
+        phases = self._ended.get(template)
         if not phases:
-            above = [caller for caller in self.callers.get(template, []) if caller not in seen]
-            called = (next(iter(self.counts(caller, (*seen, template)))) for caller in above)
-            phases = ["Omitted" if phase == "Failed" else phase for phase in called]
-            phases = [max(phases, key=_rank, default="Succeeded")]
+            above = (
+                phase for caller in bottom_up(template, self._above) for phase in self._ended.get(caller, ())
+            )
+            phases = [
+                max(
+                    ("Omitted" if phase == "Failed" else phase for phase in above),
+                    key=_rank,
+                    default="Succeeded",
+                )
+            ]
         return _worst_first(Counter(phases))
+
+    def _above(self, template: Template) -> Iterable[Template]:
+        return () if self._ended.get(template) else self.callers.get(template, ())
+
+
+def _phases(nodes: Iterable[Node]) -> Iterator[str]:
+    """Yield how the nodes of a template ended, each of its calls once."""
+    for node in nodes:
+        if node.type != "TaskGroup" and not node.is_attempt:
+            yield "Succeeded" if node.message == _EMPTY else node.status
 
 
 def _value(template: Template, nodes: list[Node]) -> Value:

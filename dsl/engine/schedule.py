@@ -29,7 +29,7 @@ from dsl.engine.hooks import Early
 from dsl.engine.journal import Record
 from dsl.engine.leaf import Leaf, LeafResult, Places
 from dsl.engine.leaves import Leaves
-from dsl.engine.locks import Lock, Locks
+from dsl.engine.locks import Lock, Locks, Waiter
 from dsl.engine.memo import Memo
 from dsl.engine.node import BAD, COMPLETED, COUNTED, Inside, Node, NodeFault, alone
 from dsl.engine.patch import patched
@@ -128,7 +128,6 @@ class Engine:
         self._timers: list[tuple[float, int, _Action]] = []
         self._tickets = itertools.count()
         self.locks = Locks(definition.objects, places.namespace)
-        self._lock_queue: list[tuple[tuple[int, ...], int, tuple[Lock, ...], Prepared, Node]] = []
         self.plans: dict[tuple[Template, str], DagPlan] = {}
         self._memo = Memo(places.cache, places.store, places.objects)
         self.backing_off: dict[Node, Callable[[], None]] = {}
@@ -208,7 +207,7 @@ class Engine:
 
     def _is_open(self) -> bool:
         """Whether there is something that the workflow's deadline would end."""
-        return bool(self._lock_queue or self.backing_off or self.leaves.nodes() or self._suspended())
+        return bool(self.locks.waiting or self.backing_off or self.leaves.nodes() or self._suspended())
 
     def _patience(self) -> float:
         """Seconds to wait for an event, 0 not at all.
@@ -281,11 +280,12 @@ class Engine:
             return
         if locks:
             call.done = partial(self._unlock_after, locks, call, call.done)
-            if wait := self.locks.full(locks):
-                waiting = self._pending(prepared, wait)
-                heapq.heappush(self._lock_queue, (call.order, next(self._tickets), locks, prepared, waiting))
+            if full := self.locks.full(locks):
+                waiting = self._pending(prepared, full.wait)
+                waiter = Waiter(call.order, next(self._tickets), locks, prepared, waiting)
+                self.locks.wait(waiter, full)
                 if patience is not None:
-                    self.at(time.monotonic() + patience, self._give_up, waiting)
+                    self.at(time.monotonic() + patience, self._give_up, waiter)
                 return
             self.locks.take(locks, call)
         self._execute(prepared)
@@ -527,30 +527,20 @@ class Engine:
     def _unlock_after(
         self, locks: tuple[Lock, ...], call: Call, done: Callable[[Node], None], node: Node
     ) -> None:
-        self.locks.release(call)
-        passed_over = []
-        while self._lock_queue and any(self.locks.is_free(lock) for lock in locks):
-            entry = heapq.heappop(self._lock_queue)
-            _, _, wanted, prepared, waiting = entry
-            if self.locks.full(wanted):
-                passed_over.append(entry)
-                continue
-            self.locks.take(wanted, prepared.call)
-            self._forget(waiting)
-            self._execute(prepared)
-            if around := _around(waiting):  # it may have ended without taking the place again
+        self.locks.release(locks, call)
+        while waiter := self.locks.next(locks):
+            self.locks.take(waiter.locks, waiter.prepared.call)
+            self._forget(waiter.node)
+            self._execute(waiter.prepared)
+            if around := _around(waiter.node):  # it may have ended without taking the place again
                 self._release(around)
-        for entry in passed_over:
-            heapq.heappush(self._lock_queue, entry)
         done(node)
 
-    def _give_up(self, waiting: Node) -> None:
-        """End a node that has waited for its locks as long as its template lets it."""
-        for entry in [entry for entry in self._lock_queue if entry[-1] is waiting]:
-            self._lock_queue.remove(entry)
-            heapq.heapify(self._lock_queue)
-            waiting.done = entry[3].call.done
-            self.finish(waiting, "Failed", "timeout")
+    def _give_up(self, waiter: Waiter) -> None:
+        """End a call that has waited for its locks as long as its template lets it."""
+        if self.locks.give_up(waiter):
+            waiter.node.done = waiter.prepared.call.done
+            self.finish(waiter.node, "Failed", "timeout")
 
     def _forget(self, node: Node) -> None:
         del self.nodes[node.path]
@@ -561,7 +551,7 @@ class Engine:
 
     def waits(self) -> list[str]:
         """Return what nodes wait for that nothing in the run will ever give."""
-        locks = [f"{node.path}: {node.message}" for *_, node in sorted(self._lock_queue)]
+        locks = [f"{waiter.node.path}: {waiter.node.message}" for waiter in self.locks.waiting]
         held = [scope.path for scope in self._daemons if scope and scope.inside and scope.inside.waiting]
         held += ["the workflow"] if self.leaves.is_held_up else []
         locks += [f"daemons take up the parallelism of {each}" for each in held]
@@ -733,10 +723,9 @@ class Engine:
         self.past_deadline = True
         for node in self._suspended():
             self.finish(node, "Failed", _EXCEEDED)
-        locked, self._lock_queue = sorted(self._lock_queue), []
-        for _, _, _, prepared, node in locked:
-            node.done = prepared.call.done
-            self.finish(node, "Failed", _EXCEEDED)
+        for waiter in self.locks.clear():
+            waiter.node.done = waiter.prepared.call.done
+            self.finish(waiter.node, "Failed", _EXCEEDED)
         for node in [node for node in self.leaves.nodes() if not node.is_done]:
             waiting = self.leaves.cancel(node, _EXCEEDED)
             if waiting:

@@ -109,20 +109,9 @@ class Wholes:
     def called(self, template: Template) -> list[Template]:
         """Return a template and all that calls begin below it; nothing where that is not known."""
         if template not in self._called:
-            self._called[template] = self._reached(template)
+            below = self._definition.below(template)
+            self._called[template] = below if all(map(_is_fit, below)) else []
         return self._called[template]
-
-    def _reached(self, template: Template) -> list[Template]:
-        found, waiting = {template: None}, [template]
-        while waiting:
-            current = waiting.pop()
-            below = dict.fromkeys(self._definition.called(task.raw, current) for task in current.calls)
-            if not _is_fit(current) or None in below:
-                return []
-            new = [each for each in below if each and each not in found]
-            found.update(dict.fromkeys(new))
-            waiting += new
-        return list(found)
 
     def _key(self, node: Node, prepared: Prepared) -> str:
         template = prepared.template

@@ -6,12 +6,13 @@ mapping is anything (expr 1.17.8, checker/checker.go). Not all of expr's checks 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from dsl.expr.builtins import ANY, ARRAY, FUNCTIONS, MAP, NIL, TAKEN_APART, TEXTS, TYPES, UNKNOWN
 from dsl.expr.grammar import PREDICATES, Tree, fault
+from dsl.expr.regexp import pattern
+from dsl.expr.regexp_syntax import PatternFault
 
 _OPEN: Final = (ANY, UNKNOWN)
 _NUMBERS: Final = ("int", "float64")
@@ -148,13 +149,12 @@ class _Checker:
         return "bool"
 
     def _require_pattern(self, tree: Tree) -> None:
-        pattern = tree.parts[2]
-        if isinstance(pattern, Tree) and pattern.kind == "constant" and isinstance(pattern.parts[0], str):
+        text = tree.parts[2]
+        if isinstance(text, Tree) and text.kind == "constant" and isinstance(text.parts[0], str):
             try:
-                re.compile(pattern.parts[0])
-            except re.error as wrong:
-                what = "missing closing )" if "unterminated subpattern" in str(wrong) else str(wrong)
-                raise self.fault(f"error parsing regexp: {what}: `{pattern.parts[0]}`", tree) from None
+                pattern(text.parts[0])
+            except PatternFault as wrong:
+                raise self.fault(str(wrong), tree) from None
 
     def _member(self, tree: Tree) -> str:
         base, key = self.of(tree.parts[0]), self.of(tree.parts[1])

@@ -7,7 +7,6 @@ messages are theirs.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import pairwise
@@ -16,6 +15,8 @@ from typing import Any
 from dsl.expr import gojson
 from dsl.expr.condition_tokens import Fault, Token, check_syntax, tokens_of
 from dsl.expr.gojson import Value
+from dsl.expr.regexp import pattern
+from dsl.expr.regexp_syntax import PatternFault
 
 _LEVELS: tuple[tuple[str, ...], ...] = (
     (",",), ("?", ":", "??"), ("||",), ("&&",), ("==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"),
@@ -107,19 +108,10 @@ def _planned(when: str) -> Stage:
 def _check_patterns(tokens: list[Token]) -> None:
     for operator, token in pairwise(tokens):
         if operator.kind == "COMPARATOR" and operator.value in ("=~", "!~") and token.kind == "STRING":
-            _pattern(token.value)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as wrong:
-        raise Fault(_pattern_fault(text, wrong)) from None
-
-
-def _pattern_fault(text: str, wrong: re.error) -> str:
-    why = "missing closing )" if wrong.msg.startswith("missing )") else wrong.msg
-    return f"error parsing regexp: {why}: `{text}`"
+            try:
+                pattern(token.value)
+            except PatternFault as wrong:
+                raise Fault(str(wrong)) from None
 
 
 class _Plan:
@@ -255,10 +247,9 @@ def _among(left: Value, right: Iterable[Value]) -> bool:
 
 def _matches(left: str, right: str) -> bool:
     try:
-        return re.search(right, left) is not None
-    except re.error as wrong:
-        fault = _pattern_fault(right, wrong)
-        raise Fault(f"Unable to compile regexp pattern '{right}': {fault}") from None
+        return pattern(right).matches(left)
+    except PatternFault as wrong:
+        raise Fault(f"Unable to compile regexp pattern '{right}': {wrong}") from None
 
 
 def _plus(left: Value, right: Value) -> Value:

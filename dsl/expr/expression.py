@@ -7,7 +7,6 @@ in `functions`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +15,12 @@ from typing import Any, NamedTuple
 from dsl.expr import gojson, times
 from dsl.expr.builtins import FUNCTIONS
 from dsl.expr.checker import CheckFault, check, type_of
-from dsl.expr.functions import BUILTINS, SPRIG, UNSUPPORTED, go_type, kind_of, wrapped
+from dsl.expr.functions import BUILTINS, SPRIG, UNSUPPORTED, go_type, kind_of, remainder, wrapped
 from dsl.expr.gojson import AnyKeys, Value
 from dsl.expr.grammar import PREDICATES, SyntaxFault, Tree, fault, parse
 from dsl.expr.references import required_paths
+from dsl.expr.regexp import pattern
+from dsl.expr.regexp_syntax import PatternFault
 
 
 class ExpressionError(ValueError):
@@ -193,12 +194,6 @@ def _divided(left: float, right: float) -> float:
     return left / right
 
 
-def _remainder(left: int, right: int) -> int:
-    if right == 0:
-        raise ArithmeticError("runtime error: integer divide by zero")
-    return int(math.fmod(left, right)) if abs(left) < 1 << 53 else left - right * int(left / right)
-
-
 def _power(left: Value, right: Value) -> float:
     try:
         found = float(left) ** right
@@ -226,14 +221,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": _of_two("<", lambda a, b: a < b, texts=True), ">": _of_two(">", lambda a, b: a > b, texts=True),
     "<=": _of_two("<=", lambda a, b: a <= b, texts=True),
     ">=": _of_two(">=", lambda a, b: a >= b, texts=True),
-    "in": _contained, "matches": _text_test("matches", lambda a, b: re.search(b, a) is not None),
+    "in": _contained, "matches": _text_test("matches", lambda a, b: pattern(b).matches(a)),
     "contains": _text_test("contains", lambda a, b: b in a),
     "startsWith": _text_test("startsWith", str.startswith),
     "endsWith": _text_test("endsWith", str.endswith),
     "..": lambda a, b: range(int(_number(a)), int(_number(b)) + 1),
     "+": _of_two("+", lambda a, b: a + b, texts=True), "-": _of_two("-", lambda a, b: a - b),
     "*": _of_two("*", lambda a, b: a * b), "/": _of_two("/", _divided),
-    "%": _of_two("%", _remainder, whole=True), "**": _of_two("**", _power), "^": _of_two("^", _power),
+    "%": _of_two("%", remainder, whole=True), "**": _of_two("**", _power), "^": _of_two("^", _power),
 }  # fmt: skip
 
 
@@ -330,7 +325,7 @@ class _Compiler:
         def evaluate(frame: _Frame) -> Value:
             try:
                 return apply(left(frame), right(frame))
-            except (TypeError, ArithmeticError, re.error) as wrong:
+            except (TypeError, ArithmeticError, PatternFault) as wrong:
                 raise ExpressionError(fault(str(wrong), self.source, place)) from wrong
 
         return evaluate

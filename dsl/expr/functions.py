@@ -20,10 +20,14 @@ from typing import Any
 from dsl.expr import gojson, jsonpath, times
 from dsl.expr.builtins import ARRAY, MAP, TAKEN_APART, TEXTS
 from dsl.expr.gojson import AnyKeys, Value
+from dsl.expr.regexp import pattern
+from dsl.expr.regexp_syntax import PatternFault
 from dsl.expr.times import Duration, Time
 
 _TOP = 1 << 63
-_FLOAT = re.compile(r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)|nan", re.I)
+_FLOAT = re.compile(
+    r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|infinity)|nan", re.ASCII | re.IGNORECASE
+)
 _LONG = 1000  # characters of a text that is worth keeping its parts
 
 
@@ -78,12 +82,71 @@ def _string(value: Value) -> str:
     return value if isinstance(value, str) else gojson.sprint(value)
 
 
-def _split(text: str, separator: str, limit: int | None = None) -> list[str]:
+def _quotient(left: int, right: int) -> int:
+    """Return how often a whole number is in another, cut off as in Go. Raises ArithmeticError."""
+    if right == 0:
+        raise ArithmeticError("runtime error: integer divide by zero")
+    found = abs(left) // abs(right)
+    return found if (left < 0) == (right < 0) else -found
+
+
+def remainder(left: int, right: int) -> int:
+    """Return what is left over, with the sign of what is divided. Raises ArithmeticError."""
+    return left - right * _quotient(left, right)
+
+
+def _upper(text: str) -> str:
+    """Return a text in upper case, letter by letter: no letter becomes two, as `ß` would."""
+    return text.upper() if text.isascii() else "".join(map(_upper_letter, text))
+
+
+def _upper_letter(letter: str) -> str:
+    forms = (letter.upper(), letter.title())
+    return next((form for form in forms if len(form) == 1), letter)
+
+
+def _lower(text: str) -> str:
+    """Return a text in lower case, letter by letter: what stands beside one does not count."""
+    return text.lower() if text.isascii() else "".join(letter.lower()[0] for letter in text)
+
+
+def _titled(text: str) -> str:
+    """Return a text in which the first letters of words are title case, and others what they are."""
+    pairs = zip(" " + text, text, strict=False)
+    return "".join(_title_letter(letter) if _parts_words(before) else letter for before, letter in pairs)
+
+
+def _title_letter(letter: str) -> str:
+    form = letter.title()
+    return form if len(form) == 1 else letter
+
+
+def _parts_words(one: str) -> bool:
+    """Whether a word ends at a character; of those beyond ASCII only white space does that."""
+    return not (one.isalnum() or one == "_") if one.isascii() else one.isspace()
+
+
+def _byte_at(text: str, place: int) -> int:
+    """Return where a place in a text is in its bytes; -1 is none."""
+    return place if place < 0 else len(text[:place].encode(errors="surrogatepass"))
+
+
+def _split(text: str, separator: str, limit: int = -1) -> list[str]:
+    if limit == 0:
+        return []
     if separator == "":
-        return list(text)
-    if limit is None and len(text) > _LONG:
+        letters = list(text)
+        return (
+            letters if limit < 0 else [*letters[: limit - 1], *filter(None, ["".join(letters[limit - 1 :])])]
+        )
+    if limit < 0 and len(text) > _LONG:
         return _long_split(text, separator)
-    return text.split(separator) if limit is None or limit < 0 else text.split(separator, limit - 1)
+    return text.split(separator, limit - 1)
+
+
+def _split_after(text: str, separator: str, limit: int = -1) -> list[str]:
+    parts = _split(text, separator, limit)
+    return [f"{part}{separator}" for part in parts[:-1]] + parts[-1:]
 
 
 @lru_cache(maxsize=8)
@@ -187,14 +250,15 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "round": lambda x: float(math.floor(abs(x) + 0.5) * (1 if x >= 0 else -1)),
     "max": _extreme("max", max), "min": _extreme("min", min),
     "mean": lambda *xs: _mean(xs), "median": lambda *xs: _median(xs),
-    "upper": str.upper, "lower": str.lower, "trim": _trim, "split": _split, "join": _joined,
-    "splitAfter": lambda text, by: [f"{part}{by}" for part in text.split(by)[:-1]] + text.split(by)[-1:],
+    "upper": _upper, "lower": _lower, "trim": _trim, "split": _split, "join": _joined,
+    "splitAfter": _split_after,
     "trimPrefix": lambda text, part=" ": text.removeprefix(part),
     "trimSuffix": lambda text, part=" ": text.removesuffix(part),
     "hasPrefix": str.startswith, "hasSuffix": str.endswith,
     "replace": lambda text, old, new, count=-1: text.replace(old, new, count),
     "repeat": _repeat, "duration": times.duration, "date": times.date,
-    "indexOf": str.find, "lastIndexOf": str.rfind,
+    "indexOf": lambda text, part: _byte_at(text, text.find(part)),
+    "lastIndexOf": lambda text, part: _byte_at(text, text.rfind(part)),
     "toJSON": lambda value: _indented(value), "fromJSON": gojson.loads,
     "toBase64": lambda text: base64.b64encode(text.encode()).decode(),
     "fromBase64": _from_base64,
@@ -269,7 +333,7 @@ def _empty(value: Value) -> bool:
 
 def _plain_int(value: Value) -> int:
     try:
-        return int(float(value)) if not isinstance(value, bool) else int(value)
+        return int(value if isinstance(value, int) else float(value))
     except (TypeError, ValueError):
         return 0
 
@@ -302,7 +366,7 @@ def _indent(spaces: int, text: str) -> str:
 
 
 SPRIG: dict[str, Callable[..., Any]] = {
-    "upper": str.upper, "lower": str.lower, "title": str.title, "untitle": lambda t: t[:1].lower() + t[1:],
+    "upper": _upper, "lower": _lower, "title": _titled, "untitle": lambda t: t[:1].lower() + t[1:],
     "trim": str.strip, "trimAll": lambda part, text: text.strip(part),
     "trimPrefix": lambda part, text: text.removeprefix(part),
     "trimSuffix": lambda part, text: text.removesuffix(part),
@@ -326,8 +390,9 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "ternary": lambda yes, no, test: yes if test else no,
     "int": _plain_int, "int64": _plain_int, "float64": _plain_float, "atoi": _plain_int,
     "add": lambda *xs: sum(map(_plain_int, xs)), "add1": lambda x: _plain_int(x) + 1,
-    "sub": lambda a, b: _plain_int(a) - _plain_int(b), "div": lambda a, b: int(_plain_int(a) / _plain_int(b)),
-    "mod": lambda a, b: int(math.fmod(_plain_int(a), _plain_int(b))),
+    "sub": lambda a, b: _plain_int(a) - _plain_int(b),
+    "div": lambda a, b: _quotient(_plain_int(a), _plain_int(b)),
+    "mod": lambda a, b: remainder(_plain_int(a), _plain_int(b)),
     "mul": lambda *xs: math.prod(map(_plain_int, xs)),
     "max": lambda *xs: max(map(_plain_int, xs)), "min": lambda *xs: min(map(_plain_int, xs)),
     "floor": lambda x: float(math.floor(_plain_float(x))),
@@ -347,11 +412,11 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "compact": lambda xs: [x for x in xs if not _empty(x)], "sortAlpha": lambda xs: sorted(map(_string, xs)),
     "until": _until, "untilStep": lambda a, b, c: list(range(int(a), int(b), int(c))),
     "toJson": gojson.dumps, "fromJson": gojson.loads, "toPrettyJson": _indented,
-    "regexMatch": lambda pattern, text: re.search(pattern, text) is not None,
-    "regexFind": lambda pattern, text: (re.search(pattern, text) or [""])[0],
-    "regexFindAll": lambda by, text, n: [m[0] for m in re.finditer(by, text)][: None if n < 0 else n],
-    "regexReplaceAll": lambda by, text, new: re.sub(by, re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", new), text),
-    "regexSplit": lambda pattern, text, n: re.split(pattern, text, maxsplit=n - 1 if n > 0 else 0),
+    "regexMatch": lambda by, text: _matches(by, text),
+    "mustRegexMatch": lambda by, text: pattern(by).matches(text),
+    "regexFind": lambda by, text: "".join(_found(by, text, 1)), "regexFindAll": lambda *xs: _found(*xs),
+    "regexReplaceAll": lambda by, text, new: _replaced(by, text, new),
+    "regexSplit": lambda by, text, n: pattern(by).split(text, int(n)),
     "base": lambda path: path.rstrip("/").rsplit("/", 1)[-1] or "/",
     "dir": lambda path: path.rsplit("/", 1)[0] if "/" in path else ".",
     "ext": lambda path: f".{path.rsplit('.', 1)[-1]}" if "." in path.rsplit("/", 1)[-1] else "",
@@ -381,7 +446,7 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "slice": lambda xs, *at: xs[slice(*at)] if len(at) > 1 else xs[at[0] if at else 0 :],
     "chunk": lambda size, xs: [xs[i : i + size] for i in range(0, len(xs), size)],
     "regexQuoteMeta": lambda text: re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text),
-    "regexReplaceAllLiteral": lambda by, text, new: re.sub(by, lambda _: new, text),
+    "regexReplaceAllLiteral": lambda by, text, new: pattern(by).replaced(text, lambda _: new),
     "trimall": lambda part, text: text.strip(part), "clean": os.path.normpath, "isAbs": os.path.isabs,
     "b32enc": lambda text: base64.b32encode(text.encode()).decode(),
     "b32dec": lambda text: base64.b32decode(text).decode(),
@@ -393,7 +458,7 @@ SPRIG: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 for _name in (
     "Append", "Chunk", "Compact", "First", "FromJson", "Has", "Initial", "Last", "Prepend", "RegexFind",
-    "RegexFindAll", "RegexMatch", "RegexReplaceAll", "RegexReplaceAllLiteral", "RegexSplit", "Rest",
+    "RegexFindAll", "RegexReplaceAll", "RegexReplaceAllLiteral", "RegexSplit", "Rest",
     "Reverse", "Slice", "ToDate", "ToJson", "ToPrettyJson", "ToRawJson", "Uniq", "Without", "DeepCopy",
     "DateModify", "Merge", "MergeOverwrite",
 ):  # fmt: skip
@@ -409,6 +474,23 @@ UNSUPPORTED = frozenset([
     "uuidv4", "wrapWith",
 ])  # fmt: skip
 """What Sprig has and is not here: it needs a clock, chance or a network, or nobody has asked for it."""
+
+
+def _matches(by: str, text: str) -> bool:
+    """Whether a pattern matches; what is no pattern does not."""
+    try:
+        return pattern(by).matches(text)
+    except PatternFault:
+        return False
+
+
+def _found(by: str, text: str, limit: Value) -> list[str]:
+    return [text[start:end] for start, end, *_ in pattern(by).find_all(text, _int(limit))]
+
+
+def _replaced(by: str, text: str, template: str) -> str:
+    known = pattern(by)
+    return known.replaced(text, lambda found: known.expanded(template, text, found))
 
 
 def kind_in_go(value: object) -> str:

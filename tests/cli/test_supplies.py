@@ -50,6 +50,12 @@ spec:
     - name: main
       suspend: {duration: "0"}
 """
+REFERS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: wf}
+spec: {workflowTemplateRef: {name: all}}
+"""
 WORDS = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: words}\ndata: {word: hello}\n"
 
 
@@ -80,6 +86,23 @@ def test_a_run_gets_what_it_refers_to(secret, one_file, said, tmp_path):
     code, words = said(*files, "--secret", secret, "--mount", "disk=disk")
     assert code == 0, words
     assert output(tmp_path) == {"o": "hello 6 file"}
+
+
+def test_a_run_of_a_template_that_is_given_is_taken_up(said, tmp_path):
+    flow = RUNS.replace("kind: Workflow\n", "kind: WorkflowTemplate\n").replace("{name: wf}", "{name: all}")
+    (tmp_path / "all.yaml").write_text(f"{flow}\n---\n{LIBRARY}{WORDS}")
+    (tmp_path / "flow.yaml").write_text(REFERS)
+    options = ["--with", "all.yaml", "--secret", "keys=keys", "--mount", "disk=disk"]
+    for more, code in (
+        ([], 0),
+        (["--resume"], 0),
+        (["--from", "a"], 0),
+        (["--only", "leaf"], 0),
+        (["--from", "x"], 2),
+    ):
+        found, words = said(*options, *more)
+        assert found == code, words
+    assert "there is no task x; there are: " in words
 
 
 def test_a_list_holds_objects_and_a_later_key_goes_before(said, tmp_path):

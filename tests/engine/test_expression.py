@@ -50,6 +50,15 @@ KNOWN = {
         ("let x = 2; x + 1", 3),
         ("filter([{'n': 1}, {'n': 2}], .n > 1)[0].n", 2),
         ("reduce(1..4, #acc + #)", 10),
+        ("9223372036854775807 % 10", 7),
+        ("-9007199254740993 % 10", -3),
+        ("sprig.mod(9007199254740993, 10) + sprig.div(9007199254740993, 1)", 9007199254740996),
+        ("[indexOf('é,b', ','), lastIndexOf('é,é,', ','), indexOf('é', 'x')]", [2, 5, -1]),
+        ("split('a,b', ',', 0)", []),
+        ("concat(split('a,b,c', ',', 2), splitAfter('a,b,c', ',', 2))", ["a", "b,c", "a,", "b,c"]),
+        ("split('éb,c', '', 2)", ["é", "b,c"]),
+        ("upper('straße') + lower('İΣ')", "STRAßEi\u03c3"),
+        ('sprig.title("hello wORLD it\'s a_b é-é")', "Hello WORLD It'S A_b É-É"),
     ],
 )
 def test_an_expression_has_the_value_that_expr_gives_it(source, value):

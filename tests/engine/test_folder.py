@@ -144,6 +144,16 @@ def test_a_result_takes_no_place_of_what_no_run_made(tmp_path):
     assert names(tmp_path / "a") == names(tmp_path / "b") == ["dir/notes.txt", "new", "notes.txt"]
 
 
+def test_what_no_run_made_is_named_when_all_of_a_run_is_to_go(tmp_path):
+    ran(ONE, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    for resume in (None, Resume(force=True)):
+        with pytest.raises(Unusable, match=r"/notes.txt was made by no run; move it away, or choose another"):
+            run(ONE, RunOptions(tmp_path, resume=resume))
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "a/summary.txt").exists()
+
+
 BOTH = workflow(dag("main", loop("a", ["x", "y"]), loop("b", ["x"])), leaf("a", SUMMARY), leaf("b", SUMMARY))
 ONE = workflow(dag("main", loop("a", ["x"])), leaf("a", SUMMARY))
 

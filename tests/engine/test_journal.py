@@ -74,3 +74,23 @@ def test_a_run_whose_journal_was_lost_is_an_error(tmp_path):
     for name in ("results", "status"):
         assert json.loads((tmp_path / f"{name}.json").read_text())["phase"] == "Error"
     assert run(manifest, RunOptions(tmp_path, resume=Resume())).succeeded
+
+
+def test_a_line_of_another_version_is_left_out(tmp_path):
+    manifest = workflow(
+        dag("main", task("a", "x")), {"name": "x", "script": {"image": "i", "command": ["sh"], "source": ""}}
+    )
+    assert run(manifest, RunOptions(tmp_path)).succeeded
+    record = {"leaf": "main/b", "task": "x", "fingerprint": "", "phase": "Succeeded", "files": []}
+    others = [
+        {**record, "more": 1},
+        {"leaf": "main/b"},
+        {"mount": "m", "more": 1},
+        {"began": 1.0},
+        {"ended": True},
+    ]
+    with (tmp_path / ".argosy/journal.jsonl").open("a") as journal:
+        journal.writelines(f"{json.dumps(line)}\n" for line in others)
+    outcome = run(manifest, RunOptions(tmp_path, resume=Resume()))
+    assert (outcome.phase, outcome.taken) == ("Succeeded", 1)
+    assert "main/b" not in read_journal(tmp_path / ".argosy/journal.jsonl").records

@@ -3,16 +3,21 @@
 import gc
 import json
 import os
+import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dsl.engine import Resume, RunOptions, Silent, run
 from dsl.engine.artifacts import Store
 from dsl.engine.copies import remove
+from dsl.engine.locks import Lock, Locks, Waiter
 from dsl.engine.memo import Memo
 from dsl.engine.node import Node
 from dsl.engine.objects import Objects
@@ -291,6 +296,56 @@ def test_a_semaphore_lets_as_many_in_as_its_config_map_says(tmp_path):
     assert ran(workflow(dag("main", task("x", withItems=[1, 2, 3, 4])), locked), tmp_path, objects=[LIMIT])
     inside = [sum({"in": 1, "out": -1}[line] for line in log.read_text().split()[:n]) for n in range(1, 9)]
     assert max(inside) == 2
+
+
+LOCKS = {name: Lock(name, limit) for name, limit in (("a", 1), ("b", 1), ("c", 2))}
+WANTED = st.lists(st.sets(st.sampled_from("abc"), min_size=1).map(sorted), max_size=12)
+
+
+@given(WANTED, st.randoms())
+def test_the_first_whose_locks_are_all_free_is_next(wanted, random):
+    locks, holding, waiting = Locks(Objects(), "argo"), [], []
+    for ticket, names in enumerate(wanted):
+        call = Waiter((), ticket, tuple(LOCKS[name] for name in names), None, None)
+        if full := locks.full(call.locks):
+            locks.wait(call, full)
+            waiting.append(call)
+        else:
+            locks.take(call.locks, call)
+            holding.append(call)
+    while holding:
+        ended = holding.pop(random.randrange(len(holding)))
+        locks.release(ended.locks, ended)
+        begun = []
+        while call := locks.next(ended.locks):
+            locks.take(call.locks, call)
+            begun.append(call)
+        expected = []
+        for call in waiting:
+            held = Counter(lock for other in (*holding, *expected) for lock in other.locks)
+            if all(held[lock] < lock.limit for lock in call.locks):
+                expected.append(call)
+        assert begun == expected
+        holding += begun
+        waiting = [call for call in waiting if call not in begun]
+        assert locks.waiting == waiting
+    assert not waiting
+
+
+def test_who_waits_for_other_locks_is_not_looked_at(tmp_path):
+    def calls(count):
+        found = []
+        call = task("x", withSequence={"count": str(count)}, parameters={"p": "{{=int(asInt(item) / 8)}}"})
+        mutexes = {"mutexes": [{"name": "m{{inputs.parameters.p}}"}]}
+        locked = {**NOP, "name": "x", "inputs": {"parameters": [{"name": "p"}]}, "synchronization": mutexes}
+        sys.setprofile(lambda *_: found.append(None))
+        try:
+            assert ran(workflow(dag("main", call), locked), tmp_path, str(count)).succeeded
+        finally:
+            sys.setprofile(None)
+        return len(found)
+
+    assert calls(400) / calls(100) < 5
 
 
 class Watching(Silent):

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from engine.manifests import NOP, dag, phases, task, workflow
 
-from dsl.engine import Missing, Refused, Resume, RunOptions, run
+from dsl.engine import Missing, NoTask, Refused, Resume, RunOptions, run
 
 SHOW = {
     "name": "show",
@@ -119,6 +119,49 @@ def test_what_is_not_given_is_named_before_anything_starts(place, tmp_path):
 def test_a_template_that_its_workflow_template_lacks_is_undefined(tmp_path):
     with pytest.raises(Refused, match=r"templates.main.tasks.a template name 'lib.gone' undefined"):
         ran(workflow(dag("main", call("a", "gone"))), tmp_path / "out", template("lib", SHOW))
+
+
+def calling_a_library(tmp_path, own="true"):
+    """A task of the workflow, and one after it that calls steps of a library, with two leaves."""
+
+    def leaf(name, text):
+        source = f"echo {name} >> {tmp_path}/log; {text}"
+        return {"name": name, "script": {"image": "x", "command": ["sh"], "source": source}}
+
+    nested = {
+        "name": "steps",
+        "steps": [[{"name": "s", "template": "first"}], [{"name": "t", "template": "last"}]],
+    }
+    library = template("lib", nested, leaf("first", "true"), leaf("last", "true"))
+    main = dag("main", task("a", "own"), {**call("b", "steps"), "depends": "a"})
+    return workflow(main, leaf("own", own)), library
+
+
+@pytest.mark.parametrize(
+    ("chosen", "again"), [("first", "first last"), ("last", "last"), ("t", "last"), ("b", "first last")]
+)
+def test_a_task_of_a_library_can_be_chosen_to_run_again(chosen, again, tmp_path):
+    manifest, library = calling_a_library(tmp_path)
+    assert ran(manifest, tmp_path / "out", library).succeeded
+    (tmp_path / "log").write_text("")
+    assert ran(manifest, tmp_path / "out", library, resume=Resume(start=chosen)).succeeded
+    assert (tmp_path / "log").read_text().split() == again.split()
+
+
+def test_only_a_task_of_a_library_that_needs_what_never_succeeded_is_refused(tmp_path):
+    manifest, library = calling_a_library(tmp_path, own="false")
+    ran(manifest, tmp_path / "out", library)
+    for chosen, needs in (("b", "own"), ("s", "own"), ("last", "first, own")):
+        with pytest.raises(Refused, match=f"only {chosen}; it needs {needs}, which has not succeeded yet"):
+            ran(manifest, tmp_path / "out", library, resume=Resume(only=chosen))
+
+
+def test_a_task_that_neither_a_workflow_nor_its_libraries_have_is_refused(tmp_path):
+    manifest, library = calling_a_library(tmp_path)
+    ran(manifest, tmp_path / "out", library)
+    with pytest.raises(NoTask, match="there is no task firts") as wrong:
+        ran(manifest, tmp_path / "out", library, resume=Resume(only="firts"))
+    assert sorted(wrong.value.known) == ["a", "b", "first", "last", "own", "s", "t"]
 
 
 # --- workflowTemplateRef ---

@@ -37,6 +37,12 @@ def alone(template, out, **spec):
     return ran(workflow(template, **spec), out)[0]
 
 
+def test_a_pod_has_the_variables_of_argo_that_a_cluster_sets_there(tmp_path):
+    outcome = alone(pod("env | grep -o '^ARGO_[A-Z_]*' | sort > /w/o"), tmp_path)
+    names = ("CONTAINER_NAME", "INCLUDE_SCRIPT_OUTPUT", "NODE_ID", "PROGRESS_FILE", "WORKFLOW_NAME")
+    assert outcome.nodes["main"].outputs["o"].split() == [f"ARGO_{name}" for name in names]
+
+
 def test_init_containers_run_before_in_order_and_share_volumes(tmp_path):
     init = [
         sh("echo a > /w/o", "a", volumeMounts=MOUNTS),

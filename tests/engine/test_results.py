@@ -68,3 +68,13 @@ def test_the_reason_is_that_of_the_last_attempt_of_what_failed(tmp_path):
 def test_a_template_without_the_annotation_is_no_task(tmp_path):
     _, tasks = ran(workflow(dag("main", task("nop")), NOP), tmp_path)
     assert tasks == {}
+
+
+def test_templates_that_are_called_on_ever_so_many_ways_are_looked_at_once(tmp_path):
+    skipped = [task(name, "t1", when="false") for name in "ab"]
+    inner = [
+        dag(f"t{level}", task("a", f"t{level + 1}"), task("b", f"t{level + 1}")) for level in range(1, 60)
+    ]
+    manifest = workflow(dag("main", *skipped), *inner, {**leaf("t60", "exit 0"), "inputs": {}})
+    _, tasks = ran(manifest, tmp_path)
+    assert tasks["t60"]["state"] == "Skipped"

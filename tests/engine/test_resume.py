@@ -595,6 +595,18 @@ def test_only_a_task_whose_inputs_were_never_made_is_refused(bench):
     assert bench.left() == left
 
 
+def test_what_a_task_needs_that_is_called_on_ever_so_many_ways_is_found_at_once(bench):
+    def runs(name, source):
+        return {"name": name, "script": {"image": "x", "command": ["sh"], "source": source}}
+
+    inner = [dag(f"t{level}", task("a", f"t{level + 1}"), task("b", f"t{level + 1}")) for level in range(60)]
+    main = dag("main", task("t", "t0", when="false"), task("f"), task("c", None, "t && f"))
+    manifest = workflow(main, *inner, runs("t60", ""), runs("f", "exit 1"), runs("c", ""))
+    bench.run(manifest)
+    with pytest.raises(Refused, match="only c; it needs f, t60, which has not succeeded yet"):
+        bench.again(manifest, Resume(only="c"))
+
+
 def test_a_folder_without_a_run_cannot_be_taken_up(bench):
     with pytest.raises(Unusable, match="holds no run"):
         bench.again(chain(bench))
