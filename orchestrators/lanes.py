@@ -192,11 +192,12 @@ def lane_templates(compact: CompactLane, expansions: Mapping[str, Expansion], wi
     number = f"({source} == '' ? 0 : len(split({source}, '\\n')))"
     arguments = [Parameter(name="index", value="{{item}}")]
     leaves = [expansions[node.name].orchestrator.leaf for node in compact.nodes]
-    if any(parameter.name == ITEMS for leaf in leaves for parameter in leaf.parameters()):
+    declared = {parameter.name for leaf in leaves for parameter in leaf.parameters()}
+    if ITEMS in declared:
         line = f"split({source}, '\\n')[int(item)]"
         singles = not table.discovered_by and set(table.partitions.sizes) <= {1}
         arguments.append(Parameter(name=ITEMS, value=encode.tag(f"item + ';' + {line}" if singles else line)))
-    if table.discovered_by:
+    if "count" in declared:
         arguments.append(Parameter(name="count", value=encode.tag(number)))
     arguments += [Parameter(name=p.name, value=encode.tag(p.inner)) for p in passed if p.name != ITEMS]
     count = encode.tag(number) if table.discovered_by else str(len(table.partitions))

@@ -10,7 +10,7 @@ from hera.workflows import Artifact, Env, Parameter, RetryStrategy, S3Artifact
 from hera.workflows import models as m
 
 from dsl import encode
-from dsl.argument import NodeValue
+from dsl.argument import NodeValue, RunValue
 from dsl.function import Storage, TaskOptions, Volume
 from dsl.names import WINDOW
 from dsl.plan import PlannedInput, PlannedNode
@@ -21,6 +21,7 @@ WORKFLOW = "{{workflow.name}}"
 INDEX = "{{inputs.parameters.index}}"
 RESULT = "result"
 ITEMS = "items"
+_COUNT = "partition_count"
 NOTE = "argosy"
 """The prefix of annotations that say which node of the author's DAG a template runs."""
 _READABLE = 0o755
@@ -70,8 +71,21 @@ class Leaf:
         node = self.node
         names = ["index"] if node.is_mapped else []
         names += [ITEMS] if node.fields or node.is_mapped else []
-        names += ["count"] if node.discovered else []
+        names += ["count"] if node.discovered and self.asks_count else []
         return [Parameter(name=name) for name in (*names, *(value_name(name) for name, _ in self.values()))]
+
+    @property
+    def asks_count(self) -> bool:
+        """Whether its program may ask how many partitions there are: else none changes where one is added.
+
+        Nobody knows what the program of an image asks for.
+        """
+        function, variable = self.node.function, _COUNT.upper()
+        if isinstance(function.command, tuple) or _COUNT in constants(self.node.arguments, RunValue):
+            return True
+        if function.function:
+            return variable in function.function.source
+        return mentions(function.command or "", variable)
 
     def values(self) -> Iterator[tuple[str, NodeValue]]:
         """Yield the parameters of the author's function that bring values of other nodes to the pod."""
@@ -129,6 +143,7 @@ class Leaf:
         """Return the variables that every kind of task has, the author's own among them."""
         node = self.node
         count = "{{inputs.parameters.count}}" if node.discovered else str(max(1, len(node.partitions)))
+        counted = {_COUNT.upper(): count} if self.asks_count else {}
         variables = [Env(name=encode.BRACE_VARIABLE, value="{")]
         variables += [Env(name=name, value=encode.kubelet_literal(v)) for name, v in self.options.env.items()]
         fixed = {
@@ -137,7 +152,7 @@ class Leaf:
             "RUN_ID": WORKFLOW,
             "RUN_TYPE": "manual",
             "PARTITION_ID": self.partition,
-            "PARTITION_COUNT": count,
+            **counted,
             **dict.fromkeys(self._no_window(), ""),
         }
         return [*variables, *(Env(name=name, value=value) for name, value in fixed.items())]

@@ -17,6 +17,8 @@
 # is nothing of another attempt.
 set -euf
 exec </dev/null
+# What runs is asked to end as this shell is, and has the time that it takes.
+trap 'wait; exit 143' TERM
 _nl='
 '
 _ifs=$IFS _began=$PWD _who='' _node=${ARGOSY_NODE-task} _each=${ARGOSY_EACH-item} _shell=${ARGOSY_SHELL:-sh}
@@ -506,7 +508,7 @@ share() {
   _p='' _i=0 _s=0 _k=0 _t=$_workers
   [ "$_t" -lt $# ] || _t=$#
   while [ "$_i" -lt "$_t" ]; do
-    work "$@" &
+    { trap 'exit 143' TERM && work "$@"; } &
     _p="$_p $!" _i=$((_i + 1))
   done
   for _f in $_p; do wait "$_f" || _s=$?; done

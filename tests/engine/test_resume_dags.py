@@ -69,6 +69,40 @@ def test_what_an_input_file_concerns_runs_again_and_nothing_else(storage, loweri
     assert changed.files["join"] == {"all": b"alongerc"}
     assert (changed.values["total"], changed.values["size"]) == (8, [1, 6, 1])
     (bench.folder / "data/c.txt").unlink()
-    fewer, _ = bench.run(storage, lowering, resume=Resume())
+    fewer, ran = bench.run(storage, lowering, resume=Resume())
+    assert ran == ["join", "total"]
     assert fewer.files["join"] == {"all": b"alonger"}
     assert sorted(fewer.files["copy"]) == ["a.txt", "b.txt"]
+    (bench.folder / "data/d.txt").write_text("d")
+    more, ran = bench.run(storage, lowering, resume=Resume())
+    assert ran == ["copy d.txt", "join", "size d.txt", "total"]
+    assert more.values["size"] == [1, 6, 1]
+
+
+@BOTH
+def test_a_task_that_asks_how_many_partitions_there_are_runs_again_when_that_changes(lowering, tmp_path):
+    text = """
+@task.shell(image="busybox:1")
+def by_name(item):
+    return 'echo "sh $PARTITION_COUNT" >> "$item"'
+
+@task
+def by_argument(item, partition_count):
+    with open(item, "a") as log:
+        print("argument", partition_count, file=log)
+
+@task
+def by_variable(item):
+    import os
+    with open(item, "a") as log:
+        print("variable", os.environ["PARTITION_COUNT"], file=log)
+
+with DAG("d"):
+    Items({items}) >> [by_name, by_argument, by_variable]
+"""
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    for items, resume in (([a], None), ([a, b], Resume())):
+        manifest = compile_file(write(tmp_path, text.format(items=items)), lowering)
+        run_here(manifest, tmp_path, tmp_path / "out", resume=resume).succeeded()
+    ran = sorted((tmp_path / "a").read_text().splitlines())
+    assert ran == ["argument 1", "argument 2", "sh 1", "sh 2", "variable 1", "variable 2"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, replace
@@ -58,6 +59,7 @@ class Pod:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
 
     def run(self, *arguments, **variables):
@@ -880,3 +882,14 @@ def test_a_thousand_items_are_done_in_time(pod):
         ARGOSY_INPUTS="INPUT_FILE|store|in\\0057up||1||", ARGOSY_OUTPUTS=SAME_NAME,
     )  # fmt: skip
     assert len(pod.out()) == 1000
+
+
+@pytest.mark.parametrize("variables", [{}, {"ARGOSY_WORKERS": 2}, {"ARGOSY_EACH": "all"}])
+def test_a_text_that_is_asked_to_end_has_time_to_do_so(pod, variables):
+    text = "trap 'sleep 1; echo done; exit 0' TERM; echo begun; while :; do sleep 1; done"
+    process = pod.start(text, [["a"], ["b"]], **variables)
+    begun = 2 if "ARGOSY_WORKERS" in variables else 1
+    assert [process.stdout.readline() for _ in range(begun)] == [b"begun\n"] * begun
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.communicate(timeout=60)[0] == b"done\n" * begun
+    assert process.returncode == 143
