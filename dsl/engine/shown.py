@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,12 +47,19 @@ def _taken(files: Iterable[str], known: Collection[str], out: Path) -> dict[str,
     """Return the paths at which something else is; folders come before what is in them."""
     taken: dict[str, None] = {}
     for path in files:
-        holder, place = f"{path.rstrip('/').rpartition('/')[0]}/", Path(out, path)
-        is_folder = place.is_dir() and not place.is_symlink()
-        is_free = is_folder if path.endswith("/") else path in known and not is_folder
-        if holder in taken or (not is_free and os.path.lexists(place)):
+        plain = path.rstrip("/")
+        if plain[: plain.rfind("/") + 1] in taken or not _is_free(f"{out}/{plain}", path, known):
             taken[path] = None
     return taken
+
+
+def _is_free(place: str, path: str, known: Collection[str]) -> bool:
+    """Whether there is nothing at a place, what a run has shown there, or a folder where one shall be."""
+    try:
+        is_folder = stat.S_ISDIR(os.lstat(place).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    return is_folder if path.endswith("/") else path in known and not is_folder
 
 
 def hide(tasks: Collection[str], out: Path) -> None:
