@@ -26,6 +26,7 @@ from dsl.engine.node import (
     NodeFault,
     further,
     merged,
+    shown,
     view_of,
 )
 from dsl.engine.outputs import template_outputs
@@ -252,19 +253,30 @@ class DagRun:
     def _enter(self, task: Task, raw: dict[str, Any]) -> None:
         """Run a loop over a list of another node that is "": Argo calls its template in the loop's own node.
 
-        That is over at once for a suspend template and never for a pod; for others Argo breaks down (v4.1.2).
+        A pod never ends there.
         """
         node = Node(f"{self.node.name}.{task.name}", f"{self.node.path}/{task.name}", "TaskGroup", self.node)
         node.task = task.name
         node.template = self.engine.definition.called(raw, self.prepared.template)
         self.engine.add(node)
         self.nodes[task.name] = node
-        if node.template is None or node.template.kind == "suspend":
-            self.engine.finish(node, "Succeeded")
-            self._settled(task, node)
-        else:
+        if node.template is None or node.template.is_leaf:
             self.engine.hangs.append(f'task {node.path}: withParam is ""')
             self.close_one()
+            return
+        done = partial(self._entered, task)
+        call = Call(node.name, node.path, node.template, done, parameters_of(raw.get("arguments") or {}))
+        call.boundary, call.depth = self.node, self.node.depth + 1
+        try:
+            self.engine.enter(self.engine.prepared(call), node)
+        except (TagError, NodeFault) as wrong:
+            self.engine.fail(node, call, str(wrong))
+            self._settled(task, node)
+
+    def _entered(self, task: Task, node: Node) -> None:
+        if node.inside:  # what waits for it hangs below what it begins with, and of steps below nothing
+            node.branch = further(merged(shown(each, node.phase) for each in _roots(node)), 1)
+        self._settled(task, node)
 
     def group_ended(self, task: Task, group: Node, *, in_passing: bool) -> None:
         """Go on after a loop; `in_passing` when Argo found it complete while it assessed the DAG."""
@@ -494,6 +506,10 @@ class DagRun:
         for name in self.tasks:
             if name in self.nodes:
                 self.engine.export(self.nodes[name])
+        if named := next(filter(None, map(_without_index, self.nodes.values())), ""):
+            what = f"failed to parse '{named}' as int"
+            self.engine.break_down(f'{what}: strconv.Atoi: parsing "{named}": invalid syntax')
+            return
         try:
             _ = [views[name] for name, node in self.nodes.items() if node.type == "TaskGroup"]
             outputs, artifacts = template_outputs(self.prepared, scope)
@@ -506,6 +522,21 @@ class DagRun:
 
 def _hooked(task: Task) -> Hooked:
     return Hooked(task, task.raw, task.name)
+
+
+def _roots(group: Node) -> list[Node]:
+    """Return what waits for nothing in a DAG that runs in the node of a loop."""
+    if group.type != "TaskGroup" or not group.inside or not group.template:
+        return []
+    tasks = group.template.tasks
+    first = {name for name, task in tasks.items() if not task.dependencies.tasks}
+    return [node for node in group.inside.nodes if node.task in first and not node.flag]
+
+
+def _without_index(group: Node) -> str:
+    """Return the name in which Argo does not find the index of an item: it looks when there are two."""
+    names = [node.name for node in _roots(group)[1:2]]
+    return next((name for name in names if "(" not in name), "")
 
 
 def _missing(task: Task) -> str:

@@ -30,14 +30,14 @@ _TRANSIENT = re.compile(
 class RetryRun:
     """The state of one Retry node."""
 
-    def __init__(self, engine: Engine, prepared: Prepared, rule: Mapping[str, Any]) -> None:
+    def __init__(self, engine: Engine, prepared: Prepared, rule: Mapping[str, Any], node: Node) -> None:
         self.engine = engine
         self.prepared = prepared
         self.expression = str(rule.get("expression") or "")
         unfilled = {key: value for key, value in rule.items() if key != "expression"}
         self.rule: Mapping[str, Any] = fill(unfilled, prepared.scope, Mode.LENIENT)
         self.attempts: list[Node] = []
-        self.node = engine.node_of(prepared, node_type="Retry")
+        self.node = node
         self.node.flag = self.node.flag and f"{self.node.flag} retried"  # a hook shares it with its attempts
         self.node.done = prepared.call.done
         self.node.children = self.attempts

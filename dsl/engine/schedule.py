@@ -110,6 +110,8 @@ class Engine:
         self.hangs: list[str] = []
         self.fault = ""
         """Why the workflow ends with an error, when its entry could not call an exit hook of a step."""
+        self.breakdown = ""
+        """Why Argo's controller breaks down."""
         self.outputs: dict[str, str] = {}
         self.output_artifacts: dict[str, dict[str, Any]] = {}
         self.events: SimpleQueue[tuple[Node, LeafResult]] = SimpleQueue()
@@ -314,13 +316,18 @@ class Engine:
         except NodeFault as wrong:
             self.refuse_call(prepared.call, str(wrong))
             return
-        rule = self._retry_rule(prepared.call)
         if outputs is not None:
             self._recall(prepared, outputs)
-        elif rule is None:
-            self.run_body(prepared, self.node_of(prepared), prepared.call.done)
         else:
-            RetryRun(self, prepared, rule).start()
+            self.enter(prepared, self._whole_node(prepared))
+
+    def enter(self, prepared: Prepared, node: Node) -> None:
+        """Run a call in its node, once or as often as its template says."""
+        rule = self._retry_rule(prepared.call)
+        if rule is None:
+            self.run_body(prepared, node, prepared.call.done)
+        else:
+            RetryRun(self, prepared, rule, node).start()
 
     def _is_known(self, prepared: Prepared) -> bool:
         """Whether what a former run has of a call decides, and no cache: it is taken over, or shall run."""
@@ -454,6 +461,11 @@ class Engine:
             except (OSError, ArtifactError) as wrong:
                 return f"could not save to config map cache: {wrong}"
         return ""
+
+    def break_down(self, why: str) -> None:
+        """End the run where Argo's controller breaks down, whatever is open."""
+        self.breakdown = why
+        self.finish(self.nodes["main"], "Error", "Workflow operation error")
 
     def spoil(self, node: Node, fault: str) -> None:
         """Let a node that has ended end with phase Error after all."""

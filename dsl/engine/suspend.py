@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsl.engine.call import Prepared
 from dsl.engine.clock import seconds_of
 from dsl.engine.contents import digest_of
-from dsl.engine.node import Node
+from dsl.engine.node import NOTHING, Node
 
 if TYPE_CHECKING:
     from dsl.engine.schedule import Engine
@@ -18,6 +18,11 @@ _UNSEEN = 0.5  # seconds of a suspend node in which Argo may not look at it
 
 def suspend(engine: Engine, prepared: Prepared, node: Node) -> None:
     """Let a node wait as long as its template says, which may be until somebody resumes it: here for ever."""
+    outputs = (prepared.body.get("outputs") or {}).get("parameters") or []
+    if node.type == "Suspend" and any(parameter.get("valueFrom") is None for parameter in outputs):
+        node.phase, node.inputs = "Pending", NOTHING
+        engine.break_down("runtime error: invalid memory address or nil pointer dereference")
+        return
     if not prepared.body["suspend"].get("duration"):
         return
     try:
@@ -26,7 +31,7 @@ def suspend(engine: Engine, prepared: Prepared, node: Node) -> None:
         engine.fail(node, prepared.call, str(wrong))
         return
     fingerprint = digest_of([prepared.body, dict(prepared.inputs)]) if duration > 0 else ""
-    supplied = prepared if prepared.template.outputs else None
+    supplied = prepared if outputs and node.type == "Suspend" else None
     is_seen = prepared.call.runs and duration > _UNSEEN
     if engine.past_deadline or duration <= 0:
         engine.later(_resume, engine, node, supplied)

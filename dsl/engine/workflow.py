@@ -62,6 +62,8 @@ class WorkflowRun:
         self.engine.run_until_quiet(lambda: self.main is not None and not self.hooks)
         if self.main is None:
             return self._stuck()
+        if self.engine.breakdown:
+            return self._ended("Error", self.engine.breakdown)
         phase = self.main.phase if self.main.phase in BAD else "Succeeded"
         message = (self.engine.fault or self.main.message) if phase in BAD else ""
         if self.main.fault and self.main.phase == "Error":

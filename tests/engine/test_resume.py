@@ -132,16 +132,15 @@ def test_what_holds_nodes_of_a_former_run_has_their_times(bench):
 
 
 def test_a_loop_that_was_broken_off_again_has_ended_when_its_last_item_did(bench):
-    bad = dag("bad", task("nop", when="1 1"))
     deeper = dag("deeper", task("x", parameters=FIRST))
-    deep = dag("deep", task("deeper"))
-    loop = task("b", "deep", withItems=[0, 1])
-    main = dag("main", task("a", "bad"), loop, parallelism=2, failFast=True)
-    manifest = workflow(main, bad, deep, deeper, leaf("x", bench.source("x", "sleep 0.2")), NOP)
+    deep = dag("deep", task("deeper", when="{{inputs.parameters.when}}"), inputs=["when"])
+    loop = task("b", "deep", withItems=["true", "1 1", "false"], parameters={"when": "{{item}}"})
+    main = dag("main", loop, failFast=True)
+    manifest = workflow(main, deep, deeper, leaf("x", bench.source("x", "sleep 0.2")))
     bench.run(manifest)
     between = time.time()
     again = bench.again(manifest)
-    assert (again.phase, again.taken, "main/b(1:1)" in again.nodes) == ("Failed", 1, False)
+    assert (again.phase, again.taken, "main/b(2:false)" in again.nodes) == ("Failed", 1, False)
     assert again.nodes["main"].finished < between
 
 
