@@ -67,7 +67,7 @@ def _prepared(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> L
     """Put volumes and inputs in place, then execute."""
     mounts = leaf.main.get("volumeMounts") or []
     try:
-        mount(layout, mounts, volumes)
+        mount(layout, _mounts(leaf, places, Container(MAIN, leaf.main, layout, leaf.group)), volumes)
         columns = map(int, leaf.template.annotations.get("argosy/inputs", "").split())
         places.claims.stage(leaf.inputs.get("items", ""), columns, claims_of(mounts, volumes.by_name))
         layout.make_parents()
@@ -106,9 +106,10 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
             root = layout.beside / "containers" / name
             root.mkdir(parents=True, exist_ok=True)
             own = layout_of({}, (), raw, root, is_real=layout.is_real)
-        mount(own, mounts, volumes)
+        beside = Container(name, raw, own, group)
+        mount(own, _mounts(leaf, places, beside), volumes)
         own.make_parents()
-        return Container(name, raw, own, group)
+        return beside
 
     return Pod(
         [container(raw) for raw in body.get("initContainers") or []],
@@ -116,6 +117,16 @@ def _pod(leaf: Leaf, places: Places, layout: Layout, volumes: Volumes) -> Pod:
         [container(raw) for raw in body.get("sidecars") or []],
         *(_attempts(body["containerSet"].get("retryStrategy") or {}) if is_set(body) else ()),
     )
+
+
+def _mounts(leaf: Leaf, places: Places, container: Container) -> list[dict[str, Any]]:
+    """Return the mounts of a container, the variables in their paths filled in. Raises ValueError."""
+    mounts: list[dict[str, Any]] = container.raw.get("volumeMounts") or []
+    if not any(entry.get("subPathExpr") for entry in mounts):
+        return mounts
+    known = known_to_kubelet(_environment(leaf, places, container), container.raw)
+    paths = [entry.get("subPath") or expand(str(entry.get("subPathExpr") or ""), known) for entry in mounts]
+    return [{**entry, "subPath": path} for entry, path in zip(mounts, paths, strict=True)]
 
 
 def _attempts(rule: Mapping[str, Any]) -> tuple[int, float]:

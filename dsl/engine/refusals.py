@@ -203,6 +203,10 @@ def _template_reasons(template: Template) -> Iterator[Fact]:
     yield from _volume_reasons(raw.get("volumes") or [])
     for container in template.containers:
         yield from _container_reasons(container, template)
+    for container in raw.get("initContainers") or []:
+        if container.get("restartPolicy"):
+            what = f"restartPolicy of init container {container.get('name')} of template {name}"
+            yield what, "what follows would wait for its end; use sidecars:"
     for task in template.calls:
         arguments = task.raw.get("arguments") or {}
         for parameter in arguments.get("parameters") or []:
@@ -237,6 +241,10 @@ def _container_reasons(container: Mapping[str, Any], template: Template) -> Iter
     for probe in _PROBES if template.is_daemon else ():
         if (container.get(probe) or {}).get("grpc"):
             yield f"grpc {probe} of template {template.name}", "use an exec, httpGet or tcpSocket probe"
+    if container.get("volumeDevices"):
+        yield f"volumeDevices of template {template.name}", "no device stands for a volume here; mount it"
+    if (container.get("lifecycle") or {}).get("postStart"):
+        yield f"postStart of template {template.name}", "nothing runs it here; begin the program with it"
     for variable in container.get("env") or []:
         source = variable.get("valueFrom") or {}
         field = (source.get("fieldRef") or {}).get("fieldPath")

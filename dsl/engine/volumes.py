@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,14 @@ from dsl.engine.relocate import SECRETS, Layout, base_of
 from dsl.engine.stamps import Stamps
 
 _OF_OTHERS = ("persistentVolumeClaim", "hostPath", "claimTemplate")
+_HOST_PATHS: Mapping[str, tuple[Callable[[Path], object], str]] = {
+    "Directory": (Path.is_dir, "a directory"),
+    "File": (Path.is_file, "a file"),
+    "Socket": (Path.is_socket, "a socket file"),
+    "CharDevice": (Path.is_char_device, "a character device"),
+    "BlockDevice": (Path.is_block_device, "a block device"),
+}
+"""What is to be at a `hostPath` of a type (pkg/volume/hostpath of Kubernetes)."""
 WITHIN = "others would find it in that folder; mount it elsewhere, or within an emptyDir"
 
 
@@ -137,10 +145,7 @@ class Volumes(NamedTuple):
         if volume.get("claimTemplate"):
             return self.claims.folder(name)
         if volume.get("hostPath") is not None:
-            host = Path(str(volume["hostPath"].get("path")))
-            if volume["hostPath"].get("type") in ("DirectoryOrCreate",):
-                host.mkdir(parents=True, exist_ok=True)
-            return host
+            return _host_path(name, volume["hostPath"])
         is_secret = any(kind == "Secret" for kind, _ in keyed_sources(volume))
         own = self.pod / (SECRETS if is_secret else "volumes") / name
         if not own.exists():
@@ -159,6 +164,20 @@ class Volumes(NamedTuple):
     def clear(self) -> None:
         """Remove the secrets among them."""
         remove(self.pod / SECRETS)
+
+
+def _host_path(volume: str, source: Mapping[str, Any]) -> Path:
+    """Return a place of this machine, made where that is asked for. Raises ValueError in kubelet's words."""
+    place, kind = Path(str(source.get("path"))), str(source.get("type") or "")
+    if kind == "DirectoryOrCreate" and not place.exists():
+        place.mkdir(parents=True, exist_ok=True)
+    if kind == "FileOrCreate" and not place.exists():
+        place.touch()
+    is_such, what = _HOST_PATHS.get(kind.removesuffix("OrCreate"), (Path, ""))
+    if not is_such(place):
+        why = f"hostPath type check failed: {place} is not {what}"
+        raise ValueError(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+    return place
 
 
 def keyed_sources(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -417,7 +417,7 @@ def test_a_result_whose_log_has_no_room_is_an_error_and_no_empty_result(small):
 
 def test_a_daemon_that_keeps_stdout_delays_nobody_and_adds_nothing(tmp_path, capfd):
     daemon = "trap '' HUP; while sleep 1; do echo late || exit; done"
-    outcome, _ = ran(read_by(f'setsid sh -c "{daemon}" & echo result'), tmp_path)
+    outcome, _ = ran(read_by(f'cd /; setsid sh -c "{daemon}" & echo result'), tmp_path)
     node = outcome.nodes["main/x"]
     assert (node.phase, node.result) == ("Succeeded", "result")
     assert node.finished - node.started < 30

@@ -263,6 +263,58 @@ def test_a_time_limit_is_one_for_all_attempts_of_a_set_and_what_is_between_them(
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"initContainers": [sh("true", "i", restartPolicy="Always")]}, "restartPolicy of init container i"),
+        ({"container": sh("true", volumeDevices=[{"name": "w", "devicePath": "/dev/x"}])}, "volumeDevices"),
+        (
+            {"sidecars": [sh("true", "s", lifecycle={"postStart": {"exec": {"command": ["true"]}}})]},
+            "postStart",
+        ),
+    ],
+)
+def test_what_a_pod_would_do_beside_its_programs_is_refused_by_name(more, what, tmp_path):
+    with pytest.raises(Refused, match=f"^not supported: {what} of template main"):
+        alone({**pod("true"), **more}, tmp_path)
+
+
+# --- volumes ---
+
+
+def test_the_path_within_a_volume_may_have_variables_of_its_container(tmp_path):
+    name = {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    within = {"name": "w", "mountPath": "/v", "subPathExpr": "$(D)/$$(D)"}
+    deep = {"env": [{"name": "D", "value": "deep"}, name], "volumeMounts": [*MOUNTS, within]}
+    main = sh("echo main > /v/f; cd /w; find . -type f | sort > /w/o; cat /w/deep/*/f >> /w/o", **deep)
+    template = {**pod(""), "container": main, "initContainers": [sh("echo > /v/g", "i", **deep)]}
+    outcome = alone(template, tmp_path)
+    found = ["./deep/$(D)/f", "./deep/$(D)/g", "./o", "main"]
+    assert outcome.nodes["main"].outputs["o"].split("\n") == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "why"),
+    [
+        ("Directory", "none", "is not a directory"), ("Directory", "file", "is not a directory"),
+        ("File", "folder", "is not a file"), ("Socket", "file", "is not a socket file"),
+        ("Directory", "folder", ""), ("File", "file", ""), ("DirectoryOrCreate", "none", ""),
+        ("FileOrCreate", "none", ""), ("DirectoryOrCreate", "file", "is not a directory"), ("", "none", ""),
+    ],
+)  # fmt: skip
+def test_a_place_of_this_machine_is_what_its_type_says(kind, path, why, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    host = {"name": "h", "hostPath": {"path": str(tmp_path / path), "type": kind}}
+    source = f"touch {tmp_path}/ran; test -z '{kind}' || ls -d /v/."
+    if kind.startswith("File"):
+        source = f"touch {tmp_path}/ran; test -f /v"
+    main = sh(source, volumeMounts=[{"name": "h", "mountPath": "/v"}])
+    outcome = alone({"name": "main", "container": main, "volumes": [host]}, tmp_path / "out")
+    assert (outcome.phase, (tmp_path / "ran").exists()) == (("Error", False) if why else ("Succeeded", True))
+    assert outcome.message.endswith(f"type check failed: {tmp_path / path} {why}" if why else "")
+
+
 # --- patches ---
 
 
