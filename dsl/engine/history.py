@@ -274,7 +274,7 @@ class History:
         for record in self._writers.get(self._relative(path), ()):
             if record.leaf in self._open and owner in (None, record) and self._set_aside(path):
                 self._hidden[path] = record
-                self._contents.forget(Path(path))
+                self._contents.forget([path])
 
     def _set_aside(self, path: str) -> bool:
         """Set a file aside if it is not of this run; return whether it was."""
