@@ -56,20 +56,26 @@ class Contents:
 
     def note(self, place: Path) -> list[FileNote]:
         """Return what there is at a place that a leaf has just left."""
-        self.forget(place)
-        return list(self._notes(os.fspath(place), is_left=True))
+        notes = list(self._notes(os.fspath(place), is_left=True))
+        self.forget([os.fspath(place), *(note[0] for note in notes)])
+        return notes
 
     def put_back(self, note: FileNote) -> None:
         """Take note of a file that is again where it was."""
-        self.forget(Path(note[0]))
+        self.forget([note[0]])
         self._known[note[0]] = note
 
-    def forget(self, place: Path) -> None:
-        """Take note that what is at a place has come there, or is gone from it."""
+    def forget(self, paths: Iterable[str]) -> None:
+        """Take note that files have come to their places or are gone: what they are in is another folder."""
+        found: set[str] = set()
+        for path in paths:
+            while path not in found:
+                found.add(path)
+                path = os.path.dirname(path)  # noqa: PTH120  # as above
         with self._lock:
-            for above in map(os.fspath, (place, *place.parents)):
-                self._folders.pop(above, None)
-                self._looks.pop(above, None)
+            for path in found:
+                self._folders.pop(path, None)
+                self._looks.pop(path, None)
 
     def is_as_noted(self, note: FileNote) -> bool:
         """Whether a file is what it was."""

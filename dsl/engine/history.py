@@ -270,11 +270,12 @@ class History:
                     self._hide_file(path)
 
     def _hide_file(self, path: str) -> None:
-        owner = self._owner(path)
-        for record in self._writers.get(self._relative(path), ()):
-            if record.leaf in self._open and owner in (None, record) and self._set_aside(path):
+        writers = self._writers.get(self._relative(path), ())
+        for record in [each for each in writers if each.leaf in self._open]:
+            if self._owner(path) in (None, record) and self._set_aside(path):
                 self._hidden[path] = record
-                self._contents.forget(Path(path))
+                self._contents.forget([path])
+                return
 
     def _set_aside(self, path: str) -> bool:
         """Set a file aside if it is not of this run; return whether it was."""

@@ -246,6 +246,15 @@ def test_a_folder_to_which_a_file_comes_while_it_is_looked_at_is_looked_at_again
     assert contents.of(tmp_path) == Contents([], lambda _: None).of(tmp_path)
 
 
+def test_a_folder_in_one_that_a_leaf_has_left_is_looked_at_again(tmp_path):
+    contents, inner = Contents([], lambda _: None), tmp_path / "folder/inner"
+    assert contents.of(inner) == ""
+    inner.mkdir(parents=True)
+    (inner / "file").touch()
+    contents.note(tmp_path / "folder")
+    assert contents.of(inner) == Contents([], lambda _: None).of(inner) != ""
+
+
 def one_key(bench, middle="cat in/f > out/copy"):
     """Three tasks in a row: a and c leave a file under one key, b reads its folder in between."""
 
