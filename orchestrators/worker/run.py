@@ -435,8 +435,10 @@ def contents(folder: Path) -> list[Path]:
 def own(owners: dict[str, Call], name: str, call: Call) -> None:
     """Note whose result a name is; raises Failure when it has an owner."""
     if name in owners:
-        both = f"items {owners[name].number} and {call.number} both write"
-        raise Failure(f'{both if owners[name] is not call else f"{call.label}: two outputs are"} "{name}"')
+        if owners[name] is call:
+            raise Failure(f'{call.label}: two outputs are "{name}"')
+        both = f'items {owners[name].number} and {call.number} both write "{name}"'
+        raise Failure(f"{both}: put the item into the file's name")
     owners[name] = call
 
 

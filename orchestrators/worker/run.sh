@@ -377,7 +377,7 @@ claim() {
   [ -e "$_work/names/$1" ] || fail "\"$1\" is longer than 255 bytes"
   read -r _o <"$_work/names/$1" || :
   [ "$_o" != "$_n" ] || fail "\"$1\" is written twice"
-  fail "items $_o and $_n both write \"$1\""
+  fail "items $_o and $_n both write \"$1\": put the item into the file's name"
 }
 # Bytes in decimal → brace-safe ASCII JSON, whose end is a newline. Exit 42: not UTF-8, 43: not JSON; any other
 # is of awk itself. The form of JSON, where a string is S and any other value V, is reduced from the inside

@@ -351,13 +351,16 @@ def test_two_items_with_one_output_name_fail_before_anything_runs(pod):
     source = "def f(item, output_file): print('ran')"
     done = pod.run(source, [["a"], ["b"]], 3, outputs=[output("=x.tif")], fields=hidden("item"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == 'argosy: measure: items 3 and 4 both write "x.tif"\n'
+    assert (
+        done.stderr
+        == 'argosy: measure: items 3 and 4 both write "x.tif": put the item into the file\'s name\n'
+    )
 
 
 def test_two_items_that_leave_one_name_in_their_folders_fail(pod):
     source = "def f(item, output_dir): (output_dir / 'x').mkdir()"
     line = pod.fail(source, [["a"], ["b"]], output_dir="output_dir", fields=hidden("item"))
-    assert line == 'argosy: measure: items 0 and 1 both write "x"'
+    assert line == 'argosy: measure: items 0 and 1 both write "x": put the item into the file\'s name'
 
 
 def test_two_outputs_of_one_name_fail(pod):
