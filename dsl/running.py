@@ -110,7 +110,10 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     _warn(outcome, screen)
     messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
     has_room = not any(_NO_ROOM in message for message in messages)
-    ending.tell(outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken, has_room=has_room)
+    ending.tell(
+        outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken,
+        has_room=has_room, is_stuck=bool(outcome.stuck),
+    )  # fmt: skip
     return outcome.succeeded
 
 
@@ -157,7 +160,14 @@ class _Ending:
         self._began = time.monotonic()
 
     def tell(
-        self, results: Mapping[str, Any], phase: str, message: str, taken: int = 0, *, has_room: bool = True
+        self,
+        results: Mapping[str, Any],
+        phase: str,
+        message: str,
+        taken: int = 0,
+        *,
+        has_room: bool = True,
+        is_stuck: bool = False,
     ) -> None:
         """Print results, the table and the last line; `taken` leaves are those of a former run."""
         out, screen = self._runs.out, self._screen
@@ -170,7 +180,7 @@ class _Ending:
         elif phase != "Succeeded":
             screen.print(line)
         if phase != "Succeeded":
-            screen.print(going_on(self._options.again, has_room=has_room))
+            screen.print(going_on(self._options.again, has_room=has_room, is_stuck=is_stuck))
 
 
 def _warn(outcome: Outcome, screen: Console) -> None:

@@ -23,6 +23,7 @@ from dsl.expr.gojson import Value
 _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 _DIGITS = 20  # more than any index has, and fewer than Python would read
+_UNCALLING = ("Failed", "Pending", "Running")
 _EMPTY = "Skipped, empty params"
 
 
@@ -103,7 +104,7 @@ def _rank(state: str) -> int:
 class _States:
     """The states of a template: those of its nodes; where it has none, the worst of those that would call it.
 
-    A caller that failed without calling it omitted it.
+    A caller that failed without calling it, or was never able to, omitted it.
     """
 
     def __init__(self, definition: Definition, by_template: Mapping[Template, list[Node]]) -> None:
@@ -123,7 +124,7 @@ class _States:
         if not phases:
             above = [caller for caller in self.callers.get(template, []) if caller not in seen]
             called = (next(iter(self.counts(caller, (*seen, template)))) for caller in above)
-            phases = ["Omitted" if phase == "Failed" else phase for phase in called]
+            phases = ["Omitted" if phase in _UNCALLING else phase for phase in called]
             phases = [max(phases, key=_rank, default="Succeeded")]
         return _worst_first(Counter(phases))
 

@@ -188,7 +188,7 @@ def test_a_full_disk_keeps_nothing_from_being_told(here, dsl, small):
     shown = dsl("two.py", "--out", out)
     assert shown.returncode == 1
     assert shown.stdout.splitlines()[1].split() == ["first", "Succeeded", "1", "1"]
-    assert "error: the results cannot be written: [Errno 28] No space left on device after " in shown.stdout
+    assert " s: the results cannot be written: [Errno 28] No space left on device; " in shown.stdout
     told = f"the disk is full: free some space, then `dsl run two.py --out {out} --resume` goes on; "
     assert shown.stderr.splitlines()[-1].startswith(told)
     printed = json.loads(dsl("two.py", "--out", out, "--resume", "--json").stdout)
@@ -281,6 +281,27 @@ with DAG("several"):
     rows = dsl("several.py").stdout.splitlines()
     assert re.fullmatch(r"number +Succeeded +4 +4", rows[1])
     assert re.fullmatch(r"late +1 Failed, 1 Skipped, 2 Succeeded +3 +3", rows[2])
+
+
+SUSPENDED = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: waits}
+spec:
+  entrypoint: main
+  templates:
+  - {name: main, suspend: {}}
+"""
+
+
+def test_a_run_that_would_wait_for_ever_says_what_to_do_before_it_is_taken_up(here, dsl):
+    (here / "waits.yaml").write_text(SUSPENDED)
+    shown = dsl("waits.yaml")
+    assert re.search(
+        r"^error after \d\.\d s: Argo would wait for ever: main is suspended", shown.stdout, re.M
+    )
+    cure = "change the manifest (give a `suspend` a `duration`), then `dsl run waits.yaml --resume` goes on"
+    assert f"nobody ends that wait here: {cure}" in shown.stderr
 
 
 def test_a_list_is_of_the_file_that_is_named_and_says_when_there_is_no_run(here, dsl, runs):
