@@ -283,6 +283,25 @@ with DAG("several"):
     assert re.fullmatch(r"late +1 Failed, 1 Skipped, 2 Succeeded +3 +3", rows[2])
 
 
+FLAKY = """
+@task(retries=2)
+def flaky(attempt):
+    if attempt < 2:
+        raise ValueError("not yet")
+
+with DAG("flaky"):
+    flaky()
+"""
+
+
+def test_a_failure_after_which_a_retry_had_success_is_told_once(here, dsl):
+    write(here, FLAKY, "flaky.py")
+    assert "not yet" in dsl("flaky.py", "--quiet").stderr
+    again = dsl("flaky.py", "--resume", "--quiet")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert dsl("flaky.py", "--resume").stderr == "flaky: 1/1, 1 retry\n"
+
+
 SUSPENDED = """
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow
