@@ -34,6 +34,7 @@ from dsl.engine import (
     read_definition,
     rows_of,
     run,
+    shown_files,
     task_folder,
 )
 from dsl.names import did_you_mean
@@ -234,7 +235,9 @@ def _written(out: Path) -> dict[str, Any]:
 
 def _show(out: Path, tasks: Mapping[str, Any], line: Text, screen: Console) -> None:
     """Show a table of the tasks, the files that each made, and the last line of the run."""
-    files = {task: _files(task_folder(out, task)) for task in tasks}
+    folders = {task: task_folder(out, task).name for task in tasks}
+    shown = shown_files(out, folders.values())
+    files = {task: shown[folder] for task, folder in folders.items()}
     rows = [("task", "state", "pods", "attempts", "files")]
     for task, facts in tasks.items():
         counts = (str(facts["pods"]), str(facts["attempts"]), str(len(files[task]) or ""))
@@ -249,11 +252,6 @@ def _state(facts: Mapping[str, Any]) -> str:
     """Return the state of a task, or how many of its nodes are in which where they are in several."""
     several = facts.get("states")
     return ", ".join(f"{count} {state}" for state, count in several.items()) if several else facts["state"]
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return what a task made: files, and folders that are items."""
-    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _some(paths: list[Path]) -> list[str]:

@@ -283,6 +283,14 @@ with DAG("several"):
     assert re.fullmatch(r"late +1 Failed, 1 Skipped, 2 Succeeded +3 +3", rows[2])
 
 
+def test_a_file_of_the_user_is_no_output_of_a_task(here, dsl):
+    dsl("two.py", "--out", "o")
+    (here / "o" / "first" / "mine.txt").write_text("x")
+    shown = dsl("two.py", "--out", "o", "--resume").stdout
+    assert re.search(r"^first +Succeeded +2 +2 +2$", shown, re.M)
+    assert "mine.txt" not in shown
+
+
 FLAKY = """
 @task(retries=2)
 def flaky(attempt):
