@@ -1,15 +1,18 @@
 """Former runs: taken up, listed and removed by the options of `dsl run`."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from dsl.cli import exit_code
+from dsl.engine.lock import locked
 from dsl.engine.unstartable import LONGEST
 from tests.harness import write
 
@@ -289,6 +292,24 @@ def test_a_file_of_the_user_is_no_output_of_a_task(here, dsl):
     shown = dsl("two.py", "--out", "o", "--resume").stdout
     assert re.search(r"^first +Succeeded +2 +2 +2$", shown, re.M)
     assert "mine.txt" not in shown
+
+
+def test_the_seconds_of_a_list_count_from_when_a_run_was_taken_up_last(here, dsl, runs):
+    dsl("two.py")
+    [run] = runs()
+    state = here / run["folder"] / ".argosy"
+    journal = state / "journal.jsonl"
+    *lines, _ = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines))
+    os.utime(journal, (1000, 1000))
+    os.utime(state / "run.json", (988, 988))
+    [killed] = runs()
+    assert (killed["phase"], killed["seconds"]) == ("Interrupted", 12)
+    os.utime(state / "run.json", (time.time() - 50, time.time() - 50))
+    with locked(state / "lock"):
+        [at_work] = runs()
+    assert at_work["phase"] == "Running"
+    assert 50 <= at_work["seconds"] < 60
 
 
 FLAKY = """
