@@ -83,6 +83,8 @@ def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
             if not ((state / _LOCK).is_file() or (state / _RECORD).is_file()):
                 if resumed:
                     raise Unusable(f"{out} holds no run")
+                if out.is_file():
+                    raise Unusable(f"{out} is a file; choose a folder")
                 if not _is_free(out):
                     raise Unusable(f"{out} is not empty and holds no run; choose another folder")
                 state.mkdir(parents=True, exist_ok=True)

@@ -450,6 +450,8 @@ keep() {
   if [ "$_o" ]; then
     _o=$(find -L "$1" ! -type f ! -type d ! -type l | head -n 1)
     [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is neither a file nor a folder"
+    _o=$(find -L "$1" -type l | head -n 1)
+    [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is a link to nowhere"
     cp -RL "$1" "$_part/" && rm -rf "$1"
   else
     mv "$1" "$_part/" 2>/dev/null || {
@@ -462,7 +464,7 @@ keep() {
 collect() {
   for _j in $_outs; do
     eval "_var=\$_out$_j _r=\$_name$_j"
-    [ -e "$_d/out/$_r" ] || fail "$_var ($_r) was not written"
+    [ -e "$_d/out/$_r" ] || [ -L "$_d/out/$_r" ] || fail "$_var ($_r) was not written"
     keep "$_d/out/$_r"
   done
   if [ "$_odir" ]; then

@@ -780,7 +780,9 @@ def test_a_link_deep_in_an_output_becomes_what_it_points_to(pod, variable):
 def test_a_link_that_leads_nowhere_is_no_output(pod):
     text = 'mkdir "$OUTPUT_DIR/sub"; ln -s nowhere "$OUTPUT_DIR/sub/l"'
     report = pod.fail(text, [["a"]], ARGOSY_OUTPUT_DIR="OUTPUT_DIR")
-    assert report == ('argosy: clean: item 0 (a): "sub" cannot be moved', 1)
+    assert report == ('argosy: clean: item 0 (a): "sub/l" is a link to nowhere', 1)
+    report = pod.fail('ln -s nowhere "$OUTPUT_FILE"', [["a"]], ARGOSY_OUTPUTS=SAME_NAME)
+    assert report == ('argosy: clean: item 0 (a): "0" is a link to nowhere', 1)
 
 
 @pytest.mark.parametrize("place", ["pipe", "sub/deep/pipe", "sub/to a pipe", "to a pipe"])
