@@ -26,7 +26,7 @@ from dsl.graph import operands
 from dsl.location import Location
 from dsl.names import did_you_mean, template_names
 from dsl.operand import FileOf, Operand, Output, option_of_run
-from dsl.reading import Reading, read
+from dsl.reading import Reading, Role, read
 from dsl.source import Items, Repartition, Source
 from dsl.spelling import argument_respelt
 
@@ -106,6 +106,7 @@ def make_drafts(dag: DAG) -> Drafts:
         reading = _reading(node, readings, problems)
         if reading is None:
             continue
+        problems += _idle_output(node, reading)
         function = _function(node, node_id, reading, chosen or TaskOptions(), shipped, problems)
         if chosen and function:
             mistaken = _is_mistaken(node, before)
@@ -247,6 +248,16 @@ def _options(defaults: Mapping[str, object], node: Node, problems: list[Diagnost
         message = "retry_exponential_backoff doubles retry_delay, and there is none"
         problems.append(Diagnostic(Code.IDLE_OPTION, place, message, 'add retry_delay="10s"'))
     return chosen
+
+
+def _idle_output(node: Node, reading: Reading) -> Iterator[Diagnostic]:
+    """A task that only writes into a folder names its files itself."""
+    folders = reading.of(Role.OUT_DIR)
+    if isinstance(node.task.options.get("output"), str) and folders and not reading.of(Role.OUT_FILE):
+        folder = folders[0].name
+        message = f"output= names a file, and {node.task.__name__} writes any number of them into {folder}"
+        hint = f"remove it, or write output_file instead of {folder}"
+        yield Diagnostic(Code.IDLE_OPTION, node.task.place_of("output"), message, hint)
 
 
 def _reading(

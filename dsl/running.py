@@ -33,6 +33,7 @@ from dsl.engine import (
     fresh_name,
     rows_of,
     run,
+    shown_files,
     task_folder,
 )
 from dsl.names import did_you_mean
@@ -110,7 +111,10 @@ def run_here(manifest: dict[str, Any], options: Options, *, quiet: bool, as_json
     _warn(outcome, screen)
     messages = (outcome.message, *(node.message for node in outcome.nodes.values()))
     has_room = not any(_NO_ROOM in message for message in messages)
-    ending.tell(outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken, has_room=has_room)
+    ending.tell(
+        outcome.results, outcome.phase, why_it_ended(outcome), outcome.taken,
+        has_room=has_room, is_stuck=bool(outcome.stuck),
+    )  # fmt: skip
     return outcome.succeeded
 
 
@@ -157,7 +161,14 @@ class _Ending:
         self._began = time.monotonic()
 
     def tell(
-        self, results: Mapping[str, Any], phase: str, message: str, taken: int = 0, *, has_room: bool = True
+        self,
+        results: Mapping[str, Any],
+        phase: str,
+        message: str,
+        taken: int = 0,
+        *,
+        has_room: bool = True,
+        is_stuck: bool = False,
     ) -> None:
         """Print results, the table and the last line; `taken` leaves are those of a former run."""
         out, screen = self._runs.out, self._screen
@@ -170,7 +181,7 @@ class _Ending:
         elif phase != "Succeeded":
             screen.print(line)
         if phase != "Succeeded":
-            screen.print(going_on(self._options.again, has_room=has_room))
+            screen.print(going_on(self._options.again, has_room=has_room, is_stuck=is_stuck))
 
 
 def _warn(outcome: Outcome, screen: Console) -> None:
@@ -219,7 +230,9 @@ def _written(out: Path) -> dict[str, Any]:
 
 def _show(out: Path, tasks: Mapping[str, Any], line: Text, screen: Console) -> None:
     """Show a table of the tasks, the files that each made, and the last line of the run."""
-    files = {task: _files(task_folder(out, task)) for task in tasks}
+    folders = {task: task_folder(out, task).name for task in tasks}
+    shown = shown_files(out, folders.values())
+    files = {task: shown[folder] for task, folder in folders.items()}
     rows = [("task", "state", "pods", "attempts", "files")]
     for task, facts in tasks.items():
         counts = (str(facts["pods"]), str(facts["attempts"]), str(len(files[task]) or ""))
@@ -234,11 +247,6 @@ def _state(facts: Mapping[str, Any]) -> str:
     """Return the state of a task, or how many of its nodes are in which where they are in several."""
     several = facts.get("states")
     return ", ".join(f"{count} {state}" for state, count in several.items()) if several else facts["state"]
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return what a task made: files, and folders that are items."""
-    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _some(paths: list[Path]) -> list[str]:

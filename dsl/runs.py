@@ -23,7 +23,7 @@ _FINISHED = ("Succeeded", "Failed", "Error")
 
 
 class Run(NamedTuple):
-    """A run: `when` it was begun, and how many seconds it took, or took last."""
+    """A run: `when` it was begun, and how many seconds it took, or takes, since it was taken up last."""
 
     dag: str
     name: str

@@ -350,11 +350,13 @@ def closing(phase: str, message: str, seconds: float, out: str, taken: int = 0) 
     said = f": {visible(message)}" if message else ""
     over = f"; {counted(taken, 'pod')} taken over" if taken else ""
     return Text.assemble(
-        (phase.lower(), style), f"{said} after {seconds:.1f} s{over}; results in {visible(out)}"
+        (phase.lower(), style), f" after {seconds:.1f} s{said}{over}; results in {visible(out)}"
     )
 
 
-def going_on(command: str, *, has_room: bool) -> Text:
-    """Return what to do about a run that did not succeed, also where the disk had no room."""
+def going_on(command: str, *, has_room: bool, is_stuck: bool) -> Text:
+    """Return what to do about a run that did not succeed, for want of room or of an end too."""
     first = "" if has_room else "the disk is full: free some space, then "
+    if is_stuck:
+        first = "nobody ends that wait here: change the manifest (give a `suspend` a `duration`), then "
     return Text(f"{first}`{visible(command)}` goes on; what succeeded is not repeated")

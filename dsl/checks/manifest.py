@@ -20,6 +20,7 @@ Emitted: TypeAlias = tuple[Plan, dict[str, Any]]
 
 MANIFEST_BYTES = 1_000_000
 STATUS_WARNING = 500_000
+"""What tasks return and long messages add to a status, nobody can know before."""
 STATUS_BYTES = 800_000
 SLOTS = 20
 ENVIRONMENT_BYTES = 130_000
@@ -81,7 +82,7 @@ def status_size(emitted: Emitted) -> Iterator[Diagnostic]:
         message += f", and Argo stores {room // 1000} kB beside its manifest"
         yield Diagnostic(Code.STATUS_LIMIT, plan.location, message, hint)
     elif size > STATUS_WARNING:
-        message += "; Argo without a database stores 1000 kB"
+        message += f", what its tasks return not counted; from {room // 1000} kB on it never ends"
         yield Diagnostic(Code.STATUS_SIZE, plan.location, message, hint)
 
 

@@ -57,6 +57,7 @@ from dsl.engine.results import link_files, make_results, rows, rows_of, tasks_of
 from dsl.engine.run_name import fresh_name
 from dsl.engine.runtime import Containers, Processes
 from dsl.engine.schedule import Engine
+from dsl.engine.shown import shown_files
 from dsl.engine.storage import task_folders
 from dsl.engine.variables import make_globals
 from dsl.engine.volumes import Claims
@@ -85,6 +86,7 @@ __all__ = [
     "how_it_ended",
     "rows_of",
     "run",
+    "shown_files",
     "task_folder",
 ]
 

@@ -83,6 +83,8 @@ def occupied(out: Path, *, resumed: bool) -> Iterator[None]:
             if not ((state / _LOCK).is_file() or (state / _RECORD).is_file()):
                 if resumed:
                     raise Unusable(f"{out} holds no run")
+                if out.is_file():
+                    raise Unusable(f"{out} is a file; choose a folder")
                 if not _is_free(out):
                     raise Unusable(f"{out} is not empty and holds no run; choose another folder")
                 state.mkdir(parents=True, exist_ok=True)
@@ -150,7 +152,8 @@ def _remove_all(out: Path, names: Collection[str]) -> None:
 def how_it_ended(out: Path) -> tuple[float, str, float] | None:
     """Return when the run in a folder was begun, its phase and its seconds; None where there is no run.
 
-    The phase is Running while somebody works in it, and Interrupted for a run that came to no end.
+    The phase is Running while somebody works in it, and Interrupted for a run that came to no end. The
+    seconds are those since it was begun or taken up last, until now, its end, or the last that it put down.
     """
     state = out / STATE
     if not (state / _RECORD).is_file():
@@ -160,10 +163,17 @@ def how_it_ended(out: Path) -> tuple[float, str, float] | None:
         is_running = is_locked(state / _LOCK)  # before its journal is read, which may end meanwhile
     with suppress(OSError):
         former = read_ends(state / JOURNAL)
-    began = former.created or (state / _RECORD).stat().st_mtime
+    taken_up = (state / _RECORD).stat().st_mtime
+    began = former.created or taken_up
     if is_running:
-        return began, "Running", max(0.0, time.time() - began)
-    return began, former.phase or "Interrupted", former.seconds
+        return began, "Running", max(0.0, time.time() - taken_up)
+    if former.phase:
+        return began, former.phase, former.seconds
+    return began, "Interrupted", max(0.0, _last_change(state / JOURNAL) - taken_up)
+
+
+def _last_change(journal: Path) -> float:
+    return journal.stat().st_mtime if journal.exists() else 0.0
 
 
 def discard(out: Path) -> None:

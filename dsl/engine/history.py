@@ -144,7 +144,7 @@ class History:
     def _stands(self, leaf: Leaf, record: Record) -> bool:
         if self._is_withdrawn(leaf.node):
             return False
-        if not (record.phase == "Succeeded" or self.leaves_out(leaf) or self._was_retried(record)):
+        if not (record.phase == "Succeeded" or self.leaves_out(leaf) or self.was_retried(record)):
             return False
         if not self.leaves_out(leaf) and record.fingerprint != self.fingerprint(leaf):
             return False
@@ -178,7 +178,7 @@ class History:
             return True
         return any(calls(definition, node.template, task) for task, _ in self._chosen)
 
-    def _was_retried(self, record: Record) -> bool:
+    def was_retried(self, record: Record) -> bool:
         """Whether a leaf was, or was in, an attempt after which a later one had success."""
         attempts = _ATTEMPT.finditer(record.leaf)
         return any(

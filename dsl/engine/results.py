@@ -25,6 +25,7 @@ _WORST = ("Succeeded", "Skipped", "Omitted", "Failed", "Error")
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
 _DECODER = json.JSONDecoder()
 _DIGITS = 20  # more than any index has, and fewer than Python would read
+_UNCALLING = ("Failed", "Pending", "Running")
 _EMPTY = "Skipped, empty params"
 
 
@@ -105,7 +106,7 @@ def _rank(state: str) -> int:
 class _States:
     """The states of a template: those of its nodes; where it has none, the worst of those that would call it.
 
-    A caller that failed without calling it omitted it.
+    A caller that failed without calling it, or was never able to, omitted it.
     """
 
     def __init__(self, definition: Definition, by_template: Mapping[Template, list[Node]]) -> None:
@@ -124,7 +125,7 @@ class _States:
             )
             phases = [
                 max(
-                    ("Omitted" if phase == "Failed" else phase for phase in above),
+                    ("Omitted" if phase in _UNCALLING else phase for phase in above),
                     key=_rank,
                     default="Succeeded",
                 )

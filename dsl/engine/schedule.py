@@ -611,13 +611,16 @@ class Engine:
             self.leaves.add(leaf, node.order)
 
     def _take_leaf(self, leaf: Leaf, record: Record) -> None:
-        """Let a leaf start, and end as it ended in a former run."""
+        """Let a leaf start, and end as it ended in a former run; what was retried there has been told of."""
         if not leaf.node.is_done:
             leaf.log = log_file(self.leaves.places.logs, leaf.template.task)
-            self._leaf_starts(leaf)
-            self.later(self._end_taken, leaf, record)
+            is_told = self.history.was_retried(record)
+            self._begins(leaf)
+            if not is_told:
+                self._tell_started(leaf)
+            self.later(self._end_taken, leaf, record, is_told)
 
-    def _end_taken(self, leaf: Leaf, record: Record) -> None:
+    def _end_taken(self, leaf: Leaf, record: Record, is_told: bool) -> None:
         leaf.node.started, leaf.node.taken = record.started, True
         result = LeafResult(
             record.phase,
@@ -630,7 +633,8 @@ class Engine:
             self.history.take(leaf, record),
         )
         self._end_leaf(leaf, result, record.finished)
-        self._tell_ended(leaf, result)
+        if not is_told:
+            self._tell_ended(leaf, result)
 
     def _take_whole(self, node: Node, whole: Whole) -> None:
         """End a DAG or steps node with all that was in it in a former run."""
@@ -661,10 +665,16 @@ class Engine:
         return patched(prepared.body, prepared.template.kind, patches, self.leaves.places.yaml)
 
     def _leaf_starts(self, leaf: Leaf) -> None:
+        self._begins(leaf)
+        self._tell_started(leaf)
+
+    def _begins(self, leaf: Leaf) -> None:
         leaf.node.phase = "Running"
         leaf.node.ran, leaf.node.started = True, time.time()
         if call := self._called.pop(leaf.node, None):
             self.runs(call, leaf.node)
+
+    def _tell_started(self, leaf: Leaf) -> None:
         self.progress.started(
             LeafEvent(
                 leaf.template.task, leaf.node.path, leaf.attempt + 1, "Running", "", 0.0, leaf.log, leaf.lines

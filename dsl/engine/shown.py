@@ -43,6 +43,18 @@ def show(files: Mapping[str, str], tasks: Iterable[str], out: Path) -> None:
         raise OSError(f"{out / first} was made by no run and has the name of a result; move it away")
 
 
+def shown_files(out: Path, folders: Collection[str]) -> dict[str, list[Path]]:
+    """Return the files and folders that a run shows right in each of some folders, by name."""
+    listed = _listed(out)
+    names: dict[str, set[str]] = {folder: set() for folder in folders}
+    for path in _found(out, folders) if listed is None else listed:
+        folder, _, rest = path.partition("/")
+        if rest and folder in names:
+            names[folder].add(rest.partition("/")[0])
+    places = {folder: [out / folder / name for name in sorted(found)] for folder, found in names.items()}
+    return {folder: [path for path in paths if path.exists()] for folder, paths in places.items()}
+
+
 def _taken(files: Iterable[str], known: Collection[str], out: Path) -> dict[str, None]:
     """Return the paths at which something else is; folders come before what is in them."""
     taken: dict[str, None] = {}

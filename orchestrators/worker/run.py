@@ -272,7 +272,7 @@ class Worker:
             if stamp(path.resolve()) != before[shown]:
                 raise Failure(f"{prefix}input file {shown.name} was changed in place")
         for var, path in call.outputs.items():
-            if not path.exists():
+            if not os.path.lexists(path):
                 raise Failure(f"{prefix}{var.upper()} ({path.name}) was not written")
         try:
             why = no_json(value, "the returned value")
@@ -401,8 +401,13 @@ def move(path: Path, place: Path) -> None:
     """Move a result; links in it become what they point to, for their targets stay behind. Raises Failure."""
     parts = [path, *(path.rglob("*") if path.is_dir() else ())]
     for part in parts:
-        if part.exists() and not (part.is_file() or part.is_dir()):
-            raise Failure(f'"{part.relative_to(path.parent)}" is neither a file nor a folder')
+        why = "" if part.is_file() or part.is_dir() else "is neither a file nor a folder"
+        if part.is_symlink() and not part.exists():
+            why = "is a link to nowhere"
+        elif part.is_symlink() and part.resolve() in part.parent.resolve().joinpath("x").parents:
+            why = "is a link to a folder that it is in"
+        if why:
+            raise Failure(f'"{part.relative_to(path.parent)}" {why}')
     try:
         if path.is_dir() and any(part.is_symlink() for part in parts):
             shutil.copytree(path, place)
@@ -435,8 +440,10 @@ def contents(folder: Path) -> list[Path]:
 def own(owners: dict[str, Call], name: str, call: Call) -> None:
     """Note whose result a name is; raises Failure when it has an owner."""
     if name in owners:
-        both = f"items {owners[name].number} and {call.number} both write"
-        raise Failure(f'{both if owners[name] is not call else f"{call.label}: two outputs are"} "{name}"')
+        if owners[name] is call:
+            raise Failure(f'{call.label}: two outputs are "{name}"')
+        both = f'items {owners[name].number} and {call.number} both write "{name}"'
+        raise Failure(f"{both}: put the item into the file's name")
     owners[name] = call
 
 
@@ -533,6 +540,8 @@ def no_json(value: object, where: str) -> str:
 def account(error: BaseException, prefix: str) -> Failure:
     """Return what happened in the author's code, with a traceback that has none of our own frames."""
     if isinstance(error, SystemExit):
+        if not error.code:
+            return Failure(f"{prefix}it ended Python by sys.exit; a task has to return")
         status = error.code if isinstance(error.code, int) else 1
         return Failure(
             f"{prefix}exit status {status}" if status == error.code else f"{prefix}{error}", status or 1

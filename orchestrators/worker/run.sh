@@ -379,7 +379,7 @@ claim() {
   [ -e "$_work/names/$1" ] || fail "\"$1\" is longer than 255 bytes"
   read -r _o <"$_work/names/$1" || :
   [ "$_o" != "$_n" ] || fail "\"$1\" is written twice"
-  fail "items $_o and $_n both write \"$1\""
+  fail "items $_o and $_n both write \"$1\": put the item into the file's name"
 }
 # Bytes in decimal → brace-safe ASCII JSON, whose end is a newline. Exit 42: not UTF-8, 43: not JSON; any other
 # is of awk itself. The form of JSON, where a string is S and any other value V, is reduced from the inside
@@ -452,6 +452,8 @@ keep() {
   if [ "$_o" ]; then
     _o=$(find -L "$1" ! -type f ! -type d ! -type l | head -n 1)
     [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is neither a file nor a folder"
+    _o=$(find -L "$1" -type l | head -n 1)
+    [ -z "$_o" ] || fail "\"${_o#"${1%/*}"/}\" is a link to nowhere"
     cp -RL "$1" "$_part/" && rm -rf "$1"
   else
     mv "$1" "$_part/" 2>/dev/null || {
@@ -464,7 +466,7 @@ keep() {
 collect() {
   for _j in $_outs; do
     eval "_var=\$_out$_j _r=\$_name$_j"
-    [ -e "$_d/out/$_r" ] || fail "$_var ($_r) was not written"
+    [ -e "$_d/out/$_r" ] || [ -L "$_d/out/$_r" ] || fail "$_var ($_r) was not written"
     keep "$_d/out/$_r"
   done
   if [ "$_odir" ]; then

@@ -191,6 +191,16 @@ def test_options_that_would_have_no_effect_or_a_wrong_one_are_pointed_at(options
     assert line.endswith(f"`: {message}")
 
 
+def test_a_name_for_a_file_says_nothing_where_a_task_writes_a_folder(tmp_path):
+    body = '@task(output="{{index}}.txt")\ndef c(input_files: list, {}): pass\n'
+    body += 'with DAG("x"):\n    Files("data/*.tif") >> c\n'
+    message = "output= names a file, and c writes any number of them into output_dir"
+    assert found(body.format("output_dir"), tmp_path) == [
+        f'IDLE_OPTION at `output="{{index}}.txt"`: {message}'
+    ]
+    assert found(body.format("output_dir, output_file"), tmp_path) == []
+
+
 @pytest.mark.parametrize(
     "options", ["retries=0, retry_delay=5", "env={'HOME': '/tmp'}", "image='r.io:5/a/b@sha256:0'"]
 )

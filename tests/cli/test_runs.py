@@ -1,15 +1,18 @@
 """Former runs: taken up, listed and removed by the options of `dsl run`."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from dsl.cli import exit_code
+from dsl.engine.lock import locked
 from dsl.engine.unstartable import LONGEST
 from tests.harness import write
 
@@ -188,7 +191,7 @@ def test_a_full_disk_keeps_nothing_from_being_told(here, dsl, small):
     shown = dsl("two.py", "--out", out)
     assert shown.returncode == 1
     assert shown.stdout.splitlines()[1].split() == ["first", "Succeeded", "1", "1"]
-    assert "error: the results cannot be written: [Errno 28] No space left on device after " in shown.stdout
+    assert " s: the results cannot be written: [Errno 28] No space left on device; " in shown.stdout
     told = f"the disk is full: free some space, then `dsl run two.py --out {out} --resume` goes on; "
     assert shown.stderr.splitlines()[-1].startswith(told)
     printed = json.loads(dsl("two.py", "--out", out, "--resume", "--json").stdout)
@@ -281,6 +284,72 @@ with DAG("several"):
     rows = dsl("several.py").stdout.splitlines()
     assert re.fullmatch(r"number +Succeeded +4 +4", rows[1])
     assert re.fullmatch(r"late +1 Failed, 1 Skipped, 2 Succeeded +3 +3", rows[2])
+
+
+def test_a_file_of_the_user_is_no_output_of_a_task(here, dsl):
+    dsl("two.py", "--out", "o")
+    (here / "o" / "first" / "mine.txt").write_text("x")
+    shown = dsl("two.py", "--out", "o", "--resume").stdout
+    assert re.search(r"^first +Succeeded +2 +2 +2$", shown, re.M)
+    assert "mine.txt" not in shown
+
+
+def test_the_seconds_of_a_list_count_from_when_a_run_was_taken_up_last(here, dsl, runs):
+    dsl("two.py")
+    [run] = runs()
+    state = here / run["folder"] / ".argosy"
+    journal = state / "journal.jsonl"
+    *lines, _ = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines))
+    os.utime(journal, (1000, 1000))
+    os.utime(state / "run.json", (988, 988))
+    [killed] = runs()
+    assert (killed["phase"], killed["seconds"]) == ("Interrupted", 12)
+    os.utime(state / "run.json", (time.time() - 50, time.time() - 50))
+    with locked(state / "lock"):
+        [at_work] = runs()
+    assert at_work["phase"] == "Running"
+    assert 50 <= at_work["seconds"] < 60
+
+
+FLAKY = """
+@task(retries=2)
+def flaky(attempt):
+    if attempt < 2:
+        raise ValueError("not yet")
+
+with DAG("flaky"):
+    flaky()
+"""
+
+
+def test_a_failure_after_which_a_retry_had_success_is_told_once(here, dsl):
+    write(here, FLAKY, "flaky.py")
+    assert "not yet" in dsl("flaky.py", "--quiet").stderr
+    again = dsl("flaky.py", "--resume", "--quiet")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert dsl("flaky.py", "--resume").stderr == "flaky: 1/1, 1 retry\n"
+
+
+SUSPENDED = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: waits}
+spec:
+  entrypoint: main
+  templates:
+  - {name: main, suspend: {}}
+"""
+
+
+def test_a_run_that_would_wait_for_ever_says_what_to_do_before_it_is_taken_up(here, dsl):
+    (here / "waits.yaml").write_text(SUSPENDED)
+    shown = dsl("waits.yaml")
+    assert re.search(
+        r"^error after \d\.\d s: Argo would wait for ever: main is suspended", shown.stdout, re.M
+    )
+    cure = "change the manifest (give a `suspend` a `duration`), then `dsl run waits.yaml --resume` goes on"
+    assert f"nobody ends that wait here: {cure}" in shown.stderr
 
 
 def test_a_list_is_of_the_file_that_is_named_and_says_when_there_is_no_run(here, dsl, runs):

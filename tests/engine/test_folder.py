@@ -63,6 +63,8 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path):
     with pytest.raises(Refused, match="is not empty and holds no run"):
         run(workflow(dag("main", task("nop")), NOP), RunOptions(tmp_path))
     assert names(tmp_path) == ["results.json"]
+    with pytest.raises(Refused, match=r"results\.json is a file; choose a folder"):
+        run(workflow(dag("main", task("nop")), NOP), RunOptions(tmp_path / "results.json"))
 
 
 def test_a_run_that_was_killed_when_it_had_just_begun_leaves_its_folder_free(tmp_path):

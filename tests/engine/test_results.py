@@ -39,6 +39,13 @@ def test_a_task_that_was_never_reached_has_the_state_of_what_would_call_it(tmp_p
     assert (tasks["a"]["state"], tasks["b"]["state"]) == ("Skipped", "Skipped")
 
 
+def test_what_waits_for_ever_keeps_a_task_from_being_called(tmp_path):
+    wait = {"name": "wait", "suspend": {}}
+    main = dag("main", task("wait"), task("a", None, "wait"))
+    outcome, tasks = ran(workflow(main, wait, leaf("a", "true")), tmp_path)
+    assert (outcome.stuck != "", tasks["a"]["state"], tasks["a"]["pods"]) == (True, "Omitted", 0)
+
+
 def test_the_worst_partition_gives_the_state_and_all_are_counted(tmp_path):
     _, tasks = ran(lane(a="[ $INDEX = 1 ] && exit 1; printf '%s 1' $INDEX > result"), tmp_path)
     assert (tasks["a"]["state"], tasks["b"]["state"]) == ("Failed", "Omitted")

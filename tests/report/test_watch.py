@@ -185,7 +185,7 @@ def test_the_last_line_says_how_it_ended_and_where_the_results_are():
         closing("Succeeded", "", 1, "out", 2).plain
         == "succeeded after 1.0 s; 2 pods taken over; results in out"
     )
-    assert closing("Failed", "x\n", 1, "out").plain == "failed: x\\n after 1.0 s; results in out"
+    assert closing("Failed", "x\n", 1, "out").plain == "failed after 1.0 s: x\\n; results in out"
 
 
 def test_failures_of_one_cause_are_shown_a_few_times_and_then_counted(tmp_path):

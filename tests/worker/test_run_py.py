@@ -351,13 +351,16 @@ def test_two_items_with_one_output_name_fail_before_anything_runs(pod):
     source = "def f(item, output_file): print('ran')"
     done = pod.run(source, [["a"], ["b"]], 3, outputs=[output("=x.tif")], fields=hidden("item"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == 'argosy: measure: items 3 and 4 both write "x.tif"\n'
+    assert (
+        done.stderr
+        == 'argosy: measure: items 3 and 4 both write "x.tif": put the item into the file\'s name\n'
+    )
 
 
 def test_two_items_that_leave_one_name_in_their_folders_fail(pod):
     source = "def f(item, output_dir): (output_dir / 'x').mkdir()"
     line = pod.fail(source, [["a"], ["b"]], output_dir="output_dir", fields=hidden("item"))
-    assert line == 'argosy: measure: items 0 and 1 both write "x"'
+    assert line == 'argosy: measure: items 0 and 1 both write "x": put the item into the file\'s name'
 
 
 def test_two_outputs_of_one_name_fail(pod):
@@ -409,10 +412,24 @@ def test_a_link_deep_in_an_output_becomes_what_it_points_to(pod, variable):
     assert (found.read_text(), found.is_symlink()) == ("own", False)
 
 
-def test_a_link_that_leads_nowhere_is_no_output(pod):
-    source = "def f(output_dir):\n    (output_dir / 'd').mkdir()\n    (output_dir / 'd/l').symlink_to('no')"
+@pytest.mark.parametrize(
+    ("target", "what"), [("no", "nowhere"), (".", "a folder that it is in"), ("..", "a folder that it is in")]
+)
+@pytest.mark.parametrize("place", ["l", "d/l"])
+def test_a_link_that_leads_nowhere_or_back_is_no_output(pod, place, target, what):
+    source = f"""
+        def f(output_dir):
+            (output_dir / "d").mkdir()
+            (output_dir / {place!r}).symlink_to({target!r})
+    """
     line = pod.fail(source, [["a"]], output_dir="output_dir", fields=hidden(None))
-    assert line.startswith('argosy: measure: "d" cannot be moved: ')
+    assert line == f'argosy: measure: "{place}" is a link to {what}'
+
+
+def test_an_output_file_that_leads_nowhere_is_not_said_to_be_missing(pod):
+    source = "def f(output_file): output_file.symlink_to('no')"
+    line = pod.fail(source, [["a"]], outputs=[output("=o")], fields=hidden(None))
+    assert line == 'argosy: measure: "o" is a link to nowhere'
 
 
 @pytest.mark.parametrize("place", ["", "/pipe", "/sub/pipe", "/sub/link"])
@@ -497,7 +514,8 @@ def test_a_traceback_shows_the_lines_of_the_author_and_none_of_ours(pod):
     ("body", "status", "what"),
     [
         ("import sys; sys.exit(3)", 3, "exit status 3"),
-        ("import sys; sys.exit(0)", 1, "exit status 0"),
+        ("import sys; sys.exit(0)", 1, "it ended Python by sys.exit; a task has to return"),
+        ("import sys; sys.exit()", 1, "it ended Python by sys.exit; a task has to return"),
         ("import sys; sys.exit('no data')", 1, "no data"),
         ("raise KeyError('k')", 1, "KeyError: 'k'"),
         ("raise KeyboardInterrupt", 1, "KeyboardInterrupt"),

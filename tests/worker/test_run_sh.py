@@ -720,7 +720,10 @@ def test_two_items_that_write_one_name_fail_before_anything_runs(pod):
     report = pod.fail(
         "touch ../../../ran", items, 3, ARGOSY_INPUTS=SLOT, ARGOSY_OUTPUTS="OUTPUT_FILE|stem,=.x"
     )
-    assert report == ('argosy: clean: item 5 (a.png): items 3 and 5 both write "a.x"', 1)
+    assert report == (
+        'argosy: clean: item 5 (a.png): items 3 and 5 both write "a.x": put the item into the file\'s name',
+        1,
+    )
     assert not (pod.root / "ran").exists()
 
 
@@ -761,7 +764,10 @@ def test_outputs_may_be_several_files_folders_links_and_all_that_is_in_a_folder(
 
 def test_two_items_cannot_leave_one_name_in_their_output_folders(pod):
     report = pod.fail('echo 1 >"$OUTPUT_DIR/same"', [["a"], ["b"]], 4, ARGOSY_OUTPUT_DIR="OUTPUT_DIR")
-    assert report == ('argosy: clean: item 5 (b): items 4 and 5 both write "same"', 1)
+    assert report == (
+        'argosy: clean: item 5 (b): items 4 and 5 both write "same": put the item into the file\'s name',
+        1,
+    )
 
 
 @pytest.mark.parametrize("variable", ["OUTPUT_FILE", "OUTPUT_DIR"])
@@ -776,7 +782,9 @@ def test_a_link_deep_in_an_output_becomes_what_it_points_to(pod, variable):
 def test_a_link_that_leads_nowhere_is_no_output(pod):
     text = 'mkdir "$OUTPUT_DIR/sub"; ln -s nowhere "$OUTPUT_DIR/sub/l"'
     report = pod.fail(text, [["a"]], ARGOSY_OUTPUT_DIR="OUTPUT_DIR")
-    assert report == ('argosy: clean: item 0 (a): "sub" cannot be moved', 1)
+    assert report == ('argosy: clean: item 0 (a): "sub/l" is a link to nowhere', 1)
+    report = pod.fail('ln -s nowhere "$OUTPUT_FILE"', [["a"]], ARGOSY_OUTPUTS=SAME_NAME)
+    assert report == ('argosy: clean: item 0 (a): "0" is a link to nowhere', 1)
 
 
 @pytest.mark.parametrize("place", ["pipe", "sub/deep/pipe", "sub/to a pipe", "to a pipe"])
