@@ -188,6 +188,15 @@ class Lines(Watch):
         super().expected(task, count)
         self._said.discard(task)
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say how tasks ended that were not tried again."""
+        for task, tally in self.tallies.items():
+            if tally.failed and tally.done == tally.total:
+                self._finished(task)
+        super().__exit__(kind, error, trace)
+
     def started(self, event: LeafEvent) -> None:
         """Say how the task ends now where the failure of its last pod seemed to be its end."""
         super().started(event)
@@ -195,9 +204,10 @@ class Lines(Watch):
             self._said.discard(event.task)
 
     def ended(self, event: LeafEvent) -> None:
-        """Say it when it failed, or was the last."""
+        """Say it when it failed, or was the last; that it was, nobody knows while it may be tried again."""
         super().ended(event)
-        self._finished(event.task)
+        if event.phase in _GOOD or not event.may_go_on:
+            self._finished(event.task)
 
     def skipped(self, task: str, count: int) -> None:
         """Say it when these were the last."""

@@ -1,6 +1,7 @@
 """The page of a run in a real browser: what it shows, to whom, and that nothing in it is executed."""
 
 import json
+import re
 from collections import Counter
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from engine.manifests import dag, leaf, ran, task, workflow
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dsl.engine import RunOptions, run
+from dsl.engine import Resume, RunOptions, run
 from dsl.page import page
 from dsl.report import visible
 from tests.browser import PROGRAM, Browser
@@ -253,6 +254,23 @@ def test_a_page_that_was_tampered_with_executes_nothing_of_it(browser, report, t
     page = browser.open(tmp_path / "x.html")
     assert page.value("document.getElementById('in') !== null && window.pwned === undefined")
     assert len(page.problems) == 3  # an image, a handler and a script are refused
+    page.close()
+
+
+def test_pods_that_were_taken_over_say_so_and_when_they_ran(browser, tmp_path):
+    zero = {"index": "0"}
+    main = dag("main", task("a", parameters=zero), task("b", None, "a", parameters=zero))
+    before, after = (workflow(main, leaf("a", ":"), leaf("b", text)) for text in (":", ": changed"))
+    run(before, RunOptions(tmp_path / "out"))
+    run(after, RunOptions(tmp_path / "out", resume=Resume()))
+    page = browser.open(written(tmp_path / "out"))
+    assert page.problems == []
+    (first, *_, a), (second, *_, b) = sorted((row[0], row[4]) for row in rows(page))
+    assert (first, second) == ("a", "b")
+    assert re.match(r"taken over, ran .*\d:\d\d", a)
+    assert re.fullmatch(r"[\d.]+ m?s", b)
+    assert bars(page) == {"Succeeded": 1}
+    assert "taken over (not in the timeline)" in page.texts("#totals dt")
     page.close()
 
 

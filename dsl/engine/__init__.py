@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -265,6 +266,12 @@ def _found(runtime: str) -> str:
     path = shutil.which(runtime) if runtime else ""
     if path is None:
         raise Unusable(f"{runtime} is not installed")
+    if path:
+        asked = subprocess.run(
+            [path, "version"], capture_output=True, text=True, errors="replace", check=False
+        )
+        if asked.returncode:  # that of docker needs its daemon
+            raise Unusable(f"{runtime} does not answer: {asked.stderr.strip()}")
     return path
 
 

@@ -11,7 +11,7 @@ class LeafEvent(NamedTuple):
 
     `task` is the task id, or the template's name in a foreign manifest; `node` the path of the node;
     `attempt` counts from 1; `seconds` is the time since its start; `log` is the log of the task, `lines` the
-    part of it that this attempt wrote.
+    part of it that this attempt wrote; `may_go_on` is whether another attempt may follow when it failed.
     """
 
     task: str
@@ -22,6 +22,7 @@ class LeafEvent(NamedTuple):
     seconds: float
     log: Path
     lines: Path = Path()
+    may_go_on: bool = False
 
 
 class Progress(Protocol):

@@ -736,7 +736,7 @@ class Engine:
         node = leaf.node
         event = LeafEvent(
             leaf.template.task, node.path, leaf.attempt + 1, result.phase, result.message,
-            max(0.0, node.finished - node.started), leaf.log, leaf.lines,
+            max(0.0, node.finished - node.started), leaf.log, leaf.lines, node.is_attempt,
         )  # fmt: skip
         self.progress.ended(event)
 

@@ -66,6 +66,15 @@ function taken(pod) {
   return pod.start === null || pod.end === null ? 0 : Math.max(0, pod.end - pod.start);
 }
 
+function isTakenOver(pod) {
+  return pod.start !== null && pod.start < 0; // it ran before this run was taken up
+}
+
+function started(pod) {
+  if (!isTakenOver(pod)) return duration(pod.start);
+  return `taken over, ran ${new Date(run.began * 1000 + pod.start).toLocaleString()}`;
+}
+
 function attempts(list) {
   return list.filter((pod) => pod.attempt); // 0 is what never started
 }
@@ -93,6 +102,7 @@ function showHeader() {
   totals.push(["tasks", run.functions.length.toLocaleString("en")]);
   const counts = new Map([["pods", calls(pods).length], ...Object.keys(SIGNS).map((state) => [state, 0])]);
   for (const {state} of pods) counts.set(state, (counts.get(state) || 0) + 1);
+  counts.set("taken over (not in the timeline)", pods.filter(isTakenOver).length);
   for (const [word, count] of counts) if (count) totals.push([word.toLowerCase(), count.toLocaleString("en")]);
   totals.push(["files", run.functions.reduce((sum, each) => sum + each.files, 0).toLocaleString("en")]);
   byId("totals").append(...totals.map(([term, value]) => element(
@@ -253,7 +263,7 @@ function showFunctions() {
 
 // --- timeline ---
 
-const timed = attempts(pods).filter((pod) => pod.start !== null && pod.end !== null);
+const timed = attempts(pods).filter((pod) => pod.start !== null && pod.end !== null && !isTakenOver(pod));
 const END = Math.max(1, timed.reduce((most, pod) => Math.max(most, pod.end), (run.ended - run.began) * 1000 || 0));
 const view = {from: 0, to: END};
 const lanes = []; // of each function that has a row: {svg, row, own, high}
@@ -441,7 +451,7 @@ const COLUMNS = [
   ["task", "", (pod) => run.functions[pod.fn].name],
   ["attempt", "number", (pod) => pod.attempt, (pod) => pod.attempt || ""],
   ["state", "", (pod) => pod.state, (pod) => stateLabel(pod.state)],
-  ["start", "number", (pod) => pod.start ?? Infinity, (pod) => duration(pod.start)],
+  ["start", "number", (pod) => pod.start ?? Infinity, started],
   ["took", "number", taken, (pod) => (pod.start === null ? "" : duration(taken(pod)))],
   ["exit code", "number", (pod) => (pod.exit === "" ? -1 : Number(pod.exit)), (pod) => pod.exit],
   ["message", "", (pod) => pod.message],

@@ -312,6 +312,18 @@ def test_the_seconds_of_a_list_count_from_when_a_run_was_taken_up_last(here, dsl
     assert 50 <= at_work["seconds"] < 60
 
 
+def test_a_runtime_that_does_not_answer_is_one_error_before_anything_starts(here, dsl, monkeypatch):
+    docker = here / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
+    refused = dsl("two.py", "--runtime", "docker")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "docker does not answer: Cannot connect to the Docker daemon" in refused.stderr
+    assert not (here / ".argosy").exists()
+
+
 FLAKY = """
 @task(retries=2)
 def flaky(attempt):
@@ -325,7 +337,9 @@ with DAG("flaky"):
 
 def test_a_failure_after_which_a_retry_had_success_is_told_once(here, dsl):
     write(here, FLAKY, "flaky.py")
-    assert "not yet" in dsl("flaky.py", "--quiet").stderr
+    said = dsl("flaky.py").stderr
+    assert "not yet" in said
+    assert "1/1, 1 failed" not in said
     again = dsl("flaky.py", "--resume", "--quiet")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert dsl("flaky.py", "--resume").stderr == "flaky: 1/1, 1 retry\n"

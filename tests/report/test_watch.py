@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from dsl.engine.causes import cause_of
@@ -132,6 +133,19 @@ def test_a_last_pod_that_had_success_the_second_time_is_told_so():
             watch.started(event("Running", attempt))
             watch.ended(event(phase, attempt, "no"))
     assert stream.getvalue().splitlines()[1:] == ["warp: 1/1, 1 failed", "warp: 1/1, 1 retry"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "line"), [("Succeeded", "warp: 1/1, 1 retry"), ("Failed", "warp: 1/1, 1 failed, 1 retry")]
+)
+def test_a_failure_that_may_be_tried_again_is_not_told_as_the_end_of_its_task(phase, line):
+    stream = io.StringIO()
+    with Lines(console(stream)) as watch:
+        watch.expected("warp", 1)
+        for each, attempt in (("Failed", 1), (phase, 2)):
+            watch.started(event("Running", attempt))
+            watch.ended(event(each, attempt, "no")._replace(may_go_on=True))
+    assert [each for each in stream.getvalue().splitlines() if "log:" not in each] == [line]
 
 
 def test_a_screen_has_a_bar_per_function_and_leaves_none_behind():
