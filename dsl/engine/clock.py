@@ -10,7 +10,7 @@ from typing import Any
 
 from dsl.expr import gojson, times
 
-LONGEST = times.MOST / 1e9
+LONGEST = float(times.MOST // 10**9)
 """The seconds that a duration of Go's has at most."""
 
 

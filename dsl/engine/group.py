@@ -131,8 +131,9 @@ class GroupRun:
 
     def _end(self, *, in_passing: bool) -> None:
         group = self.group
-        for name, count in self.engine.definition.leaf_counts(group.template).items():
-            self.engine.progress.skipped(name, count * (self.count - len(self.children)))
+        never = self.count - len(self.children)
+        for name, count in self.engine.definition.leaf_counts(group.template).items() if never else ():
+            self.engine.progress.skipped(name, count * never)
         bad = [child.phase for child in self.children if child.phase in BAD]
         phase = bad[-1] if bad else "Succeeded"
         group.branch = further(merged(shown(each, phase) for each in self.children), 1)

@@ -83,6 +83,8 @@ class History:
         self._live: set[str] = set()
         self._ends: dict[str, str] = {}
         self._open = dict.fromkeys(self._records)
+        self._promised: set[str] = set()
+        """Leaves that will be taken over: what they are in may end before."""
         self._hidden: dict[str, Record] = {}
         self._seen: set[Path] = set()
         self._chosen = {} if self._resume.only else {key: left for key, left in former.again.items() if left}
@@ -108,6 +110,7 @@ class History:
         if record and self._stands(leaf, record):
             if self._resume.only and record.fingerprint != self.fingerprint(leaf):
                 self.outdated.add(leaf.template.task)
+            self._promised.add(record.leaf)
             return record
         if not self.leaves_out(leaf):
             self._drop([leaf.node.path])
@@ -365,19 +368,21 @@ class History:
                 self._drop(below)
 
     def _drop(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            if path in self._open:
-                del self._open[path]
-                self._remove(self._records[path])
+        for path in self._left_over(paths):
+            del self._open[path]
+            self._remove(self._records[path])
 
     def _put_by(self, paths: Iterable[str]) -> None:
         """Set aside what leaves have left: nobody in this run shall read it, and the next one may need it."""
-        for record in (self._records[path] for path in paths if path in self._open):
+        for record in map(self._records.__getitem__, self._left_over(paths)):
             del self._open[record.leaf]
             for path in (self._absolute(note)[0] for note in record.files):
                 if self._owner(path) is record:
                     self._set_aside(path)
             self._remove_left(record)
+
+    def _left_over(self, paths: Iterable[str]) -> list[str]:
+        return [path for path in paths if path in self._open and path not in self._promised]
 
     @cached_property
     def _below(self) -> dict[str, list[str]]:

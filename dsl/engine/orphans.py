@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-MARK, OUTER = "ARGO_LOCAL_RUN", "ARGO_LOCAL_RUNS_AROUND"
+MARK, OUTER = "DSL_RUN", "DSL_RUNS_AROUND"
 """Not ARGOSY_ variables: our programs take those away from the author's."""
 _GROUPS = "groups"
 _PAUSE, _TIMES = 0.01, 100

@@ -125,7 +125,7 @@ class Engine:
         self._begun: list[_Action] = []
         """What the action at work has left to do, in order."""
         self._when_quiet: deque[_Action] = deque()
-        self._taken_over: list[_Action] = []
+        self._taken_over: list[tuple[float, int, _Action]] = []
         self._freed: deque[Inside] = deque()
         self._timers: list[tuple[float, int, _Action]] = []
         self._tickets = itertools.count()
@@ -154,9 +154,12 @@ class Engine:
         """Run `action` when all else that can happen now has happened, and before Argo is woken again."""
         self._when_quiet.appendleft((action, *arguments))
 
-    def take_over(self, action: Callable[..., None], *arguments: object) -> None:
-        """Run `action`, which ends what a former run ended: when it is quiet, as that ran a while."""
-        self._taken_over.append((action, *arguments))
+    def take_over(self, finished: float, action: Callable[..., None], *arguments: object) -> None:
+        """Run `action`, which ends what a former run ended at a time: when it is quiet, as that ran a while.
+
+        One after another in the order of then: what it had come to by each, it comes to again.
+        """
+        heapq.heappush(self._taken_over, (finished, next(self._tickets), (action, *arguments)))
 
     def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
         """Run `action` when `time.monotonic()` has reached `moment`."""
@@ -172,8 +175,7 @@ class Engine:
                 if self._when_quiet:
                     self._ready.append(self._when_quiet.popleft())
                 else:
-                    self._ready += reversed(self._taken_over)
-                    self._taken_over.clear()
+                    self._ready.append(heapq.heappop(self._taken_over)[2])
                 continue
             if is_over():  # a clock that nobody needs any more may be left
                 return
@@ -393,7 +395,7 @@ class Engine:
             self.runs(prepared.call, node)
             whole = None if self.past_deadline else self.wholes.former(node, prepared)
             if whole:
-                self.take_over(self._take_whole, node, whole)
+                self.take_over(whole.finished, self._take_whole, node, whole)
                 return
             self.history.node_begins(node, prepared.template)
             inner = (DagRun if kind == "dag" else StepsRun)(self, prepared, node)
@@ -603,7 +605,7 @@ class Engine:
         if call.runs:
             self._called[node] = call
         if record := self.history.former(leaf):
-            self.take_over(self._take_leaf, leaf, record)
+            self.take_over(record.finished, self._take_leaf, leaf, record)
         elif self.history.leaves_out(leaf):
             self.progress.skipped(leaf.template.task, 1)
             self.later(self.finish, node, "Omitted", _LEFT_OUT)

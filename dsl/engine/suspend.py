@@ -38,7 +38,7 @@ def suspend(engine: Engine, prepared: Prepared, node: Node) -> None:
     elif engine.history.has_waited(node, fingerprint):
         if is_seen:
             engine.when_quiet(engine.runs, prepared.call, node)
-        engine.take_over(_resume, engine, node, supplied)
+        engine.take_over(0.0, _resume, engine, node, supplied)
     else:
         engine.at(time.monotonic() + duration, _resume, engine, node, supplied, fingerprint)
         if is_seen:

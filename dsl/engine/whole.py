@@ -57,6 +57,11 @@ class Whole:
                 paths.append(f"{paths[above]}/{place if isinstance(place, str) else place[0]}")
         return self._paths
 
+    @property
+    def finished(self) -> float:
+        """When the node ended, in seconds since 1970."""
+        return float(self.rows[0][-1])
+
     def leaves(self) -> list[str]:
         """Return the paths of the leaves."""
         return [path for path, row in zip(self.paths(), self.rows, strict=True) if len(row) == _OF_LEAF]

@@ -214,10 +214,11 @@ class WorkflowRun:
     def _end_open(self) -> None:
         """End what is still at work when the workflow has ended, as its entry did at once with an error.
 
-        Argo leaves such nodes as they were, for ever, and their pods to themselves.
+        Argo leaves such nodes as they were, for ever, and their pods to themselves. So are nodes here that no
+        pod keeps open.
         """
         self.engine.end_daemons(None)
-        if not all(node.is_done for node in self.engine.nodes.values()):
+        if self.engine.leaves.nodes():
             self.engine.leaves.stop()
             self.engine.put_down_ended()
             self._break_off("stopped when the workflow ended")

@@ -152,7 +152,7 @@ def load_with(text: str, decoder: json.JSONDecoder) -> object:
 
 def _depth(text: str) -> int:
     brackets = _BRACKET.findall(_STRING.sub("", text))
-    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)
 
 
 def _whole(found: re.Match[str]) -> str:

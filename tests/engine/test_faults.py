@@ -66,24 +66,27 @@ def test_a_hook_that_cannot_be_evaluated_is_an_error_of_its_node(expression, tmp
     assert json.loads((tmp_path / "status.json").read_text())["phase"] == "Error"
 
 
+HOOKED = hooked(expression="true", template="gone")
 NEEDY = script("needy", "true", inputs={"parameters": [{"name": "p"}]})
 
 
 @pytest.mark.parametrize(
-    "main",
+    ("main", "state"),
     [
-        {"name": "main", "steps": [[task("a"), task("b", "needy")]]},
-        dag("main", task("a"), hooked(expression="true", template="gone") | {"name": "b"}),
+        ({"name": "main", "steps": [[task("a"), task("b", "needy")]]}, "Omitted"),
+        (dag("main", task("a"), HOOKED | {"name": "b"}), "Omitted"),
+        (dag("main", task("a"), task("c"), HOOKED | {"name": "b", "depends": "c"}), "Failed"),
     ],
 )
-def test_what_is_at_work_when_an_entry_fails_at_once_has_ended_when_the_results_say_so(main, tmp_path):
+def test_what_is_at_work_when_an_entry_fails_at_once_has_ended_when_the_results_say_so(main, state, tmp_path):
     source = "trap 'sleep 0.3; touch {0}/over; exit' TERM; touch {0}/begun; sleep 60 & wait"
     slow = script("a", source.format(tmp_path))
-    outcome, results = ran(workflow(main, slow, script("x", "sleep 60"), NEEDY, NOP), tmp_path / "out")
+    others = script("x", "sleep 60"), script("c", "true"), NEEDY, NOP
+    outcome, results = ran(workflow(main, slow, *others), tmp_path / "out")
     assert outcome.phase in ("Failed", "Error")
     assert outcome.nodes["main/a"].message == "stopped when the workflow ended"
     status = json.loads((tmp_path / "out/status.json").read_text())["nodes"]
-    assert results["a"]["state"] == status["main/a"]["phase"] == "Failed"
+    assert results["a"]["state"] == status["main/a"]["phase"] == state
     assert not {"Running", "Pending"} & {node["phase"] for node in status.values()}
     assert (tmp_path / "over").exists() or not (tmp_path / "begun").exists()
 

@@ -520,7 +520,14 @@ def test_from_a_task_on_all_after_it_runs_again(bench):
     assert bench.ran == ["b-0", "c-0"]
 
 
-@pytest.mark.parametrize("skipped", [leaf("a", "true"), {"name": "a", "suspend": {"duration": "10ms"}}])
+WAIT = {
+    "name": "a",
+    "suspend": {"duration": "10ms"},
+    "metadata": {"annotations": {"argosy/node": "a", "argosy/key": "a"}},
+}
+
+
+@pytest.mark.parametrize("skipped", [leaf("a", "true"), WAIT])
 def test_from_a_task_that_was_skipped_all_after_it_runs_again(skipped, bench):
     tasks = task("a", parameters=FIRST, when="{{workflow.parameters.p}} == yes"), task("b", "nop", "a")
     tasks = *tasks, task("c", depends="b", parameters=FIRST)
