@@ -218,7 +218,7 @@ class WorkflowRun:
         pod keeps open.
         """
         self.engine.end_daemons(None)
-        if self.engine.leaves.nodes():
+        if not all(node.is_done for node in self.engine.leaves.nodes()):
             self.engine.leaves.stop()
             self.engine.put_down_ended()
             self._break_off("stopped when the workflow ended")
