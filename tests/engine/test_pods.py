@@ -286,7 +286,8 @@ def test_the_path_within_a_volume_may_have_variables_of_its_container(tmp_path):
     name = {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     within = {"name": "w", "mountPath": "/v", "subPathExpr": "$(D)/$$(D)"}
     deep = {"env": [{"name": "D", "value": "deep"}, name], "volumeMounts": [*MOUNTS, within]}
-    main = sh("echo main > /v/f; cd /w; find . -type f ! -name o | sort > /w/o; cat /w/deep/*/f >> /w/o", **deep)
+    found = "cd /w; find . -type f ! -name o | sort > /w/o; cat /w/deep/*/f >> /w/o"
+    main = sh(f"echo main > /v/f; {found}", **deep)
     template = {**pod(""), "container": main, "initContainers": [sh("echo > /v/g", "i", **deep)]}
     outcome = alone(template, tmp_path)
     found = ["./deep/$(D)/f", "./deep/$(D)/g", "main"]
