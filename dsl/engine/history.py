@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -395,12 +396,29 @@ class History:
         return dict(below)
 
     def _sweep(self, folders: Iterable[Path]) -> None:
-        """Remove what leaves left that have no record: the run was killed before it could be put down."""
+        """Remove what leaves left that have no record: the run was killed before it could be put down.
+
+        And folders that it had just emptied, or made for what was to be put back: a reader would find them.
+        """
         noted = {self._absolute(note)[0] for record in self._records.values() for note in record.files}
         with _able():
             for folder in folders:
-                self._remove_files(path for path in _files_below(folder) if path not in noted)
+                found = set(_files_below(folder))
+                self._remove_files(found - noted)
+                self._remove_emptied(folder, found ^ noted)
             self._places.store.sweep([note[1] for record in self._records.values() for note in record.files])
+
+    def _remove_emptied(self, top: Path, paths: Iterable[str]) -> None:
+        """Remove the folders of files that are gone, but none that a leaf has left empty."""
+        records = self._records.values()
+        empty = {self._out / place for record in records if not record.files for place in record.kept}
+        for path in map(Path, paths):
+            with suppress(OSError):  # there is something in it
+                for folder in takewhile(top.__ne__, path.parents) if path.is_relative_to(top) else ():
+                    if folder in empty:
+                        break
+                    with suppress(FileNotFoundError):
+                        folder.rmdir()
 
     def _remove(self, record: Record) -> None:
         with _able():
