@@ -324,6 +324,19 @@ def test_leaves_that_race_leave_a_key_as_it_was_after_one_has_read_it_before(ben
     assert (bench.out / ".argosy/artifacts/latest.txt/latest").stat().st_ino == inode
 
 
+def test_nobody_reads_a_folder_that_a_killed_run_had_just_emptied(bench):
+    read = {"name": "in", "path": "/argosy/in", "s3": {"key": "all/of/them"}, "optional": True}
+    manifest = workflow(
+        dag("main", task("r", parameters=FIRST), task("w", depends="r", parameters=FIRST)),
+        leaf("r", bench.source("r"), artifacts=[read]),
+        leaf("w", bench.source("w", "echo > out/w"), key="all/of/them"),
+    )
+    bench.run(manifest)
+    (bench.out / ".argosy/artifacts/all/of/them/w").unlink()
+    assert bench.again(manifest).succeeded
+    assert bench.ran == ["w-0"]
+
+
 def growing(bench, last="true", **texts):
     """Three tasks in a row that tell how many files there are under a key and add one; then one more."""
     read = {"name": "in", "path": "/argosy/in", "s3": {"key": "all/of/them"}, "optional": True}
