@@ -241,7 +241,7 @@ def _with_results(engine: Engine, journal: Journal, out: Path) -> Outcome:
                 results = _results(out, engine, outcome)
                 if not isinstance(wrong, Exception):
                     results["phase"] = _INTERRUPTED
-                _write(out, engine, outcome, results)
+                _write(out, outcome, results)
                 engine.wholes.close(list(engine.nodes.values()))
                 link_files(engine.kept, results["tasks"], out)
         raise
@@ -251,12 +251,12 @@ def _with_results(engine: Engine, journal: Journal, out: Path) -> Outcome:
         results = _results(out, engine, outcome)
         try:
             link_files(engine.kept, results["tasks"], out)
-            _write(out, engine, outcome, results)
+            _write(out, outcome, results)
         except OSError as wrong:
             results["phase"] = "Error"
             outcome = replace(outcome, phase="Error", message=f"the results cannot be written: {wrong}")
             with suppress(OSError):
-                _write(out, engine, outcome, results)
+                _write(out, outcome, results)
         engine.wholes.close(list(engine.nodes.values()))
     return replace(outcome, results=results)
 
@@ -289,9 +289,8 @@ def _results(out: Path, engine: Engine, outcome: Outcome) -> dict[str, Any]:
     return make_results(engine.definition, engine.nodes.values(), outcome.phase, reason)
 
 
-def _write(out: Path, engine: Engine, outcome: Outcome, results: Mapping[str, Any]) -> None:
+def _write(out: Path, outcome: Outcome, results: Mapping[str, Any]) -> None:
     bare, nodes = replace(outcome, nodes={}), outcome.nodes.items()
     write(out / TIMELINE, rows(bare.to_timeline(), "nodes", ((p, node.to_timeline()) for p, node in nodes)))
     write(out / RESULTS, rows_of(results))
     write(out / STATUS, rows(bare.to_status(), "nodes", ((p, node.to_status()) for p, node in nodes)))
-    link_files(engine.kept, results["tasks"], out)
