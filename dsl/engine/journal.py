@@ -111,7 +111,7 @@ def read_journal(path: Path) -> Former:
         for line in _parsed(path.read_text(encoding="utf-8", errors="replace").split("\n")):
             with suppress(TypeError, KeyError):
                 _enter(former, line)
-        _go_on(former, _boot())
+        _go_on(former, boot())
     return former
 
 
@@ -182,7 +182,7 @@ def _go_on(former: Former, boot: str) -> None:
     former.boot = boot
 
 
-def _boot() -> str:
+def boot() -> str:
     """Return what names this start of the system, `""` where nothing does: it may be any then."""
     with suppress(OSError):
         return _BOOT.read_text(encoding="ascii").strip()
@@ -227,7 +227,7 @@ class Journal:
         self, name: str, created: float, parameters: Mapping[str, str], choice: Choice | None = None
     ) -> None:
         """Note that a run begins, or goes on, when it was begun first, and what is chosen. Raises OSError."""
-        line = {"began": created, "name": name, "parameters": dict(parameters), "boot": _boot()}
+        line = {"began": created, "name": name, "parameters": dict(parameters), "boot": boot()}
         self._add({**line, "again": choice[0], "alone": choice[1]} if choice else line)
 
     def add_file(self, note: FileNote) -> None:

@@ -22,6 +22,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from dsl.engine.journal import boot
+
 MARK, OUTER = "DSL_RUN", "DSL_RUNS_AROUND"
 """Not ARGOSY_ variables: our programs take those away from the author's."""
 _GROUPS = "groups"
@@ -49,7 +51,7 @@ class Groups:
     def __init__(self, state: Path) -> None:
         """Begin the record. Raises OSError."""
         self._file = (state / _GROUPS).open("wb", buffering=0)
-        self._file.write(f"{_boot()}\n".encode())
+        self._file.write(f"{boot()}\n".encode())
 
     def note(self, leader: int) -> None:
         """Note a group that has just been started, by its leader."""
@@ -88,8 +90,10 @@ def _noted(record: Path) -> dict[int, float]:
     """Return when each leader was noted; none if the system was started since."""
     noted: dict[int, float] = {}
     with suppress(OSError, ValueError):
-        boot, *lines, _ = record.read_text(encoding="utf-8", errors="replace").split("\n")  # the last is torn
-        for line in lines if boot == _boot() else ():
+        start, *lines, _ = record.read_text(encoding="utf-8", errors="replace").split(
+            "\n"
+        )  # the last is torn
+        for line in lines if start == boot() else ():
             with suppress(ValueError):
                 leader, moment = line.split()
                 noted[int(leader)] = float(moment)
@@ -126,11 +130,6 @@ def _processes() -> list[int]:
 def _now() -> float:
     """Return the time on the clock by which processes are told to have begun."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.time()
-
-
-def _boot() -> str:
-    """Return what distinguishes this start of the system where its clock does not."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip() if sys.platform == "linux" else ""
 
 
 def _began(process: int) -> float:
